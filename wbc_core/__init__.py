@@ -1,0 +1,1 @@
+"""WBC Lab: curate, balance, augment, train and compare classifiers of white-blood-cell images."""

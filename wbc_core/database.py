@@ -1,0 +1,120 @@
+"""The lab's database: the decision log and the job queue, on SQLite or any other SQLAlchemy URL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+)
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from wbc_core.errors import WbcError
+from wbc_core.workspace import Workspace
+
+metadata = MetaData()
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("dataset", String(40), nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("image_id", String(80), nullable=False),
+    Column("action", String(10), nullable=False),
+    Column("label", Integer),
+    Column("reason", Text, nullable=False, default=""),
+    Column("who", String(120), nullable=False),
+    Column("at", String(40), nullable=False),
+    Column("check", String(60)),
+    Column("step", String(40), nullable=False),
+    Column("undoes", Integer),
+    Index("decisions_by_dataset", "dataset", "id"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("spec", JSON, nullable=False),
+    Column("state", String(12), nullable=False, index=True),
+    Column("progress", Float, nullable=False, default=0.0),
+    Column("message", Text, nullable=False, default=""),
+    Column("epoch", Integer),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("device", String(40)),
+    Column("claim", String(40)),
+    Column("beats", Integer, nullable=False, default=0),
+    Column("heartbeat_at", String(40)),
+    Column("cancel_requested", Boolean, nullable=False, default=False),
+    Column("error", Text),
+    Column("result", JSON),
+    Column("created", String(40), nullable=False),
+    Column("started", String(40)),
+    Column("finished", String(40)),
+)
+
+
+def _tune_sqlite(connection: object, _record: object) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute("PRAGMA busy_timeout=60000")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+@lru_cache(maxsize=8)
+def _engine(url: str) -> Engine:
+    try:
+        # Without a pool a forked or killed process can never share or leave a connection behind.
+        engine = create_engine(url, poolclass=NullPool)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise WbcError(
+            "The database cannot be used.",
+            expected="an SQLAlchemy URL such as postgresql+psycopg://user@host/name",
+            got=error,
+            fix="Correct WBC_DATABASE_URL, or install the extra `postgres`.",
+        ) from None
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _tune_sqlite)
+    try:
+        metadata.create_all(engine)
+    except OperationalError as error:
+        raise WbcError(
+            "The database cannot be reached.", got=error.orig, fix="Start it, or correct WBC_DATABASE_URL."
+        ) from None
+    return engine
+
+
+def engine_of(workspace: Workspace) -> Engine:
+    """The engine of a workspace's database, its tables made if they were missing.
+
+    Raises:
+        WbcError: The URL is wrong or the database does not answer.
+    """
+    if workspace.database_url.startswith("sqlite:///"):
+        workspace.home.mkdir(parents=True, exist_ok=True)
+    return _engine(workspace.database_url)
+
+
+@contextmanager
+def transaction(workspace: Workspace) -> Iterator[Connection]:
+    """A connection whose work is committed at the end of the block, or undone after an error."""
+    with engine_of(workspace).begin() as connection:
+        yield connection

@@ -1,0 +1,154 @@
+"""Every path of the lab, and writes that are whole or not there at all."""
+
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wbc_core.errors import WbcError
+from wbc_core.records import Json
+
+_IDENTIFIER = re.compile(r"[a-z]{2,4}-[0-9a-z]{6,32}")
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601 to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Workspace:
+    """The folder that holds a lab: records as files, decisions and jobs in its database.
+
+    Args:
+        home: The folder; made when something is first written.
+    """
+
+    def __init__(self, home: str | os.PathLike[str]) -> None:
+        self.home = Path(home).expanduser().resolve()
+
+    @classmethod
+    def default(cls) -> "Workspace":
+        """The workspace that `WBC_HOME` names, else `./workspace`."""
+        return cls(os.environ.get("WBC_HOME") or "workspace")
+
+    @property
+    def database_url(self) -> str:
+        """`WBC_DATABASE_URL`, else SQLite in the workspace."""
+        return os.environ.get("WBC_DATABASE_URL") or f"sqlite:///{self.home / 'lab.sqlite'}"
+
+    def _inside(self, folder: str, identifier: str, suffix: str = "") -> Path:
+        if not _IDENTIFIER.fullmatch(identifier):
+            raise WbcError(
+                f"{identifier!r} is not an id of this lab.",
+                expected="two to four letters, a hyphen, letters and digits",
+                fix="Copy the id from the page or from the command that made it.",
+            )
+        return self.home / folder / f"{identifier}{suffix}"
+
+    def dataset_dir(self, dataset: str) -> Path:
+        """Folder of a data set: `dataset.json`, `images.npy`, `table.parquet`."""
+        return self._inside("datasets", dataset)
+
+    def findings_dir(self, dataset: str) -> Path:
+        """Folder of a data set's findings: one Parquet file a check, and the measurements."""
+        return self._inside("findings", dataset)
+
+    def split_path(self, split: str, suffix: str = ".json") -> Path:
+        """File of a split: `.json` for the record, `.parquet` for the images."""
+        return self._inside("splits", split, suffix)
+
+    @property
+    def recipes_dir(self) -> Path:
+        """Folder of the user's own recipes, as JSON."""
+        return self.home / "recipes"
+
+    def prepared_dir(self, prepared: str) -> Path:
+        """Folder of a prepared set: `prepared.json`, `images.npy`, `labels.npy`, `provenance.parquet`."""
+        return self._inside("prepared", prepared)
+
+    def run_dir(self, run: str) -> Path:
+        """Folder of a run: spec, history, checkpoints, best model, reports."""
+        return self._inside("runs", run)
+
+    def job_log(self, job: str) -> Path:
+        """Log file of a job."""
+        return self._inside("logs", job, ".log")
+
+    @property
+    def uploads_dir(self) -> Path:
+        """Folder where uploads wait for their import job."""
+        return self.home / "uploads"
+
+    @property
+    def scratch_dir(self) -> Path:
+        """Folder of half-written things, on the same file system as the finished ones."""
+        return self.home / "scratch"
+
+    def _scratch_name(self) -> Path:
+        self.scratch_dir.mkdir(parents=True, exist_ok=True)
+        return self.scratch_dir / f"{os.getpid()}-{secrets.token_hex(4)}"
+
+    def clear_scratch_of(self, process_id: int) -> None:
+        """Remove what a process that was killed left half-written."""
+        for path in self.scratch_dir.glob(f"{process_id}-*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+    @contextmanager
+    def atomic_path(self, final: Path) -> Iterator[Path]:
+        """Yield a path to write a file or folder at; it appears at `final`, whole, when the block ends well.
+
+        A `final` that exists already is replaced when it is a file and kept when it is a folder (records
+        are immutable, so the one there is the same). After an error nothing is left of either.
+        """
+        scratch = self._scratch_name()
+        try:
+            yield scratch
+            final.parent.mkdir(parents=True, exist_ok=True)
+            if scratch.is_dir() and final.exists():
+                return
+            scratch.replace(final)
+        finally:
+            if scratch.is_dir():
+                shutil.rmtree(scratch)
+            else:
+                scratch.unlink(missing_ok=True)
+
+    def write_json(self, final: Path, plain: object) -> None:
+        """Write JSON, whole or not at all."""
+        with self.atomic_path(final) as scratch:
+            scratch.write_text(json.dumps(plain, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+    def read_json(self, path: Path, what: str) -> Json:
+        """Read a JSON object.
+
+        Args:
+            path: The file.
+            what: What it describes, for the message ("split sp-0123").
+
+        Raises:
+            WbcError: There is no such file, or it holds no JSON object.
+        """
+        try:
+            plain = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise WbcError(
+                f"There is no {what} in the workspace {self.home}.",
+                fix="Check the id, and the workspace named by --home or WBC_HOME.",
+            ) from None
+        except ValueError as error:
+            raise WbcError(
+                f"{path.name} of {what} is damaged.",
+                expected="a JSON object",
+                got=error,
+                fix="Restore it from a backup.",
+            ) from None
+        if not isinstance(plain, dict):
+            raise WbcError(
+                f"{path.name} of {what} is damaged.", expected="a JSON object", got=type(plain).__name__
+            )
+        return plain
