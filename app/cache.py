@@ -1,0 +1,139 @@
+"""What pages read from the core, cached by content id: a record never changes, so its id is the whole key."""
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from PIL import Image
+
+from app.state import workspace
+from wbc_core.datasets import store
+from wbc_core.records import Dataset, Decision, Finding
+
+try:  # Until the curation modules are all here.
+    from wbc_core.curation import clean, review
+except ImportError:
+    clean = review = None
+
+
+def datasets() -> list[Dataset]:
+    """Every data set, newest first. Not cached: a job in another process may have added one."""
+    return store.list_datasets(workspace())
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _table(home: str, dataset_id: str) -> pd.DataFrame:
+    return store.load_table(workspace(), dataset_id)
+
+
+def table(dataset_id: str) -> pd.DataFrame:
+    """Row, image id, label, source and original size of every image."""
+    return _table(str(workspace().home), dataset_id)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _summary(home: str, dataset_id: str) -> dict[str, Any]:
+    from wbc_core.datasets import statistics
+
+    return statistics.dataset_summary(workspace(), dataset_id)
+
+
+def summary(dataset_id: str) -> dict[str, Any]:
+    """Counts, mean image, size and colour spread of a data set."""
+    return _summary(str(workspace().home), dataset_id)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _images(home: str, dataset_id: str) -> np.ndarray:
+    return store.open_images(workspace(), dataset_id)
+
+
+def images(dataset_id: str) -> np.ndarray:
+    """The pixels of a data set, uint8 (N, H, W, 3), memory-mapped."""
+    return _images(str(workspace().home), dataset_id)
+
+
+def data_url(image: np.ndarray, size: int | None = None) -> str:
+    """A picture as a data URL.
+
+    Args:
+        image: uint8 (H, W, 3).
+        size: Longest side in pixels after shrinking; never enlarged.
+    """
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    if size and max(picture.size) > size:
+        picture.thumbnail((size, size))
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=88, method=1)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def _thumbnails(home: str, dataset_id: str, rows: tuple[int, ...], size: int) -> list[str]:
+    pixels = images(dataset_id)
+    return [data_url(pixels[row], size) for row in rows]
+
+
+def thumbnails(dataset_id: str, rows: tuple[int, ...], size: int = 96) -> list[str]:
+    """Data URLs of images, in the order of `rows`; pictures are at most `size` pixels wide."""
+    return _thumbnails(str(workspace().home), dataset_id, tuple(int(row) for row in rows), size)
+
+
+def _findings_stamp(dataset_id: str) -> tuple[tuple[str, int], ...]:
+    folder = workspace().findings_dir(dataset_id)
+    return tuple(sorted((path.name, path.stat().st_mtime_ns) for path in folder.glob("*.parquet")))
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _findings(home: str, dataset_id: str, check: str, stamp: tuple[tuple[str, int], ...]) -> list[Finding]:
+    from wbc_core.curation import scan
+
+    return scan.load_findings(workspace(), dataset_id, check)
+
+
+def findings(dataset_id: str, check: str) -> list[Finding]:
+    """The findings of one check, worst first; read again after a new scan."""
+    return _findings(str(workspace().home), dataset_id, check, _findings_stamp(dataset_id))
+
+
+def scanned_checks(dataset_id: str) -> list[str]:
+    """Names of the checks that have been run on the data set."""
+    try:
+        from wbc_core.curation import scan
+    except ImportError:
+        return []
+
+    return scan.scanned_checks(workspace(), dataset_id)
+
+
+def head(dataset_id: str) -> int:
+    """Last line of the decision log: the key of everything that depends on decisions."""
+    return review.head(workspace(), dataset_id)
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _decisions(home: str, dataset_id: str, log_head: int) -> dict[int, Decision]:
+    return review.effective_decisions(workspace(), dataset_id)
+
+
+def decisions(dataset_id: str) -> dict[int, Decision]:
+    """The decision that stands for each row that has one."""
+    return _decisions(str(workspace().home), dataset_id, head(dataset_id))
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _clean_set(home: str, dataset_id: str, log_head: int) -> "clean.CleanSet":
+    return clean.clean_set(workspace(), dataset_id)
+
+
+def clean_set(dataset_id: str) -> "clean.CleanSet":
+    """Rows and labels that the decisions leave."""
+    return _clean_set(str(workspace().home), dataset_id, head(dataset_id))
+
+
+def open_dataset(dataset_id: str) -> Dataset | None:
+    """The data set with this id, or None where there is none."""
+    return next((dataset for dataset in datasets() if dataset.id == dataset_id), None)

@@ -1,0 +1,125 @@
+"""The chain bar: one line of links from data set to comparison that shows where the person stands."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app import cache, state
+from app.formatting import plain
+from app.pages import APP, PAGES
+from wbc_core.records import Dataset, PreparedSet, Split
+
+
+@dataclass(frozen=True)
+class Link:
+    """One step of the chain.
+
+    Attributes:
+        label: What it says, in Markdown.
+        view: The page that it opens.
+        there: Whether the record exists; if not, the step is greyed.
+        stale: Whether it was made from an older clean set.
+    """
+
+    label: str
+    view: str
+    there: bool = True
+    stale: bool = False
+
+
+def current_split(dataset_id: str) -> Split | None:
+    """The split that the session works on, else the newest of the data set."""
+    from wbc_core import splitting
+
+    splits = splitting.list_splits(state.workspace(), dataset_id)
+    chosen = state.current("split")
+    return next((split for split in splits if split.id == chosen), splits[0] if splits else None)
+
+
+def current_prepared(split_id: str) -> PreparedSet | None:
+    """The prepared set that the session works on, else the newest of the split."""
+    from wbc_core.augment import prepare
+
+    prepared = prepare.list_prepared(state.workspace(), split_id)
+    chosen = state.current("prepared")
+    return next((entry for entry in prepared if entry.id == chosen), prepared[0] if prepared else None)
+
+
+def _escaped(name: str) -> str:
+    return plain(name if len(name) <= 28 else name[:27] + "…")
+
+
+def _prepare_links(dataset: Dataset) -> list[Link]:
+    try:
+        from wbc_core import splitting
+        from wbc_core.training import runs
+
+        split = current_split(dataset.id)
+    except ImportError:
+        split = None
+    if split is None:
+        return [
+            Link("split", "split_balance", there=False),
+            Link("recipe", "augment", there=False),
+            Link("runs", "launch", there=False),
+            Link("compare", "compare", there=False),
+        ]
+    stale = splitting.is_stale(state.workspace(), split)
+    prepared = current_prepared(split.id)
+    here = [run for run in runs.list_runs(state.workspace()) if run.split == split.id]
+    shares = "/".join(f"{fraction * 100:.3g}" for fraction in split.fractions)
+    recipe = f"{_escaped(prepared.recipe.name)} recipe {prepared.images:,}" if prepared else "recipe"
+    count = f"{len(here)} run" + ("s" if len(here) != 1 else "")
+    return [
+        Link(f"split {shares}", "split_balance", stale=stale),
+        Link(recipe, "augment", there=prepared is not None, stale=stale and prepared is not None),
+        Link(count if here else "runs", "report" if here else "launch", there=bool(here)),
+        Link("compare", "compare", there=len(here) > 1),
+    ]
+
+
+def links(dataset: Dataset | None) -> list[Link]:
+    """The steps of the chain for the records that the session works on.
+
+    Args:
+        dataset: The data set; None where there is none yet.
+    """
+    if dataset is None:
+        steps = (("data set", "dataset"), ("clean", "review"), ("split", "split_balance"))
+        rest = (("recipe", "augment"), ("runs", "launch"), ("compare", "compare"))
+        return [Link(label, view, there=False) for label, view in (*steps, *rest)]
+    scanned = bool(cache.scanned_checks(dataset.id)) or cache.head(dataset.id) > 0
+    kept = f"clean {len(cache.clean_set(dataset.id).rows):,}" if scanned else "clean"
+    return [
+        Link(f"{_escaped(dataset.name)} {dataset.images:,}", "dataset"),
+        Link(kept, "review", there=scanned),
+        *_prepare_links(dataset),
+    ]
+
+
+def _text(step: Link) -> str:
+    if not step.there:
+        return f":gray[{step.label}]"
+    return f"{step.label} :red-badge[:material/history: stale]" if step.stale else step.label
+
+
+def draw() -> None:
+    """Draw the chain bar for the session's ids."""
+    identifier = state.current("dataset")
+    dataset = cache.open_dataset(identifier) if identifier else None
+    parameters = state.link_parameters()
+    with st.container(
+        key="chain-bar", horizontal=True, wrap=False, gap=None, vertical_alignment="center", width="stretch"
+    ):
+        for position, step in enumerate(links(dataset)):
+            if position:
+                st.markdown(":gray[:material/chevron_right:]", width="content")
+            if not (APP / PAGES[step.view].script).exists():
+                st.markdown(_text(step), width="content")
+                continue
+            st.page_link(
+                PAGES[step.view].script,
+                label=_text(step),
+                query_params=parameters,
+                help="Made from an older clean set: make it again." if step.stale else None,
+            )

@@ -1,0 +1,286 @@
+"""The lab's charts: one look, one colour a class, classes always in the lab's own order."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+# The first eight came first in a search for the largest smallest distance (OKLab; normal, protan, deutan and
+# tritan sight) among colours that stand out at least 2.5:1 on the light and on the dark page.
+_COLOURS = (
+    "#8048b0", "#10b0e0", "#f078a0", "#087060", "#a8a808", "#7878e8", "#a04808", "#908040",
+    "#c8404c", "#2f62c8", "#e8892b", "#8a8894",
+)  # fmt: skip
+ACCENT = "#8a6cc0"
+DECISION = "#d0528a"
+NEUTRAL = "#8d8797"
+
+_VIOLETS = ((0.0, "rgba(138,108,192,0)"), (0.08, "rgba(138,108,192,.18)"), (1.0, "rgba(106,66,172,1)"))
+
+# Text, grid and paper colours are left to Streamlit's theme, which follows light and dark without a rerun.
+TEMPLATE = go.layout.Template(
+    layout=go.Layout(
+        margin={"l": 8, "r": 8, "t": 32, "b": 8},
+        colorway=_COLOURS,
+        hoverlabel={"namelength": -1},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        separators=".,",
+        bargap=0.25,
+        xaxis={"automargin": True, "zeroline": False},
+        yaxis={"automargin": True, "zeroline": False},
+    )
+)
+_HEIGHT = 340
+
+
+def class_colours(class_names: Sequence[str]) -> dict[str, str]:
+    """The colour of each class, by its place in the lab's order: the same in every chart.
+
+    Args:
+        class_names: Every class of the data set, in order. Beyond 12 classes the colours begin again.
+    """
+    return {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(class_names)}
+
+
+def _figure(*traces: Any, height: int = _HEIGHT, **layout: Any) -> go.Figure:
+    figure = go.Figure(list(traces))
+    figure.update_layout(TEMPLATE.layout)
+    figure.update_layout(height=height, **layout)
+    return figure
+
+
+def draw(figure: go.Figure, *, key: str, **widget: Any) -> Any:
+    """Draw a figure the lab's way: full width, no mode bar, in the page's theme.
+
+    Args:
+        figure: From a function of this module.
+        key: Unique on the page.
+        widget: Passed on to `st.plotly_chart` (`on_select`, `selection_mode`).
+    """
+    return st.plotly_chart(
+        figure, key=key, width="stretch", theme="streamlit", config={"displayModeBar": False}, **widget
+    )
+
+
+def bar_by_class(
+    counts: Mapping[str, Mapping[str, float]] | Mapping[str, float],
+    *,
+    class_names: Sequence[str],
+    unit: str = "images",
+    height: int = _HEIGHT,
+) -> go.Figure:
+    """Horizontal bars of a number per class.
+
+    Args:
+        counts: Class name to number; or series name (before, after) to such a mapping, drawn side by side.
+        class_names: Every class, in the lab's order.
+        unit: What is counted, for the axis.
+        height: In pixels.
+    """
+    colours = class_colours(class_names)
+    nested = any(isinstance(value, Mapping) for value in counts.values())
+    series: Mapping[str, Any] = counts if nested else {"": counts}
+    opacities = np.linspace(0.45, 1, len(series)) if nested else [1.0]
+    traces = [
+        go.Bar(
+            x=[values.get(name, 0) for name in class_names],
+            y=list(class_names),
+            name=label,
+            orientation="h",
+            marker={"color": [colours[name] for name in class_names], "opacity": float(opacity)},
+            text=[
+                f"{values.get(name, 0):,.4g}" if unit != "images" else f"{values.get(name, 0):,.0f}"
+                for name in class_names
+            ],
+            textposition="auto",
+            cliponaxis=False,
+            hovertemplate="%{y}: %{x:,} " + unit + f"<extra>{label}</extra>",
+        )
+        for (label, values), opacity in zip(series.items(), opacities, strict=True)
+    ]
+    return _figure(
+        *traces,
+        height=height,
+        barmode="group",
+        showlegend=nested,
+        xaxis={"title": unit},
+        yaxis={"autorange": "reversed", "title": None},
+    )
+
+
+def confusion_figure(
+    matrix: np.ndarray, class_names: Sequence[str], *, normalised: bool = True, height: int = 460
+) -> go.Figure:
+    """A confusion matrix: rows are true classes, columns are predicted ones.
+
+    Args:
+        matrix: Counts, int (K, K), [true][predicted].
+        class_names: The K classes, in the lab's order.
+        normalised: Whether the colour and the text are the share of the true class; counts stay on hover.
+        height: In pixels.
+    """
+    counts = np.asarray(matrix, dtype=float)
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+    shown = shares if normalised else counts
+    peak = float(shown.max(initial=0.0)) or 1.0
+    text = [
+        [
+            "" if count == 0 else f"{share * 100:.3g}" if normalised else f"{count:,.0f}"
+            for count, share in line
+        ]
+        for line in np.stack([counts, shares], axis=-1)
+    ]
+    trace = go.Heatmap(
+        z=shown,
+        x=list(class_names),
+        y=list(class_names),
+        zmin=0,
+        zmax=peak,
+        text=text,
+        texttemplate="%{text}",
+        customdata=np.stack([counts, shares * 100], axis=-1),
+        colorscale=[list(stop) for stop in _VIOLETS],
+        xgap=2,
+        ygap=2,
+        showscale=False,
+        hovertemplate="%{y} taken for %{x}: %{customdata[0]:,} images, %{customdata[1]:.3g} %<extra></extra>",
+    )
+    return _figure(
+        trace,
+        height=height,
+        xaxis={"title": "predicted" + (" (% of the true class)" if normalised else ""), "showgrid": False},
+        yaxis={"title": "true", "autorange": "reversed", "showgrid": False},
+    )
+
+
+_DASHES = ("solid", "dash", "dot", "dashdot")
+
+
+def lines(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    x_title: str,
+    y_title: str,
+    colours: Mapping[str, str] | None = None,
+    height: int = _HEIGHT,
+) -> go.Figure:
+    """Curves over one axis.
+
+    Args:
+        series: Name to (x values, y values); drawn in this order.
+        x_title: Of the horizontal axis, with its unit.
+        y_title: Of the vertical axis, with its unit.
+        colours: Name to colour; the palette's by default.
+        height: In pixels.
+    """
+    palette = colours or class_colours(list(series))
+    traces = [
+        go.Scatter(
+            x=list(x),
+            y=list(y),
+            name=name,
+            mode="lines+markers" if len(list(x)) < 3 else "lines",
+            line={"color": palette.get(name, NEUTRAL), "width": 2, "dash": _DASHES[place // 4 % 4]},
+            hovertemplate="%{x}: %{y:.4g}",
+        )
+        for place, (name, (x, y)) in enumerate(series.items())
+    ]
+    return _figure(
+        *traces, height=height, hovermode="x unified", xaxis={"title": x_title}, yaxis={"title": y_title}
+    )
+
+
+def interval_bars(
+    values: Mapping[str, tuple[float | None, float | None, float | None]],
+    *,
+    x_title: str,
+    colours: Mapping[str, str] | None = None,
+    height: int = _HEIGHT,
+) -> go.Figure:
+    """Points with 95 % intervals as whiskers; an undefined value is left out, never drawn as 0.
+
+    Args:
+        values: Name to (value, lower end, upper end).
+        x_title: What is measured, with its unit.
+        colours: Name to colour; the accent by default.
+        height: In pixels.
+    """
+    known = {name: entry for name, entry in values.items() if entry[0] is not None}
+    # An interval that is not known is drawn as none: both its ends are the value itself.
+    ends = [
+        (value, value if low is None else low, value if high is None else high)
+        for value, low, high in known.values()
+    ]
+    trace = go.Scatter(
+        x=[value for value, _, _ in ends],
+        y=list(known),
+        mode="markers",
+        marker={"size": 10, "color": [(colours or {}).get(name, ACCENT) for name in known]},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [high - value for value, _, high in ends],
+            "arrayminus": [value - low for value, low, _ in ends],
+            "thickness": 1.6,
+            "width": 5,
+            "color": NEUTRAL,
+        },
+        hovertemplate="%{y}: %{x:.4g}<extra></extra>",
+    )
+    return _figure(
+        trace,
+        height=height,
+        showlegend=False,
+        xaxis={"title": x_title},
+        yaxis={
+            "autorange": "reversed",
+            "categoryorder": "array",
+            "categoryarray": list(values),
+            "title": None,
+        },
+    )
+
+
+def scatter(
+    groups: Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[str]]],
+    *,
+    x_title: str,
+    y_title: str,
+    colours: Mapping[str, str] | None = None,
+    size: int = 7,
+    log_x: bool = False,
+    height: int = 420,
+) -> go.Figure:
+    """Points in groups, drawn with WebGL so that tens of thousands stay quick.
+
+    Args:
+        groups: Group name to (x values, y values, text on hover).
+        x_title: Of the horizontal axis, with its unit.
+        y_title: Of the vertical axis, with its unit.
+        colours: Group name to colour; the palette's by default.
+        size: Of a point, in pixels.
+        log_x: Whether the horizontal axis is logarithmic.
+        height: In pixels.
+    """
+    palette = colours or class_colours(list(groups))
+    traces = [
+        go.Scattergl(
+            x=list(x),
+            y=list(y),
+            text=list(text),
+            name=name,
+            mode="markers",
+            marker={"size": size, "color": palette.get(name, NEUTRAL), "opacity": 0.8},
+            hovertemplate="%{text}<br>%{x:.4g}, %{y:.4g}<extra>" + name + "</extra>",
+        )
+        for name, (x, y, text) in groups.items()
+    ]
+    return _figure(
+        *traces,
+        height=height,
+        xaxis={"title": x_title, "type": "log" if log_x else "linear"},
+        yaxis={"title": y_title},
+    )

@@ -1,0 +1,83 @@
+"""The frame of every page: title, purpose, chain bar; empty states; links that keep the ids."""
+
+import streamlit as st
+
+from app import cache, state
+from app.components import chain_bar
+from app.formatting import percent, plain, seconds, thousands
+from app.pages import APP, PAGES
+from wbc_core.records import Dataset
+
+__all__ = ["begin", "empty", "link", "percent", "plain", "require_dataset", "seconds", "thousands"]
+
+_STYLE = """<style>
+.stMainBlockContainer { max-width: 1360px; }
+.st-key-chain-bar { border-block: 1px solid rgba(128, 118, 145, .28); padding-block: .15rem; }
+.st-key-chain-bar [data-testid="stPageLink-NavLink"] { padding: .15rem .45rem; min-height: 2rem; }
+.st-key-chain-bar p { white-space: nowrap; font-variant-numeric: tabular-nums; }
+.st-key-empty-state { padding-block: 1.5rem; max-width: 38rem; }
+[data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
+@media (max-width: 640px) {
+  .stMainBlockContainer { padding-inline: .9rem; }
+  .st-key-chain-bar { overflow-x: auto; scrollbar-width: none; }
+}
+</style>"""
+
+
+def begin(title: str, purpose: str) -> None:
+    """Draw what opens every page: its title, one sentence of purpose and the chain bar.
+
+    Args:
+        title: The page's title, in sentence case.
+        purpose: What a person does here, in one sentence.
+    """
+    st.html(_STYLE)
+    st.title(title, anchor=False)
+    st.markdown(f":gray[{purpose}]")
+    chain_bar.draw()
+
+
+def link(view: str, label: str, *, icon: str | None = None, **widget: object) -> None:
+    """Draw a link to another page that keeps the ids in the URL.
+
+    Args:
+        view: Name of the page's script in `views/`.
+        label: What the link says.
+        icon: Material symbol; the page's own by default.
+        widget: Passed on to `st.page_link`.
+    """
+    entry = PAGES[view]
+    if not (APP / entry.script).exists():
+        st.caption(label)
+        return
+    st.page_link(
+        entry.script, label=label, icon=icon or entry.icon, query_params=state.link_parameters(), **widget
+    )
+
+
+def empty(message: str, *, label: str, view: str) -> None:
+    """Draw the empty state of a page: what to do next, and the link to it.
+
+    Args:
+        message: What is missing and why it matters, in a sentence or two.
+        label: What the link says, as an instruction ("Import a data set").
+        view: The page that the link opens.
+    """
+    with st.container(key="empty-state", gap="small"):
+        st.markdown(message)
+        link(view, label)
+
+
+def require_dataset() -> Dataset:
+    """The data set that the session works on; without one the empty state is drawn and the page ends."""
+    identifier = state.current("dataset")
+    dataset = cache.open_dataset(identifier) if identifier else None
+    if dataset is None:
+        empty(
+            "There is no data set yet. Import your images, or let the lab build its demo: a small set of "
+            "drawn cells with planted defects.",
+            label="Open the Dataset page",
+            view="dataset",
+        )
+        st.stop()
+    return dataset

@@ -1,0 +1,56 @@
+"""The sidebar frame of every page: data set, reviewer, device, running jobs."""
+
+import streamlit as st
+
+from app import cache, state
+from app.components.page import link
+from app.formatting import plain
+from wbc_core.jobs import devices, queue
+
+
+@st.cache_resource(show_spinner=False)
+def gpus() -> list[str]:
+    """Names of this machine's GPUs, asked of the driver once: TensorFlow would take seconds and memory."""
+    return devices.list_gpus()
+
+
+def _choose() -> None:
+    state.select("dataset", st.session_state["dataset_picker"])
+
+
+def dataset_picker() -> None:
+    """Draw the choice of data set; the newest is taken where the URL names none."""
+    datasets = cache.datasets()
+    if not datasets:
+        return
+    ids = [dataset.id for dataset in datasets]
+    names = {dataset.id: f"{dataset.name} · {dataset.images:,}" for dataset in datasets}
+    if state.current("dataset") not in ids:
+        state.select("dataset", ids[0])
+    st.session_state["dataset_picker"] = state.current("dataset")
+    st.selectbox("Data set", ids, format_func=names.get, key="dataset_picker", on_change=_choose)
+
+
+@st.fragment(run_every=3)
+def running_jobs() -> None:
+    """Draw the running jobs; only reads, so that it never disturbs what a person does on the page."""
+    active = queue.active_jobs(state.workspace())
+    st.markdown("**Jobs**" if active else ":gray[No job is running.]")
+    for job in active[:4]:
+        message = plain((job.message or job.state)[:60])
+        st.progress(min(1.0, job.progress), text=f"{job.kind.capitalize()} · {message}")
+    if len(active) > 4:
+        st.caption(f"and {len(active) - 4} more")
+
+
+def draw() -> None:
+    """Draw the sidebar."""
+    with st.sidebar:
+        dataset_picker()
+        state.person_field()
+        running_jobs()
+        link("jobs", "All jobs")
+        st.caption(
+            f":material/memory: Trains on {plain(gpus()[0]) if gpus() else 'the CPU'}",
+            help="Where the jobs of this machine train. Pages never load a model themselves.",
+        )

@@ -1,0 +1,29 @@
+"""WBC Lab: page configuration, navigation by section, the sidebar frame."""
+
+import streamlit as st
+
+from app import state
+from app.components import sidebar
+from app.pages import APP, SECTIONS
+
+ASSETS = APP.parent / "assets"
+st.set_page_config(
+    page_title="WBC Lab",
+    page_icon=str(ASSETS / "logo.svg"),
+    layout="wide",
+    initial_sidebar_state="auto",
+)
+st.logo(str(ASSETS / "wordmark.svg"), icon_image=str(ASSETS / "logo.svg"), size="large")
+state.keep_in_url()
+page = st.navigation(
+    {
+        section: [
+            st.Page(entry.script, title=entry.title, icon=entry.icon, default=entry.view == "dataset")
+            for entry in entries
+            if (APP / entry.script).exists()
+        ]
+        for section, entries in SECTIONS.items()
+    }
+)
+sidebar.draw()
+page.run()

@@ -1,0 +1,77 @@
+"""What a session remembers: ids, never objects, kept in the URL so that a link reopens the view."""
+
+import streamlit as st
+
+from wbc_core.workspace import Workspace
+
+KINDS = ("dataset", "split", "prepared", "run", "job")
+_PERSON = "person"
+# Choosing a record further up the chain makes those that were made from another one wrong.
+_BELOW = {"dataset": ("split", "prepared", "run"), "split": ("prepared", "run"), "prepared": ("run",)}
+
+
+def workspace() -> Workspace:
+    """The workspace that `WBC_HOME` names, else `./workspace`."""
+    return Workspace.default()
+
+
+def _remembered(kind: str) -> str:
+    return f"current_{kind}"
+
+
+def current(kind: str) -> str | None:
+    """The id of the record that the session works on, from the URL, else from earlier in the session.
+
+    Args:
+        kind: One of `KINDS`.
+    """
+    return st.query_params.get(kind) or st.session_state.get(_remembered(kind))
+
+
+def select(kind: str, identifier: str | None) -> None:
+    """Work on another record from now on; what was chosen further down the chain is forgotten.
+
+    Args:
+        kind: One of `KINDS`.
+        identifier: The record's id; None forgets the choice.
+    """
+    if identifier == current(kind):
+        return
+    for name in (kind, *_BELOW.get(kind, ())):
+        st.session_state.pop(_remembered(name), None)
+        st.query_params.pop(name, None)
+    if identifier:
+        st.session_state[_remembered(kind)] = identifier
+        st.query_params[kind] = identifier
+
+
+def keep_in_url() -> None:
+    """Write the session's ids back into the URL, which a change of page empties; take over a link's."""
+    for kind in KINDS:
+        identifier = current(kind)
+        if identifier:
+            st.session_state[_remembered(kind)] = identifier
+            if st.query_params.get(kind) != identifier:
+                st.query_params[kind] = identifier
+
+
+def link_parameters() -> dict[str, str]:
+    """The ids as query parameters, for links to other pages."""
+    return {kind: identifier for kind in KINDS if (identifier := current(kind))}
+
+
+def person() -> str:
+    """Name of the person at the screen, under which decisions are logged."""
+    return str(st.session_state.get(_PERSON) or "").strip() or "reviewer"
+
+
+def person_field() -> None:
+    """Draw the field for the person's name; it stays across pages."""
+    st.text_input(
+        "Your name",
+        key=_PERSON,
+        placeholder="reviewer",
+        max_chars=80,
+        persist_state="session",
+        help="Decisions are logged under this name.",
+    )
