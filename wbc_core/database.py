@@ -20,7 +20,7 @@ from sqlalchemy import (
     create_engine,
     event,
 )
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
 from wbc_core.errors import WbcError
@@ -70,6 +70,16 @@ jobs = Table(
     Column("finished", String(40)),
 )
 
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("host", String(120), nullable=False),
+    Column("devices", String(200), nullable=False),
+    Column("beats", Integer, nullable=False, default=0),
+    Column("heartbeat_at", String(40), nullable=False),
+)
+
 
 def _tune_sqlite(connection: object, _record: object) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]
@@ -93,12 +103,18 @@ def _engine(url: str) -> Engine:
         ) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _tune_sqlite)
-    try:
-        metadata.create_all(engine)
-    except OperationalError as error:
-        raise WbcError(
-            "The database cannot be reached.", got=error.orig, fix="Start it, or correct WBC_DATABASE_URL."
-        ) from None
+    for attempt in range(3):
+        try:
+            metadata.create_all(engine)
+            return engine
+        except DBAPIError as error:
+            # Two processes that open a new database at once both try to make its tables; the loser looks again.
+            if ("exist" not in str(error.orig) and "unique" not in str(error.orig).lower()) or attempt == 2:
+                raise WbcError(
+                    "The database cannot be used.",
+                    got=error.orig,
+                    fix="Start it, or correct WBC_DATABASE_URL or the workspace's rights.",
+                ) from None
     return engine
 
 

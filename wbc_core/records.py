@@ -236,7 +236,7 @@ class Job(Record):
         state: One of `JOB_STATES`.
         progress: Fraction done, 0..1.
         message: What it is doing, in words.
-        epoch: Finished epochs, for training.
+        epoch: The epoch under way, for training, from 1.
         attempts: How often it was started.
         device: Where it runs or ran (`cpu`, `gpu:0`).
         heartbeat_at: Last sign of life, ISO 8601 in UTC.

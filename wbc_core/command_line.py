@@ -1,0 +1,240 @@
+"""How every `wbc` command reads its options, reports progress, prints its result and fails."""
+
+import inspect
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wbc_core.errors import WbcError
+from wbc_core.progress import Progress
+from wbc_core.workspace import Workspace
+
+application = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="WBC Lab: from a dirty pile of blood-cell images to a comparison one can defend.",
+)
+
+_HOME = Annotated[Path | None, typer.Option(help="The workspace; $WBC_HOME, else ./workspace.")]
+_JSON = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+# These take several values, so `--accept a b` means `--accept a --accept b`.
+_REPEATED = ("--accept", "--drop", "--keep", "--relabel", "--set", "--grid", "--checks")
+
+
+class WorkFailed(Exception):
+    """The input was good, yet the work did not succeed: exit status 1."""
+
+
+def command(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function as a command: it gains `--home` and `--json`, and what it returns is printed.
+
+    Args:
+        name: Name on the command line. The function's first parameter is the workspace.
+    """
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*, home: Path | None, as_json: bool, **values: Any) -> None:
+            workspace = Workspace(home) if home else Workspace.default()
+            show(function(workspace, **values), as_json=as_json)
+
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        own = list(inspect.signature(function).parameters.values())[1:]
+        shared = [
+            inspect.Parameter("home", keyword, default=None, annotation=_HOME),
+            inspect.Parameter("as_json", keyword, default=False, annotation=_JSON),
+        ]
+        parameters = [parameter.replace(kind=keyword) for parameter in own] + shared
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        run.__doc__ = function.__doc__
+        application.command(name)(run)
+        return function
+
+    return register
+
+
+def show(result: object, *, as_json: bool) -> None:
+    """Print a result: JSON, or lines that a person reads."""
+    if result is None:
+        return
+    if as_json:
+        print(json.dumps(result, allow_nan=False))
+    else:
+        print("\n".join(_lines(result)))
+
+
+def _lines(result: object, indent: str = "") -> Iterator[str]:
+    if isinstance(result, dict):
+        for key, value in result.items():
+            if isinstance(value, dict | list) and value and not _is_flat(value):
+                yield f"{indent}{key}:"
+                yield from _lines(value, indent + "  ")
+            elif key == "log":
+                yield from str(value).splitlines()
+            else:
+                yield f"{indent}{key}: {_text(value)}"
+    elif isinstance(result, list):
+        for item in result:
+            yield indent + (
+                "  ".join(_text(value) for value in item.values()) if isinstance(item, dict) else _text(item)
+            )
+    else:
+        yield str(result).rstrip("\n")
+
+
+def _table(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Lay rows out in columns; what is nested is left to --json."""
+    keys = [key for key in rows[0] if not isinstance(rows[0][key], dict | list)] if rows else []
+    cells = [keys, *([_text(row[key])[:60] for key in keys] for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(keys))]
+    for line in cells if rows else []:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+
+
+def _is_flat(value: dict[str, Any] | list[Any]) -> bool:
+    return isinstance(value, list) and all(isinstance(item, int | float | str) for item in value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return " ".join(_text(item) for item in value)
+    return "-" if value is None else str(value)
+
+
+@contextmanager
+def console_progress() -> Iterator[Progress]:
+    """Yield a progress function that writes to standard error: one line on a terminal, few in a log."""
+    on_terminal = sys.stderr.isatty()
+    pause = 0.2 if on_terminal else 5.0
+    written = time.monotonic() - (pause if on_terminal else 0.0)
+
+    def progress(fraction: float, message: str) -> None:
+        nonlocal written
+        if time.monotonic() - written >= pause:
+            written = time.monotonic()
+            line = f"{fraction:4.0%} {message}"
+            print(
+                f"\r\x1b[K{line}" if on_terminal else line,
+                end="" if on_terminal else "\n",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    yield progress
+    if on_terminal:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def split_values(texts: Sequence[str]) -> list[str]:
+    """Split values at commas.
+
+    Example:
+        >>> split_values(["blur,foreign", "exposure"])
+        ['blur', 'foreign', 'exposure']
+    """
+    return [part.strip() for text in texts for part in text.split(",") if part.strip()]
+
+
+def whole_numbers(texts: Sequence[str]) -> list[int]:
+    """Read row numbers and ranges of them.
+
+    Raises:
+        WbcError: Something is no whole number of at least 0.
+
+    Example:
+        >>> whole_numbers(["3,17", "40-42"])
+        [3, 17, 40, 41, 42]
+    """
+    numbers: list[int] = []
+    for part in split_values(texts):
+        first, dash, last = part.partition("-")
+        if not (first.isdecimal() and (last.isdecimal() if dash else True)) or len(part) > 24:
+            raise WbcError("A row number is wrong.", expected="numbers such as 3,17,40-52", got=repr(part))
+        start, stop = int(first), int(last) if dash else int(first)
+        if not 0 <= stop - start <= 10_000_000:
+            raise WbcError(
+                "A range of rows is wrong.", expected="FIRST-LAST, at most 10,000,000", got=repr(part)
+            )
+        numbers.extend(range(start, stop + 1))
+    return numbers
+
+
+def key_values(texts: Sequence[str], shape: str) -> dict[str, str]:
+    """Read `key=value` pairs.
+
+    Args:
+        texts: The pairs.
+        shape: How a pair should look, for the message.
+
+    Raises:
+        WbcError: A pair has no `=`, or a key comes twice.
+
+    Example:
+        >>> key_values(["epochs=3"], "key=value")
+        {'epochs': '3'}
+    """
+    pairs: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not (key and equals and value):
+            raise WbcError("An option is incomplete.", expected=shape, got=repr(text))
+        if key in pairs:
+            raise WbcError(f"{key!r} is given twice.", fix="Give it once.")
+        pairs[key] = value
+    return pairs
+
+
+def repeat_options(arguments: Sequence[str]) -> list[str]:
+    """Write `--accept a b` as `--accept a --accept b`, where the command's own argument came before.
+
+    Example:
+        >>> repeat_options(["decide", "demo", "--accept", "blur", "foreign", "--by", "Ada"])
+        ['decide', 'demo', '--accept', 'blur', '--accept', 'foreign', '--by', 'Ada']
+    """
+    expanded: list[str] = []
+    option, taken = "", 0
+    for position, argument in enumerate(arguments):
+        if argument.startswith("--"):
+            option, taken = argument, 0
+        elif option in _REPEATED and position > 2 and not arguments[1].startswith("-"):
+            expanded += [option] if taken else []
+            taken += 1
+        expanded.append(argument)
+    return expanded
+
+
+def run_application(typer_application: typer.Typer) -> None:
+    """Run a command and end the process: 0 done, 1 the work failed, 2 bad input, 130 interrupted."""
+    try:
+        typer.main.get_command(typer_application).main(
+            repeat_options(sys.argv[1:]), "wbc", standalone_mode=False
+        )
+        sys.stdout.flush()
+    except WbcError as error:
+        _end(str(error), 2)
+    except typer.TyperException as error:
+        message = getattr(error, "format_message", error.__str__)()
+        _end(message or "Say what to do: `wbc --help` lists the commands.", 2)
+    except (KeyboardInterrupt, typer.Abort):
+        _end("Interrupted; nothing was left half-written.", 130)
+    except WorkFailed as error:
+        _end(str(error), 1)
+    except BrokenPipeError:
+        # Whoever read the output has what they wanted; nothing may be written to them at the end either.
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _end(message: str, status: int) -> None:
+    print(" ".join(message.split()), file=sys.stderr, flush=True)
+    sys.exit(status)

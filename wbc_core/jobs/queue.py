@@ -1,0 +1,273 @@
+"""The one queue of slow work: submit, watch, cancel, and the transitions between the states of a job.
+
+Every transition is one conditional UPDATE, so that two workers on one database never both make it. A claim
+is a random token: whoever no longer holds it cannot write to the job any more. Terminal states never change.
+"""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row, func, select, update
+
+from wbc_core.database import jobs, transaction, workers
+from wbc_core.errors import WbcError
+from wbc_core.jobs.tasks import TASKS
+from wbc_core.records import TERMINAL_STATES, Job, Json
+from wbc_core.workspace import Workspace, now
+
+MAXIMUM_ATTEMPTS = 3
+
+
+def _job(row: Row[Any]) -> Job:
+    return Job.from_json(dict(row._mapping))
+
+
+def submit(workspace: Workspace, kind: str, spec: Json) -> Job:
+    """Put a job at the end of the queue.
+
+    Args:
+        workspace: Whose queue.
+        kind: Name of a task in `wbc_core.jobs.tasks.TASKS`.
+        spec: What the task is called with; plain JSON.
+
+    Raises:
+        WbcError: There is no such kind of job.
+    """
+    TASKS.get(kind)
+    values: Json = {"kind": kind, "spec": spec, "state": "queued", "message": "Waiting", "created": now()}
+    job_id = f"job-{secrets.token_hex(5)}"
+    with transaction(workspace) as connection:
+        number = select(func.coalesce(func.max(jobs.c.number), 0) + 1).scalar_subquery()
+        connection.execute(
+            jobs.insert().values(
+                id=job_id,
+                number=number,
+                kind=kind,
+                spec=spec,
+                state="queued",
+                message="Waiting",
+                created=now(),
+            )
+        )
+    return get_job(workspace, job_id)
+
+
+def get_job(workspace: Workspace, job_id: str) -> Job:
+    """Look a job up.
+
+    Raises:
+        WbcError: There is no such job.
+    """
+    with transaction(workspace) as connection:
+        row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
+    if row is None:
+        raise WbcError(f"There is no job {job_id!r}.", fix="`wbc jobs list` shows those there are.")
+    return _job(row)
+
+
+def list_jobs(workspace: Workspace, *, states: tuple[str, ...] = (), limit: int = 200) -> list[Job]:
+    """List jobs, newest first.
+
+    Args:
+        workspace: Whose queue.
+        states: Only jobs in these states; all when empty.
+        limit: At most so many.
+    """
+    query = select(jobs).order_by(jobs.c.number.desc(), jobs.c.id).limit(limit)
+    if states:
+        query = query.where(jobs.c.state.in_(states))
+    with transaction(workspace) as connection:
+        return [_job(row) for row in connection.execute(query)]
+
+
+def active_jobs(workspace: Workspace) -> list[Job]:
+    """The jobs that are queued or running, newest first."""
+    return list_jobs(workspace, states=("queued", "running"))
+
+
+def cancel(workspace: Workspace, job_id: str) -> Job:
+    """Take a job out of the queue, or ask its worker to stop it; without effect on a finished job."""
+    get_job(workspace, job_id)
+    with transaction(workspace) as connection:
+        taken_out = connection.execute(
+            update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.state == "queued")
+            .values(state="cancelled", message="Cancelled before it started", finished=now())
+        )
+        if not taken_out.rowcount:
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.id == job_id, jobs.c.state == "running")
+                .values(cancel_requested=True, message="Stopping")
+            )
+    return get_job(workspace, job_id)
+
+
+def resume(workspace: Workspace, job_id: str) -> Job:
+    """Queue the work of a failed or cancelled job again, as a new job that goes on from its last checkpoint.
+
+    Raises:
+        WbcError: The job is not finished, or it succeeded.
+    """
+    job = get_job(workspace, job_id)
+    if job.state not in ("failed", "cancelled"):
+        raise WbcError(
+            f"Job {job_id} cannot be resumed.",
+            expected="a failed or cancelled job",
+            got=f"one that is {job.state}",
+            fix="Submit its work anew." if job.state == "succeeded" else "Wait for it.",
+        )
+    return submit(workspace, job.kind, {**job.spec, "resumes": job_id})
+
+
+def read_log(workspace: Workspace, job_id: str, tail: int = 200) -> str:
+    """The last lines of a job's log; empty when it has not started.
+
+    Args:
+        workspace: Whose queue.
+        job_id: The job.
+        tail: At most so many lines, out of the last 256 kB.
+    """
+    get_job(workspace, job_id)
+    path: Path = workspace.job_log(job_id)
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - 262_144))
+        return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-tail:])
+
+
+def claim_next(
+    workspace: Workspace, kinds: list[str], device: str, only: str | None = None
+) -> tuple[Job, str] | None:
+    """Take the oldest queued job of some kinds; at most one caller gets it.
+
+    Returns:
+        The job and the claim that lets its holder write to it, or None when nothing waits.
+    """
+    waiting = select(jobs.c.id).where(jobs.c.state == "queued", jobs.c.kind.in_(kinds))
+    if only is not None:
+        waiting = waiting.where(jobs.c.id == only)
+    claim = secrets.token_hex(16)
+    with transaction(workspace) as connection:
+        candidates = connection.execute(waiting.order_by(jobs.c.number, jobs.c.id).limit(20)).scalars().all()
+    for job_id in candidates:
+        with transaction(workspace) as connection:
+            taken = connection.execute(
+                update(jobs)
+                .where(jobs.c.id == job_id, jobs.c.state == "queued")
+                .values(
+                    state="running",
+                    claim=claim,
+                    device=device,
+                    attempts=jobs.c.attempts + 1,
+                    beats=jobs.c.beats + 1,
+                    heartbeat_at=now(),
+                    started=func.coalesce(jobs.c.started, now()),
+                    message="Starting",
+                )
+            )
+        if taken.rowcount:
+            return get_job(workspace, job_id), claim
+    return None
+
+
+def write_held(workspace: Workspace, job_id: str, held: str, /, **values: Any) -> bool:
+    """Write to a running job that one holds; False when the claim was lost, and then nothing is written."""
+    with transaction(workspace) as connection:
+        written = connection.execute(
+            update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.claim == held, jobs.c.state == "running")
+            .values(**values)
+        )
+    return bool(written.rowcount)
+
+
+def beat(workspace: Workspace, job_id: str, claim: str) -> bool:
+    """Give a sign of life for a job that one holds; False when the claim was lost."""
+    return write_held(workspace, job_id, claim, beats=jobs.c.beats + 1, heartbeat_at=now())
+
+
+def finish(
+    workspace: Workspace,
+    job_id: str,
+    claim: str,
+    state: str,
+    *,
+    result: Json | None = None,
+    error: str | None = None,
+) -> bool:
+    """End a job that one holds, once and for all."""
+    if state not in TERMINAL_STATES:
+        raise ValueError(f"{state!r} is no terminal state")
+    values: Json = {"state": state, "result": result, "error": error, "finished": now(), "claim": None}
+    if state == "succeeded":
+        values |= {"progress": 1.0, "message": "Done"}
+    else:
+        values |= {"message": "Cancelled" if state == "cancelled" else "Failed"}
+    return write_held(workspace, job_id, claim, **values)
+
+
+def release(workspace: Workspace, job_id: str, claim: str, message: str, *, count_attempt: bool) -> bool:
+    """Give a job that one holds back to the queue: its process ended, but its work did not."""
+    attempts = jobs.c.attempts if count_attempt else jobs.c.attempts - 1
+    return write_held(
+        workspace, job_id, claim, state="queued", claim=None, attempts=attempts, message=message, device=None
+    )
+
+
+def settle(workspace: Workspace, job_id: str, claim: str, reason: str, *, stopping: bool = False) -> None:
+    """Decide what becomes of a job whose process ended without saying how.
+
+    Args:
+        workspace: Whose queue.
+        job_id: The job.
+        claim: The claim that its process held.
+        reason: How the process ended, in words.
+        stopping: Whether the worker itself ended it because it stops; such an attempt does not count.
+    """
+    job = get_job(workspace, job_id)
+    if job.cancel_requested:
+        finish(workspace, job_id, claim, "cancelled")
+    elif stopping:
+        release(workspace, job_id, claim, "Waiting: its worker was stopped", count_attempt=False)
+    elif job.attempts < MAXIMUM_ATTEMPTS:
+        release(workspace, job_id, claim, f"Waiting to go on: {reason}", count_attempt=True)
+    else:
+        advice = "The log may say more; with too little memory, choose a smaller batch."
+        finish(workspace, job_id, claim, "failed", error=f"{reason} {job.attempts} times. {advice}")
+
+
+def running_claims(workspace: Workspace) -> list[tuple[str, str, int]]:
+    """Id, claim and count of heartbeats of every running job."""
+    query = select(jobs.c.id, jobs.c.claim, jobs.c.beats).where(jobs.c.state == "running")
+    with transaction(workspace) as connection:
+        return [(row.id, row.claim, row.beats) for row in connection.execute(query)]
+
+
+def announce_worker(workspace: Workspace, worker: str, host: str, devices: str) -> None:
+    """Enter a worker into the list of workers, or give its sign of life."""
+    with transaction(workspace) as connection:
+        beaten = connection.execute(
+            update(workers)
+            .where(workers.c.id == worker)
+            .values(beats=workers.c.beats + 1, heartbeat_at=now())
+        )
+        if not beaten.rowcount:
+            connection.execute(
+                workers.insert().values(id=worker, host=host, devices=devices, beats=1, heartbeat_at=now())
+            )
+
+
+def withdraw_worker(workspace: Workspace, worker: str) -> None:
+    """Take a worker off the list of workers."""
+    with transaction(workspace) as connection:
+        connection.execute(workers.delete().where(workers.c.id == worker))
+
+
+def worker_beats(workspace: Workspace) -> dict[str, int]:
+    """Count of heartbeats of every worker on the list; one that does not rise within seconds is dead."""
+    with transaction(workspace) as connection:
+        return {row.id: row.beats for row in connection.execute(select(workers.c.id, workers.c.beats))}

@@ -1,0 +1,85 @@
+"""`wbc lab`: the Streamlit server and one local worker beside it, started and ended together."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from wbc_core.datasets.store import list_datasets
+from wbc_core.errors import WbcError
+from wbc_core.jobs import queue
+from wbc_core.jobs.devices import parse_devices
+from wbc_core.workspace import Workspace
+
+CHECK_EVERY_SECONDS = 0.5
+END_WITHIN_SECONDS = 12.0
+
+
+def submit_demo_if_empty(workspace: Workspace) -> None:
+    """Queue the demo on a workspace that holds neither data sets nor jobs."""
+    if not list_datasets(workspace) and not queue.list_jobs(workspace, limit=1):
+        queue.submit(workspace, "demo", {})
+
+
+def run_lab(workspace: Workspace, *, port: int, with_worker: bool, devices: str | None = None) -> int:
+    """Serve the lab on 127.0.0.1 until Ctrl-C, and start the worker again when it dies.
+
+    Args:
+        workspace: The workspace to open.
+        port: TCP port of the server.
+        with_worker: Whether to start a worker too.
+        devices: As `wbc worker --devices`.
+
+    Returns:
+        The exit status: 0 after Ctrl-C, else that of the server.
+
+    Raises:
+        WbcError: The port is taken, or a device is not here.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise WbcError(
+                f"Port {port} cannot be used.", got=error.strerror, fix="Choose another with --port."
+            ) from None
+    parse_devices(devices)
+    submit_demo_if_empty(workspace)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    environment = {**os.environ, "WBC_HOME": str(workspace.home)}
+    main_page = Path(__file__).parents[2] / "app" / "main.py"
+    options = ["--server.address", "127.0.0.1", "--server.port", str(port), "--server.headless", "true"]
+    serve = [sys.executable, "-m", "streamlit", "run", str(main_page), *options]
+    work = [sys.executable, "-m", "wbc_core.cli", "worker", "--home", str(workspace.home)]
+    work += ["--devices", devices] if devices else []
+
+    # In sessions of their own, so that Ctrl-C reaches only this process, which then ends them in order.
+    server = subprocess.Popen(serve, env=environment, start_new_session=True, cwd=main_page.parents[1])
+    worker = subprocess.Popen(work, env=environment, start_new_session=True) if with_worker else None
+    try:
+        while not stop.wait(CHECK_EVERY_SECONDS):
+            if server.poll() is not None:
+                return server.returncode
+            if worker is not None and worker.poll() is not None:
+                print("The worker died; starting another.", file=sys.stderr, flush=True)
+                worker = subprocess.Popen(work, env=environment, start_new_session=True)
+        return 0
+    finally:
+        _end([process for process in (worker, server) if process is not None])
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(END_WITHIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

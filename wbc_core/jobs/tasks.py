@@ -1,0 +1,168 @@
+"""What a job can do: one function a kind, called in the job's own process or in place by the command line.
+
+Each imports what it needs when it is called, so that listing the kinds costs nothing.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from wbc_core.progress import Progress, part_of
+from wbc_core.records import Json
+from wbc_core.registry import Registry
+from wbc_core.workspace import Workspace
+
+Task = Callable[[Workspace, str, Json, Progress], Json]
+"""Called with the workspace, the job's id, its spec and where to report; returns the job's result."""
+
+TASKS = Registry[Task]("kind of job")
+
+TRAINING_KINDS = ["train"]
+"""Kinds that hold a device for long; all others pass them by in a lane of their own."""
+
+
+@TASKS.register("import")
+def import_dataset(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Import `source`, and remove it once it is in when it was an upload."""
+    from wbc_core.datasets.importers import import_source
+    from wbc_core.datasets.store import load_table
+
+    source = Path(spec["source"])
+    imported = import_source(
+        workspace,
+        source,
+        name=spec.get("name"),
+        size=spec.get("size"),
+        class_names=spec.get("classes"),
+        progress=progress,
+    )
+    if source.resolve().is_relative_to(workspace.uploads_dir):
+        source.unlink()
+    names = imported.dataset.class_names
+    counts = load_table(workspace, imported.dataset.id)["label"].value_counts()
+    return {
+        "dataset": imported.dataset.id,
+        "images": imported.dataset.images,
+        "classes": {name: int(counts.get(label, 0)) for label, name in enumerate(names)},
+        "rejected": [{"source": item.source, "why": item.why} for item in imported.rejected],
+    }
+
+
+@TASKS.register("scan")
+def scan_dataset(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Run the checks `checks` (all when absent) over `dataset`."""
+    from wbc_core.curation.scan import scan
+
+    return scan(workspace, spec["dataset"], spec.get("checks"), progress=progress)
+
+
+@TASKS.register("export_clean")
+def export_clean_set(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Write the clean set of `dataset` as an npz file at `path`."""
+    from wbc_core.curation.clean import clean_set, export_npz
+
+    clean = clean_set(workspace, spec["dataset"])
+    progress(0.0, "Writing the clean set")
+    export_npz(workspace, clean, Path(spec["path"]))
+    return {"clean": clean.id, "images": len(clean.rows), "path": spec["path"]}
+
+
+@TASKS.register("prepare")
+def prepare_split(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Balance and augment the train part of `split` by `recipe`."""
+    from wbc_core.augment.prepare import prepare
+    from wbc_core.datasets.store import find_dataset
+    from wbc_core.records import Recipe
+
+    prepared = prepare(workspace, spec["split"], Recipe.from_json(spec["recipe"]), progress=progress)
+    names = find_dataset(workspace, prepared.dataset).class_names
+    return {
+        "prepared": prepared.id,
+        "images": prepared.images,
+        "classes": dict(zip(names, prepared.classes, strict=True)),
+        "seconds": prepared.seconds,
+        "peak_mb": prepared.peak_mb,
+    }
+
+
+@TASKS.register("train")
+def train_run(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Train one run by a RunSpec, then report on its held-out images; `resumes` names an earlier job."""
+    from wbc_core.evaluation.report import evaluate_run
+    from wbc_core.jobs.sweep import trial_spec
+    from wbc_core.training.loop import train
+    from wbc_core.training.spec import RunSpec
+
+    earlier = spec.get("resumes")
+    if earlier and workspace.run_dir(earlier).exists() and not workspace.run_dir(job_id).exists():
+        with workspace.atomic_path(workspace.run_dir(job_id)) as scratch:
+            shutil.copytree(workspace.run_dir(earlier), scratch, ignore=shutil.ignore_patterns("reports"))
+    run_spec = trial_spec(workspace, job_id, spec) if "sweep" in spec else RunSpec.from_json(spec)
+    summary = train(workspace, job_id, run_spec, progress=part_of(progress, 0.0, 0.97))
+    report = evaluate_run(workspace, job_id, progress=part_of(progress, 0.97, 1.0))
+    return {**summary, "accuracy": report["accuracy"], "macro_f1": report["macro_f1"]}
+
+
+@TASKS.register("evaluate")
+def evaluate(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Report on `run`, on its held-out images or on those of the file `data`."""
+    from wbc_core.evaluation.report import evaluate_run
+
+    data = Path(spec["data"]) if spec.get("data") else None
+    return evaluate_run(workspace, spec["run"], data=data, tta=bool(spec.get("tta")), progress=progress)
+
+
+@TASKS.register("predict")
+def predict(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Name the class of every picture at `source` by `run`, into the CSV file `out`."""
+    from wbc_core.evaluation.predictions import predict_source
+
+    out = Path(spec["out"])
+    table = predict_source(
+        workspace, spec["run"], Path(spec["source"]), out=out, tta=bool(spec.get("tta")), progress=progress
+    )
+    return {"run": spec["run"], "out": str(out), "images": len(table)}
+
+
+@TASKS.register("export")
+def export(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Write the model of `run` as `to` into `directory`."""
+    from wbc_core.evaluation.export import export_run
+
+    progress(0.0, f"Exporting as {spec['to']}")
+    files = export_run(workspace, spec["run"], spec["to"], Path(spec["directory"]))
+    return {"run": spec["run"], "to": spec["to"], "files": [str(path) for path in files]}
+
+
+DEMO_RUNS: dict[str, Json] = {
+    "cnn": {"epochs": 12, "batch_size": 32},
+    "mobilenet_v3_small": {"epochs": 12, "batch_size": 32},
+}
+
+
+@TASKS.register("demo")
+def demo(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Build the demo: draw cells, find and drop the bad ones, split, prepare, and queue two trainings."""
+    from wbc_core.augment.prepare import prepare
+    from wbc_core.augment.recipe import load_recipe
+    from wbc_core.curation.checks import CHECKS
+    from wbc_core.curation.review import accept, effective_decisions
+    from wbc_core.curation.scan import scan
+    from wbc_core.datasets.synthetic import build_demo_dataset
+    from wbc_core.jobs.queue import submit
+    from wbc_core.splitting import make_split
+    from wbc_core.training.spec import RunSpec
+
+    dataset = build_demo_dataset(workspace, progress=part_of(progress, 0.0, 0.5))
+    scan(workspace, dataset.id, progress=part_of(progress, 0.5, 0.8))
+    if not effective_decisions(workspace, dataset.id):
+        accept(workspace, dataset.id, CHECKS.names(), who="demo")
+    split = make_split(workspace, dataset.id, progress=part_of(progress, 0.8, 0.85))
+    prepared = prepare(
+        workspace, split.id, load_recipe(workspace, "plain"), progress=part_of(progress, 0.85, 1.0)
+    )
+    runs = [
+        submit(workspace, "train", RunSpec(prepared=prepared.id, backbone=backbone, **settings).to_json()).id
+        for backbone, settings in DEMO_RUNS.items()
+    ]
+    return {"dataset": dataset.id, "split": split.id, "prepared": prepared.id, "runs": runs}
