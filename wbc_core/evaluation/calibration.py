@@ -72,7 +72,7 @@ def reliability_bins(
         images, hits = int(chosen.sum()), int(right[chosen].sum())
         interval = wilson(hits, images)
         inside = values[chosen]
-        ends = (number / bins, (number + 1) / bins)
+        ends = (int(number) / bins, (int(number) + 1) / bins)
         if binning == "equal_mass":
             ends = (float(inside.min()), float(inside.max()))
         if interval is not None:

@@ -1,0 +1,76 @@
+"""Reports on disk and the lists of images behind their figures."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from wbc_core.errors import WbcError
+from wbc_core.evaluation import browsing, reports
+from wbc_core.evaluation.scoring import score
+from wbc_core.workspace import Workspace
+
+NAMES = ("basophil", "lymphocyte", "platelet")
+RUN = "job-0123456789ab"
+
+
+@pytest.fixture
+def predictions() -> pd.DataFrame:
+    labels = np.array([0, 0, 1, 1, 2])
+    table = np.array(
+        [[0.9, 0.1, 0], [0.3, 0.7, 0], [0.6, 0.4, 0], [0.95, 0.04, 0.01], [0, 0.2, 0.8]], dtype=np.float32
+    )
+    return reports.predictions_table(np.array([4, 7, 9, 12, 15]), list("abcde"), labels, table, NAMES)
+
+
+def _report(predictions: pd.DataFrame, part: str, tta: bool = False) -> dict[str, object]:
+    figures = score(predictions["label"], reports.probabilities_of(predictions), NAMES)
+    return {"run": RUN, "part": part, "tta": tta, **figures}
+
+
+def test_what_is_saved_is_read_back(workspace: Workspace, predictions: pd.DataFrame) -> None:
+    report = _report(predictions, "validation")
+    reports.save_report(workspace, report, predictions)
+    reports.save_report(workspace, _report(predictions, "validation", tta=True), predictions)
+    assert reports.list_reports(workspace, RUN) == ["validation", "validation-tta"]
+    assert reports.load_report(workspace, RUN) == report
+    assert reports.load_predictions(workspace, RUN).equals(predictions)
+    reports.save_report(workspace, _report(predictions, "test"), predictions)
+    assert reports.load_report(workspace, RUN)["part"] == "test"
+    assert not list(workspace.scratch_dir.iterdir())
+
+
+def test_a_missing_report_names_the_command(workspace: Workspace, predictions: pd.DataFrame) -> None:
+    with pytest.raises(WbcError, match=f"wbc evaluate {RUN}"):
+        reports.load_report(workspace, RUN)
+    reports.save_report(workspace, _report(predictions, "validation"), predictions)
+    with pytest.raises(WbcError, match="one of validation"):
+        reports.load_report(workspace, RUN, "../../secret")
+
+
+def test_a_cell_lists_its_images_hardest_first(predictions: pd.DataFrame) -> None:
+    cell = browsing.cell_images(predictions, true=1, predicted=0)
+    assert cell["row"].tolist() == [12, 9]
+    assert cell["confidence"].tolist() == pytest.approx([0.95, 0.6])
+    assert browsing.cell_images(predictions, true=2, predicted=0).empty
+
+
+def test_confident_errors_come_surest_first(predictions: pd.DataFrame) -> None:
+    assert browsing.confident_errors(predictions)["row"].tolist() == [12, 7, 9]
+    assert browsing.confident_errors(predictions, at_most=1)["row"].tolist() == [12]
+
+
+def test_disagreements_list_what_runs_see_differently(predictions: pd.DataFrame) -> None:
+    right = predictions.copy()
+    right["predicted"] = right["label"]
+    found = browsing.disagreements({"one": predictions, "two": right})
+    assert found["row"].tolist() == [7, 9, 12]
+    assert found["right"].tolist() == [1, 1, 1]
+    assert found["predicted two"].tolist() == [0, 1, 1]
+
+
+def test_per_class_table_leaves_undefined_scores_missing() -> None:
+    figures = score([0, 1], np.array([[1.0, 0, 0], [0, 1.0, 0]]), NAMES)
+    table = browsing.per_class_table(figures, NAMES)
+    assert table["class"].tolist() == list(NAMES)
+    assert table["f1"].tolist()[:2] == [1.0, 1.0]
+    assert table["recall_low"].isna().tolist() == [False, False, True]

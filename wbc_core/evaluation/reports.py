@@ -1,0 +1,108 @@
+"""Reports on disk: found, read and written without TensorFlow."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from wbc_core.errors import WbcError
+from wbc_core.records import Json
+from wbc_core.workspace import Workspace
+
+# A held-out part of the split, or a file of its own; the most telling first.
+_PREFERRED = ("test", "test-tta", "validation", "validation-tta", "file", "file-tta")
+_PROBABILITY = "probability "
+
+
+def reports_dir(workspace: Workspace, run_id: str) -> Path:
+    """Folder of a run's reports: `NAME.json` and its predictions `NAME.parquet`."""
+    return workspace.run_dir(run_id) / "reports"
+
+
+def list_reports(workspace: Workspace, run_id: str) -> list[str]:
+    """Names of a run's reports (`validation`, `test-tta`, ..), the one to look at first in front."""
+    folder = reports_dir(workspace, run_id)
+    return [name for name in _PREFERRED if (folder / f"{name}.json").exists()]
+
+
+def _chosen(workspace: Workspace, run_id: str, part: str | None) -> str:
+    there = list_reports(workspace, run_id)
+    if part is None and there:
+        return there[0]
+    if part in there:
+        return part
+    raise WbcError(
+        f"Run {run_id} has no report{f' of {part!r}' if part else ''} yet.",
+        expected=f"one of {', '.join(there)}" if there else None,
+        fix=f"Run `wbc evaluate {run_id}` first.",
+    )
+
+
+def load_report(workspace: Workspace, run_id: str, part: str | None = None) -> Json:
+    """Read a report.
+
+    Args:
+        workspace: The lab.
+        run_id: Id of the run.
+        part: Name of the report as `list_reports` gives it; by default the test part's, else the
+            validation part's.
+
+    Raises:
+        WbcError: The run has no such report; the message names the command that makes it.
+    """
+    name = _chosen(workspace, run_id, part)
+    return workspace.read_json(reports_dir(workspace, run_id) / f"{name}.json", f"report {name} of {run_id}")
+
+
+def load_predictions(workspace: Workspace, run_id: str, part: str | None = None) -> pd.DataFrame:
+    """Read the predictions that a report was computed from.
+
+    Returns:
+        One line an image: row (in the data set, or in the file), image_id, label, predicted, and one
+        column `probability CLASS` a class, float32 in 0..1, in class order.
+
+    Raises:
+        WbcError: The run has no such report.
+    """
+    name = _chosen(workspace, run_id, part)
+    return pd.read_parquet(reports_dir(workspace, run_id) / f"{name}.parquet")
+
+
+def probabilities_of(predictions: pd.DataFrame) -> NDArray[np.float32]:
+    """The probabilities in a table of predictions, float32 (n, K), in class order."""
+    columns = [name for name in predictions.columns if name.startswith(_PROBABILITY)]
+    return predictions[columns].to_numpy(dtype=np.float32)
+
+
+def predictions_table(
+    rows: NDArray[np.int64],
+    image_ids: Sequence[str],
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float32],
+    class_names: Sequence[str],
+) -> pd.DataFrame:
+    """Build the table that `load_predictions` gives back; the predicted class is the most probable one."""
+    table = pd.DataFrame(
+        {
+            "row": rows,
+            "image_id": list(image_ids),
+            "label": labels,
+            "predicted": probabilities.argmax(axis=1),
+        }
+    )
+    chances = pd.DataFrame(probabilities, columns=[_PROBABILITY + name for name in class_names])
+    return pd.concat([table, chances], axis=1)
+
+
+def save_report(workspace: Workspace, report: Json, predictions: pd.DataFrame) -> None:
+    """Write a report and its predictions under the run that `report["run"]` names.
+
+    The predictions come first, so that a report that can be read always has them beside it.
+    """
+    name = report["part"] + ("-tta" if report["tta"] else "")
+    folder = reports_dir(workspace, report["run"])
+    with workspace.atomic_path(folder / f"{name}.parquet") as scratch:
+        predictions.to_parquet(scratch, index=False)
+    workspace.write_json(folder / f"{name}.json", report)
