@@ -81,11 +81,10 @@ def _lines(result: object, indent: str = "") -> Iterator[str]:
                 yield from str(value).splitlines()
             else:
                 yield f"{indent}{key}: {_text(value)}"
+    elif isinstance(result, list) and all(isinstance(item, dict) for item in result):
+        yield from (indent + line for line in _table(result))
     elif isinstance(result, list):
-        for item in result:
-            yield indent + (
-                "  ".join(_text(value) for value in item.values()) if isinstance(item, dict) else _text(item)
-            )
+        yield from (indent + _text(item) for item in result)
     else:
         yield str(result).rstrip("\n")
 

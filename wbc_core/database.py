@@ -108,7 +108,7 @@ def _engine(url: str) -> Engine:
             metadata.create_all(engine)
             return engine
         except DBAPIError as error:
-            # Two processes that open a new database at once both try to make its tables; the loser looks again.
+            # Two processes that open a new database at once both make its tables; the loser looks again.
             if ("exist" not in str(error.orig) and "unique" not in str(error.orig).lower()) or attempt == 2:
                 raise WbcError(
                     "The database cannot be used.",

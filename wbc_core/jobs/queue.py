@@ -39,17 +39,7 @@ def submit(workspace: Workspace, kind: str, spec: Json) -> Job:
     job_id = f"job-{secrets.token_hex(5)}"
     with transaction(workspace) as connection:
         number = select(func.coalesce(func.max(jobs.c.number), 0) + 1).scalar_subquery()
-        connection.execute(
-            jobs.insert().values(
-                id=job_id,
-                number=number,
-                kind=kind,
-                spec=spec,
-                state="queued",
-                message="Waiting",
-                created=now(),
-            )
-        )
+        connection.execute(jobs.insert().values(id=job_id, number=number, **values))
     return get_job(workspace, job_id)
 
 

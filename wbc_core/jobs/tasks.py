@@ -53,7 +53,8 @@ def scan_dataset(workspace: Workspace, job_id: str, spec: Json, progress: Progre
     """Run the checks `checks` (all when absent) over `dataset`."""
     from wbc_core.curation.scan import scan
 
-    return scan(workspace, spec["dataset"], spec.get("checks"), progress=progress)
+    result: Json = scan(workspace, spec["dataset"], spec.get("checks"), progress=progress)
+    return result
 
 
 @TASKS.register("export_clean")

@@ -137,9 +137,10 @@ class Worker:
         if self._only is None:
             queue.announce_worker(self._workspace, self.id, socket.gethostname(), ",".join(self._devices))
         for child in self._children.values():
-            if (
-                not queue.beat(self._workspace, child.job.id, child.claim) and child.process.poll() is None
-            ) or queue.get_job(self._workspace, child.job.id).cancel_requested:
+            held = queue.beat(self._workspace, child.job.id, child.claim)
+            if child.process.poll() is not None:
+                continue
+            if not held or queue.get_job(self._workspace, child.job.id).cancel_requested:
                 self._terminate(child)
         self._recover()
 
@@ -173,12 +174,9 @@ class Worker:
         self._workspace.clear_scratch_of(child.process.pid)
         if status == 0:
             return
-        reason = (
-            f"Its process was ended by signal {-status}" if status < 0 else f"Its process ended with {status}"
-        )
-        queue.settle(
-            self._workspace, child.job.id, child.claim, f"Its process {how}", stopping=self.stop.is_set()
-        )
+        how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+        stopping = self.stop.is_set()
+        queue.settle(self._workspace, child.job.id, child.claim, f"Its process {how}", stopping=stopping)
 
     def close(self) -> None:
         """End the running jobs within seconds, give them back to the queue, and leave the list of workers."""
