@@ -1,0 +1,104 @@
+"""Recipes: presets, saved ones, and files that anybody may have written."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from wbc_core.augment.operations import OPERATIONS
+from wbc_core.augment.recipe import (
+    PRESETS,
+    list_recipes,
+    load_recipe,
+    parse_recipe,
+    recipe_from_text,
+    save_recipe,
+)
+from wbc_core.errors import WbcError
+from wbc_core.records import Operation, Recipe
+from wbc_core.workspace import Workspace
+
+
+def test_presets_survive_json() -> None:
+    for name, preset in PRESETS.items():
+        assert preset.name == name
+        assert parse_recipe(preset.to_json()) == preset
+    assert [operation.name for operation in PRESETS.get("an2dl").operations] == OPERATIONS.names()
+
+
+def test_a_saved_recipe_is_found_by_name_and_by_path(workspace: Workspace, tmp_path: Path) -> None:
+    recipe = Recipe("mine", "random_over", (Operation("random_cutout", {"width_factor": 0.2}),), 4)
+    saved = save_recipe(workspace, recipe)
+    assert saved.operations[0].parameters == {"height_factor": 0.5, "width_factor": 0.2, "fill_value": 0.0}
+    assert load_recipe(workspace, "mine") == saved
+    path = tmp_path / "elsewhere.json"
+    path.write_text(json.dumps(recipe.to_json()))
+    assert load_recipe(workspace, str(path)) == saved
+    assert list_recipes(workspace) == [saved]
+    assert load_recipe(workspace, "an2dl") == PRESETS.get("an2dl")
+
+
+def test_a_missing_recipe_lists_those_there_are(workspace: Workspace) -> None:
+    save_recipe(workspace, Recipe("mine"))
+    with pytest.raises(WbcError, match="plain, an2dl, mine"):
+        load_recipe(workspace, "yours")
+
+
+@pytest.mark.parametrize("name", ["", "../escape", "a/b", "a\\b", ".hidden", "x" * 41, "a\n", "plain"])
+def test_names_that_could_leave_the_folder_are_refused(workspace: Workspace, name: str) -> None:
+    with pytest.raises(WbcError, match="name"):
+        save_recipe(workspace, Recipe(name))
+    assert not workspace.recipes_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("plain", "word"),
+    [
+        ([], "no JSON object"),
+        ({}, "'name'"),
+        ({"name": 3}, "'name'"),
+        ({"name": "a", "epochs": 3}, "'epochs'"),
+        ({"name": "a", "balance": "adasyn"}, "random_under"),
+        ({"name": "a", "balance": ["smote"]}, "'balance'"),
+        ({"name": "a", "seed": -1}, "'seed'"),
+        ({"name": "a", "seed": True}, "'seed'"),
+        ({"name": "a", "seed": 1.5}, "'seed'"),
+        ({"name": "a", "seed": 10**30}, "'seed'"),
+        ({"name": "a", "operations": {}}, "'operations'"),
+        ({"name": "a", "operations": ["auto_contrast"]}, "Operation 1"),
+        ({"name": "a", "operations": [{"name": "flip"}]}, "auto_contrast, random_saturation"),
+        ({"name": "a", "operations": [{"name": {}}]}, "'name' of operation 1"),
+        ({"name": "a", "operations": [{"name": "solarization", "when": 1}]}, "'when'"),
+        ({"name": "a", "operations": [{"name": "solarization", "parameters": [1]}]}, "'parameters'"),
+        ({"name": "a", "operations": [{"name": "solarization", "parameters": {"x": 1}}]}, "'x'"),
+        (
+            {"name": "a", "operations": [{"name": "random_cutout", "parameters": {"fill_value": 300}}]},
+            "'fill_value'",
+        ),
+        ({"name": "a", "operations": [{"name": "auto_contrast"}] * 33}, "'operations'"),
+    ],
+)
+def test_hostile_recipes_name_the_offending_key(plain: object, word: str) -> None:
+    with pytest.raises(WbcError, match=word):
+        parse_recipe(plain)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"\xff\xfe\x00", b'{"name": "a", "seed": NaN}', b"[" * 60_000, b'{"name": 1e999}'],
+)
+def test_text_that_is_no_recipe_is_refused(text: bytes) -> None:
+    with pytest.raises(WbcError):
+        recipe_from_text(text)
+
+
+def test_files_too_large_or_damaged_are_refused_and_not_listed(workspace: Workspace) -> None:
+    workspace.recipes_dir.mkdir(parents=True)
+    (workspace.recipes_dir / "large.json").write_bytes(b" " * 70_000)
+    (workspace.recipes_dir / "damaged.json").write_text("{")
+    (workspace.recipes_dir / "other.json").write_text('{"name": "../../x"}')
+    assert list_recipes(workspace) == []
+    with pytest.raises(WbcError, match=r"large\.json is too large"):
+        load_recipe(workspace, "large")
+    with pytest.raises(WbcError, match=r"damaged\.json"):
+        load_recipe(workspace, "damaged")

@@ -1,0 +1,58 @@
+"""Solarization: invert the pixels at or above a random threshold."""
+
+from collections.abc import Mapping
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wbc_core.augment.operations.kinds import Drawn, Images, OperationType, Parameter
+
+
+def _scale(uniform: NDArray[np.float64], shape: tuple[int, int, int], settings: Mapping[str, float]) -> Drawn:
+    return {
+        "addition": 255 * settings["addition_factor"] * uniform[:, 0],
+        "threshold": 255 * settings["threshold_factor"] * uniform[:, 1],
+    }
+
+
+def _apply(images: Images, drawn: Drawn) -> Images:
+    raised = np.clip(np.arange(256) + drawn["addition"][:, None], 0, 255)
+    tables = np.rint(np.where(raised < drawn["threshold"][:, None], raised, 255 - raised)).astype(np.uint8)
+    result = np.empty_like(images)
+    for position, image in enumerate(images):
+        cv2.LUT(image, tables[position], dst=result[position])
+    return result
+
+
+OPERATION = OperationType(
+    name="solarization",
+    title="Solarization",
+    effect="Turns bright pixels into their negative, from a threshold drawn for each image.",
+    source="keras.layers.Solarization; Cubuk et al. 2019, AutoAugment, appendix A",
+    parameters=(
+        Parameter(
+            "addition_factor",
+            "Brightening before",
+            0.0,
+            0.0,
+            1.0,
+            0.05,
+            "share of 255, at most",
+            "brightens before inverting",
+        ),
+        Parameter(
+            "threshold_factor",
+            "Threshold",
+            1.0,
+            0.0,
+            1.0,
+            0.05,
+            "share of 255, at most",
+            "leaves more dark pixels; 0 inverts all",
+        ),
+    ),
+    draws={"addition": "+{:.0f}", "threshold": "from {:.0f} up"},
+    scale=_scale,
+    apply=_apply,
+)

@@ -1,0 +1,224 @@
+"""Recipes: how the train part is balanced and augmented, as presets, saved files, or any JSON file."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from wbc_core.augment.operations import OPERATIONS
+from wbc_core.balance import PLANS
+from wbc_core.errors import WbcError
+from wbc_core.records import Operation, Recipe
+from wbc_core.registry import Registry
+from wbc_core.workspace import Workspace
+
+MAXIMUM_OPERATIONS = 32
+MAXIMUM_FILE_BYTES = 64 * 1024
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+_LARGEST_SEED = 2**32 - 1
+
+
+def check_recipe(recipe: Recipe) -> Recipe:
+    """Return the recipe with every parameter's default filled in, so that equal recipes are equal records.
+
+    Raises:
+        WbcError: The name, the balance plan, an operation, a parameter or the seed is not valid.
+    """
+    if not isinstance(recipe.name, str) or not _NAME.fullmatch(recipe.name):
+        raise WbcError(
+            "The recipe's 'name' cannot be used.",
+            expected="1 to 40 letters, digits, _ or -, beginning with a letter or digit",
+            got=repr(recipe.name)[:60],
+            fix="Choose another name.",
+        )
+    if not isinstance(recipe.balance, str):
+        raise WbcError("The recipe's 'balance' is not a name.", expected="one of " + ", ".join(PLANS.names()))
+    PLANS.get(recipe.balance)
+    if (
+        isinstance(recipe.seed, bool)
+        or not isinstance(recipe.seed, int)
+        or not 0 <= recipe.seed <= _LARGEST_SEED
+    ):
+        raise WbcError(
+            "The recipe's 'seed' cannot be used.",
+            expected=f"a whole number from 0 to {_LARGEST_SEED}",
+            got=repr(recipe.seed)[:60],
+        )
+    if len(recipe.operations) > MAXIMUM_OPERATIONS:
+        raise WbcError(
+            "The recipe has too many 'operations'.",
+            expected=f"at most {MAXIMUM_OPERATIONS}",
+            got=len(recipe.operations),
+        )
+    return Recipe(recipe.name, recipe.balance, check_operations(recipe.operations), recipe.seed)
+
+
+def check_operations(operations: Sequence[Operation]) -> tuple[Operation, ...]:
+    """Return the operations with every parameter's default filled in.
+
+    Raises:
+        WbcError: An operation or a parameter is unknown, or a value is out of its range.
+    """
+    return tuple(
+        Operation(operation.name, OPERATIONS.get(operation.name).checked(operation.parameters))
+        for operation in operations
+    )
+
+
+PRESETS: Registry[Recipe] = Registry("preset")
+PRESETS.add("plain", Recipe("plain"))
+PRESETS.add(
+    "an2dl",
+    check_recipe(Recipe("an2dl", "smote", tuple(Operation(name) for name in OPERATIONS))),
+)
+
+
+def parse_recipe(plain: object) -> Recipe:
+    """Build a recipe from JSON that anybody may have written.
+
+    Args:
+        plain: `{"name": "..", "balance": "smote", "operations": [..], "seed": 0}`; all but the name may be
+            left out. An operation is `{"name": "..", "parameters": {..}}`, where parameters may be too.
+
+    Raises:
+        WbcError: Something in it is not valid; the message names the key.
+
+    Example:
+        >>> parse_recipe({"name": "mine", "operations": [{"name": "auto_contrast"}]}).operations
+        (Operation(name='auto_contrast', parameters={}),)
+    """
+    recipe = _object(plain, "The recipe", {"name", "balance", "operations", "seed"})
+    listed = recipe.get("operations", [])
+    if not isinstance(listed, list):
+        raise WbcError(
+            "The recipe's 'operations' is no list.",
+            expected='[{"name": "..", "parameters": {..}}]',
+            got=type(listed).__name__,
+        )
+    operations = []
+    for position, item in enumerate(listed[: MAXIMUM_OPERATIONS + 1]):
+        entry = _object(item, f"Operation {position + 1} of the recipe", {"name", "parameters"})
+        name, parameters = entry["name"], entry.get("parameters", {})
+        if not isinstance(name, str):
+            raise WbcError(
+                f"The 'name' of operation {position + 1} is no text.",
+                expected=f"one of {', '.join(OPERATIONS)}",
+                got=repr(name)[:60],
+            )
+        if not isinstance(parameters, dict):
+            raise WbcError(
+                f"The 'parameters' of operation {position + 1} ({name[:40]}) are no JSON object.",
+                got=type(parameters).__name__,
+            )
+        operations.append(Operation(name, parameters))
+    return check_recipe(
+        Recipe(
+            name=recipe["name"],  # type: ignore[arg-type]
+            balance=recipe.get("balance", "none"),  # type: ignore[arg-type]
+            operations=tuple(operations),
+            seed=recipe.get("seed", 0),  # type: ignore[arg-type]
+        )
+    )
+
+
+def _object(plain: object, what: str, keys: set[str]) -> dict[str, object]:
+    if not isinstance(plain, dict):
+        raise WbcError(f"{what} is no JSON object.", got=type(plain).__name__)
+    unknown = [str(key)[:40] for key in plain if key not in keys]
+    if unknown:
+        raise WbcError(
+            f"{what} has an unknown key {unknown[0]!r}.",
+            expected=", ".join(sorted(keys)),
+            fix="Remove it or correct its spelling.",
+        )
+    if "name" not in plain:
+        raise WbcError(f"{what} has no 'name'.", fix="Add one.")
+    return plain
+
+
+def load_recipe(workspace: Workspace, name_or_path: str) -> Recipe:
+    """Find a recipe: a preset's name, a saved recipe's name, or the path of a JSON file.
+
+    Raises:
+        WbcError: There is none, or it is not valid.
+    """
+    if name_or_path in PRESETS:
+        return PRESETS.get(name_or_path)
+    if _NAME.fullmatch(name_or_path):
+        saved = workspace.recipes_dir / f"{name_or_path}.json"
+        if saved.is_file():
+            return _read(saved)
+    path = Path(name_or_path)
+    if path.suffix == ".json" and path.is_file():
+        return _read(path)
+    names = PRESETS.names() + [recipe.name for recipe in list_recipes(workspace)]
+    raise WbcError(
+        f"There is no recipe {name_or_path!r}.",
+        expected=f"one of {', '.join(names)}, or the path of a .json file",
+        fix="Check the spelling, or save the recipe on the Augment page.",
+    )
+
+
+def _read(path: Path) -> Recipe:
+    size = path.stat().st_size
+    if size > MAXIMUM_FILE_BYTES:
+        raise WbcError(
+            f"{path.name} is too large for a recipe.",
+            expected=f"at most {MAXIMUM_FILE_BYTES:,} bytes",
+            got=f"{size:,}",
+        )
+    try:
+        return recipe_from_text(path.read_bytes())
+    except WbcError as error:
+        raise WbcError(f"{path.name}: {error}") from None
+
+
+def recipe_from_text(text: str | bytes) -> Recipe:
+    """Build a recipe from the text of a JSON file that anybody may have written.
+
+    Raises:
+        WbcError: It is no JSON, or something in it is not valid.
+    """
+
+    def refuse(constant: str) -> NoReturn:
+        raise ValueError(f"{constant} is no JSON number")
+
+    try:
+        plain = json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise WbcError("The recipe holds no JSON.", got=error, fix="Correct it or export it again.") from None
+    return parse_recipe(plain)
+
+
+def save_recipe(workspace: Workspace, recipe: Recipe) -> Recipe:
+    """Save a recipe under its name, in place of an older one of that name.
+
+    Returns:
+        The recipe as saved, every default filled in.
+
+    Raises:
+        WbcError: The recipe is not valid, or its name is a preset's.
+    """
+    recipe = check_recipe(recipe)
+    if recipe.name in PRESETS:
+        raise WbcError(
+            f"The name {recipe.name!r} is a preset's.",
+            expected=f"another than {', '.join(PRESETS)}",
+            fix="Choose another name.",
+        )
+    workspace.write_json(workspace.recipes_dir / f"{recipe.name}.json", recipe.to_json())
+    return recipe
+
+
+def list_recipes(workspace: Workspace) -> list[Recipe]:
+    """The saved recipes, by name; files that hold no valid recipe are left out."""
+    recipes = []
+    for path in sorted(workspace.recipes_dir.glob("*.json")):
+        try:
+            recipe = _read(path)
+        except (WbcError, OSError):
+            continue
+        if recipe.name == path.stem:
+            recipes.append(recipe)
+    return recipes
