@@ -1,6 +1,11 @@
 """Fixtures that every test may use: a fresh workspace and the real images where there are any."""
 
 import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,3 +29,58 @@ def real_data() -> Path:
     if not (folder / "pbc_train_96.zip").exists():
         pytest.skip(f"the real images are not at {folder}; set WBC_REAL_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """SQLAlchemy URL of a real PostgreSQL server of these tests' own; skips where none is installed."""
+    found = [shutil.which("initdb"), *sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
+    programs = next((Path(program).resolve().parent for program in found if program), None)
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed; apt-get install postgresql")
+    folder = tmp_path_factory.mktemp("postgres")
+    # The server refuses to run as root; the account that its package made may not look into root's folders.
+    user = "postgres" if os.getuid() == 0 else None
+    if user:
+        folder = Path("/tmp") / f"wbc-postgres-{os.getpid()}"  # noqa: S108
+        folder.mkdir()
+        shutil.chown(folder, user)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data = folder / "data"
+    make = [programs / "initdb", "-D", data, "-U", "lab", "-A", "trust", "--no-sync"]
+    subprocess.run(make, user=user, cwd="/", check=True, stdout=subprocess.DEVNULL)
+    serve = [programs / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder]
+    server = subprocess.Popen(serve, user=user, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        ready = [programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-q"]
+        for _ in range(100):
+            if subprocess.run(ready, check=False).returncode == 0:
+                break
+            time.sleep(0.1)
+        yield f"postgresql+psycopg://lab@127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres(postgres_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """An empty workspace whose database is a fresh one on the PostgreSQL server."""
+    from sqlalchemy import create_engine, text
+
+    name = f"lab_{os.urandom(6).hex()}"
+    administration = create_engine(f"{postgres_server}/postgres", isolation_level="AUTOCOMMIT")
+    with administration.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    administration.dispose()
+    monkeypatch.setenv("WBC_DATABASE_URL", f"{postgres_server}/{name}")
+    return Workspace(tmp_path / "workspace")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_workspace(request: pytest.FixtureRequest) -> Workspace:
+    """An empty workspace on each kind of database in turn."""
+    return request.getfixturevalue("workspace" if request.param == "sqlite" else "postgres")

@@ -38,7 +38,7 @@ class _Child:
 class DeathWatch:
     """Tells which heartbeats stopped, by this process's monotonic clock: no wall clock can mislead it."""
 
-    dead_after: float = DEAD_AFTER_SECONDS
+    dead_after: float
     _seen: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def stopped(self, beats: dict[str, int], at: float) -> list[str]:
@@ -70,13 +70,20 @@ class Worker:
         workspace: Whose queue.
         devices: Names of the devices to train on.
         only: Run this job alone.
+        dead_after: Take over a job whose heartbeat has stopped for so long, in seconds.
     """
 
-    def __init__(self, workspace: Workspace, devices: list[str], only: str | None = None) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        devices: list[str],
+        only: str | None = None,
+        dead_after: float = DEAD_AFTER_SECONDS,
+    ) -> None:
         self.id = f"wk-{secrets.token_hex(5)}"
         self._workspace, self._devices, self._only = workspace, devices, only
         self._children: dict[str, _Child] = {}
-        self._watch = DeathWatch()
+        self._watch = DeathWatch(dead_after)
         self._last_beat = float("-inf")
         self.stop = threading.Event()
 

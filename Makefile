@@ -1,0 +1,33 @@
+# `make lab` sets the lab up and opens it; `make test` runs every check. Both work on a bare machine.
+PYTHON ?= python3
+PORT ?= 8501
+BIN := .venv/bin
+
+.PHONY: lab test lint types unit clean
+
+lab: .venv/ready
+	@exec $(BIN)/wbc lab --port $(PORT)
+
+test: lint types unit
+
+lint: .venv/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/ready-dev
+	$(BIN)/mypy
+
+unit: .venv/ready-dev
+	$(BIN)/pytest -q --durations=15
+
+.venv/ready: requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -r requirements.txt
+	@touch $@
+
+.venv/ready-dev: .venv/ready
+	$(BIN)/pip install --quiet -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

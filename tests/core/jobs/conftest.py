@@ -1,0 +1,79 @@
+"""A kind of job that takes a nap, known to this process and to every job process that a worker starts."""
+
+import os
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from wbc_core.jobs import tasks
+from wbc_core.workspace import Workspace
+
+NAP = textwrap.dedent(
+    '''
+    import os, time
+    from pathlib import Path
+
+    def nap(workspace, job_id, spec, progress):
+        """Report every tenth of a second; leave a line at the start and one at the end."""
+        diary = Path(spec["diary"])
+        with diary.open("a") as file:
+            file.write(f"start {job_id} {os.getpid()}\\n")
+        until = time.monotonic() + spec["seconds"]
+        while time.monotonic() < until:
+            progress(0.5, "epoch 1/2 - napping")
+            time.sleep(0.05)
+        if spec.get("crash"):
+            os.kill(os.getpid(), 9)
+        if spec.get("fault"):
+            raise ZeroDivisionError("a fault")
+        with diary.open("a") as file:
+            file.write(f"end {job_id} {os.getpid()}\\n")
+        return {"slept": spec["seconds"]}
+
+    from wbc_core.jobs.tasks import TASKS
+    if "nap" not in TASKS:
+        TASKS.add("nap", nap)
+    '''
+)
+
+
+@pytest.fixture
+def nap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., dict[str, object]]]:
+    """Specs for jobs of kind `nap`; `diary` names the file that they write to."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(NAP)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    exec(compile(NAP, "nap", "exec"), {})  # noqa: S102
+    diary = tmp_path / "diary"
+    diary.touch()
+    yield lambda seconds=0.2, **more: {"seconds": seconds, "diary": str(diary), **more}
+    del tasks.TASKS._entries["nap"]
+
+
+@pytest.fixture
+def diary(tmp_path: Path) -> Callable[[], list[list[str]]]:
+    """The lines that naps have written so far, as words."""
+    return lambda: [line.split() for line in (tmp_path / "diary").read_text().splitlines()]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait for something that other processes bring about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def is_running(process_id: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+

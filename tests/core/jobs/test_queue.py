@@ -1,0 +1,84 @@
+"""The states of a job, and that no transition happens twice."""
+
+from collections.abc import Callable
+
+import pytest
+
+from wbc_core.errors import WbcError
+from wbc_core.jobs import queue
+from wbc_core.workspace import Workspace
+
+Nap = Callable[..., dict[str, object]]
+
+
+def test_an_unknown_kind_is_refused(workspace: Workspace) -> None:
+    with pytest.raises(WbcError, match=r"no kind of job named 'fly'.*import.*train"):
+        queue.submit(workspace, "fly", {})
+    assert queue.list_jobs(workspace) == []
+
+
+def test_jobs_are_claimed_in_order_and_once(workspace: Workspace, nap: Nap) -> None:
+    first, second = (queue.submit(workspace, "nap", nap()) for _ in range(2))
+    claimed = [queue.claim_next(workspace, ["nap"], "cpu") for _ in range(3)]
+    assert [found and found[0].id for found in claimed] == [first.id, second.id, None]
+    assert claimed[0] is not None
+    assert claimed[0][0].state == "running"
+    assert claimed[0][0].attempts == 1
+
+
+def test_only_the_holder_of_the_claim_writes(workspace: Workspace, nap: Nap) -> None:
+    job = queue.submit(workspace, "nap", nap())
+    held = queue.claim_next(workspace, ["nap"], "cpu")
+    assert held is not None
+    assert not queue.beat(workspace, job.id, "someone else's")
+    assert queue.finish(workspace, job.id, held[1], "succeeded", result={"a": 1})
+    assert not queue.finish(workspace, job.id, held[1], "failed", error="too late")
+    ended = queue.get_job(workspace, job.id)
+    assert (ended.state, ended.result, ended.error, ended.progress) == ("succeeded", {"a": 1}, None, 1.0)
+
+
+def test_a_queued_job_is_cancelled_at_once(workspace: Workspace, nap: Nap) -> None:
+    job = queue.submit(workspace, "nap", nap())
+    assert queue.cancel(workspace, job.id).state == "cancelled"
+    assert queue.claim_next(workspace, ["nap"], "cpu") is None
+    assert queue.cancel(workspace, job.id).state == "cancelled"
+
+
+def test_a_dead_job_goes_back_until_its_attempts_are_spent(workspace: Workspace, nap: Nap) -> None:
+    job = queue.submit(workspace, "nap", nap())
+    for attempt in range(1, queue.MAXIMUM_ATTEMPTS + 1):
+        held = queue.claim_next(workspace, ["nap"], "cpu")
+        assert held is not None
+        assert held[0].attempts == attempt
+        queue.settle(workspace, job.id, held[1], "Its process was ended by signal 9")
+    ended = queue.get_job(workspace, job.id)
+    assert ended.state == "failed"
+    assert ended.error is not None
+    assert "signal 9 3 times" in ended.error
+
+
+def test_a_stopped_worker_does_not_cost_an_attempt(workspace: Workspace, nap: Nap) -> None:
+    job = queue.submit(workspace, "nap", nap())
+    held = queue.claim_next(workspace, ["nap"], "cpu")
+    assert held is not None
+    queue.settle(workspace, job.id, held[1], "It stopped", stopping=True)
+    waiting = queue.get_job(workspace, job.id)
+    assert (waiting.state, waiting.attempts) == ("queued", 0)
+
+
+def test_resume_makes_a_new_job_and_leaves_the_old_one(workspace: Workspace, nap: Nap) -> None:
+    job = queue.submit(workspace, "nap", nap())
+    with pytest.raises(WbcError, match="one that is queued"):
+        queue.resume(workspace, job.id)
+    queue.cancel(workspace, job.id)
+    again = queue.resume(workspace, job.id)
+    assert again.id != job.id
+    assert again.spec["resumes"] == job.id
+    assert queue.get_job(workspace, job.id).state == "cancelled"
+
+
+def test_the_log_of_an_unknown_job_is_an_error(workspace: Workspace, nap: Nap) -> None:
+    with pytest.raises(WbcError, match="wbc jobs list"):
+        queue.read_log(workspace, "job-0123456789")
+    job = queue.submit(workspace, "nap", nap())
+    assert queue.read_log(workspace, job.id) == ""

@@ -1,0 +1,135 @@
+"""Real workers, real job processes, real signals."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.core.jobs.conftest import is_running, wait_until
+from wbc_core.jobs import queue
+from wbc_core.jobs.worker import DeathWatch, Worker, follow, worker_is_alive
+from wbc_core.workspace import Workspace
+
+Nap = Callable[..., dict[str, object]]
+Diary = Callable[[], list[list[str]]]
+
+
+@contextmanager
+def working(workspace: Workspace, *, dead_after: float = 2.5) -> Iterator[Worker]:
+    """A worker in a thread of this process."""
+    worker = Worker(workspace, ["cpu"], dead_after=dead_after)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        yield worker
+    finally:
+        worker.stop.set()
+        thread.join()
+
+
+def state(workspace: Workspace, job: str) -> str:
+    return queue.get_job(workspace, job).state
+
+
+def test_jobs_run_in_order_with_progress_and_log(workspace: Workspace, nap: Nap, diary: Diary) -> None:
+    jobs = [queue.submit(workspace, "nap", nap(0.6)).id for _ in range(2)]
+    with working(workspace):
+        wait_until(lambda: all(state(workspace, job) == "succeeded" for job in jobs))
+    assert [line[:2] for line in diary()] == [[word, job] for job in jobs for word in ("start", "end")]
+    done = queue.get_job(workspace, jobs[0])
+    assert (done.result, done.attempts, done.epoch, done.device) == ({"slept": 0.6}, 1, 1, "cpu")
+    assert "napping" in queue.read_log(workspace, jobs[0])
+
+
+def test_cancel_ends_the_process_within_seconds(workspace: Workspace, nap: Nap, diary: Diary) -> None:
+    job = queue.submit(workspace, "nap", nap(60)).id
+    with working(workspace):
+        wait_until(lambda: len(diary()) == 1)
+        queue.cancel(workspace, job)
+        wait_until(lambda: state(workspace, job) == "cancelled", 10)
+    assert not is_running(int(diary()[0][2]))
+    assert len(diary()) == 1
+
+
+def test_a_process_that_dies_is_tried_again_and_fails_in_the_end(
+    workspace: Workspace, nap: Nap, diary: Diary
+) -> None:
+    job = queue.submit(workspace, "nap", nap(0.1, crash=True)).id
+    with working(workspace):
+        wait_until(lambda: state(workspace, job) == "failed")
+    assert len(diary()) == queue.MAXIMUM_ATTEMPTS
+
+
+def test_a_fault_fails_at_once_and_its_log_holds_the_traceback(workspace: Workspace, nap: Nap) -> None:
+    job = queue.submit(workspace, "nap", nap(0.1, fault=True)).id
+    with working(workspace):
+        wait_until(lambda: state(workspace, job) == "failed")
+    failed = queue.get_job(workspace, job)
+    assert failed.attempts == 1
+    assert "ZeroDivisionError" in (failed.error or "")
+    assert "Traceback" in queue.read_log(workspace, job)
+
+
+def test_a_stopped_worker_gives_its_job_back(workspace: Workspace, nap: Nap, diary: Diary) -> None:
+    job = queue.submit(workspace, "nap", nap(60)).id
+    with working(workspace):
+        wait_until(lambda: len(diary()) == 1)
+    waiting = queue.get_job(workspace, job)
+    assert (waiting.state, waiting.attempts) == ("queued", 0)
+    assert not is_running(int(diary()[0][2]))
+
+
+def test_a_killed_worker_leaves_no_process_and_another_takes_over(
+    workspace: Workspace, nap: Nap, diary: Diary
+) -> None:
+    job = queue.submit(workspace, "nap", nap(4)).id
+    command = [sys.executable, "-m", "wbc_core.cli", "worker", "--devices", "cpu", "--home", str(workspace.home)]
+    with subprocess.Popen(command) as killed:
+        wait_until(lambda: len(diary()) == 1)
+        killed.send_signal(signal.SIGKILL)
+    first = int(diary()[0][2])
+    with working(workspace):
+        wait_until(lambda: state(workspace, job) == "succeeded")
+    assert not is_running(first)
+    words = [line[0] for line in diary()]
+    assert words == ["start", "start", "end"]
+    assert queue.get_job(workspace, job).attempts == 2
+
+
+def test_two_workers_run_each_job_exactly_once(workspace: Workspace, nap: Nap, diary: Diary) -> None:
+    jobs = {queue.submit(workspace, "nap", nap(0.0)).id for _ in range(12)}
+    with working(workspace), working(workspace):
+        wait_until(lambda: not queue.active_jobs(workspace), 60)
+    assert sorted(line[1] for line in diary() if line[0] == "start") == sorted(jobs)
+
+
+def test_follow_is_the_worker_where_there_is_none(workspace: Workspace, nap: Nap) -> None:
+    seen: list[str] = []
+    job = queue.submit(workspace, "nap", nap(0.8)).id
+    ended = follow(workspace, job, lambda _fraction, message: seen.append(message))
+    assert ended.state == "succeeded"
+    assert "epoch 1/2 - napping" in seen
+    assert not worker_is_alive(workspace, within=0.5)
+
+
+def test_follow_leaves_the_work_to_a_living_worker(workspace: Workspace, nap: Nap, diary: Diary) -> None:
+    with working(workspace):
+        wait_until(lambda: bool(queue.worker_beats(workspace)))
+        job = queue.submit(workspace, "nap", nap(0.1)).id
+        assert follow(workspace, job).state == "succeeded"
+    assert [line[0] for line in diary()] == ["start", "end"]
+
+
+@pytest.mark.parametrize("jump", [-1e6, 0.0, 1e6])
+def test_the_death_watch_ignores_the_wall_clock(jump: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = DeathWatch(dead_after=15.0)
+    monkeypatch.setattr(time, "time", lambda: jump)
+    assert watch.stopped({"a": 1}, 0.0) == []
+    assert watch.stopped({"a": 2}, 14.0) == []
+    assert watch.stopped({"a": 2}, 28.9) == []
+    assert watch.stopped({"a": 2}, 29.0) == ["a"]
