@@ -5,6 +5,7 @@ is a random token: whoever no longer holds it cannot write to the job any more. 
 """
 
 import secrets
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -261,3 +262,19 @@ def worker_beats(workspace: Workspace) -> dict[str, int]:
     """Count of heartbeats of every worker on the list; one that does not rise within seconds is dead."""
     with transaction(workspace) as connection:
         return {row.id: row.beats for row in connection.execute(select(workers.c.id, workers.c.beats))}
+
+
+def live_workers(workspace: Workspace, *, within: float = 15.0) -> list[str]:
+    """What each worker that gave a sign of life within some seconds trains on, for a page to show.
+
+    The clock is this machine's, so this only informs; what becomes of a job is never decided by it.
+    """
+    query = select(workers.c.devices, workers.c.heartbeat_at)
+    with transaction(workspace) as connection:
+        seen = connection.execute(query).all()
+    present = datetime.fromisoformat(now())
+    return [
+        row.devices
+        for row in seen
+        if abs((present - datetime.fromisoformat(row.heartbeat_at)).total_seconds()) <= within
+    ]

@@ -1,0 +1,73 @@
+"""The list of jobs: what each does in words, and the one that is chosen."""
+
+from pathlib import PurePath
+
+import pandas as pd
+import streamlit as st
+
+from app import cache, state
+from app.components.job_panel import elapsed
+from app.formatting import seconds
+from wbc_core.records import Job
+
+_VERBS = {
+    "import": "Import",
+    "scan": "Scan",
+    "export_clean": "Export the clean set of",
+    "prepare": "Prepare",
+    "train": "Train",
+    "evaluate": "Evaluate",
+    "predict": "Predict",
+    "export": "Export",
+    "demo": "Build the demo",
+}
+
+
+def describe(job: Job) -> str:
+    """What a job does, in a few words ("Train mobilenet_v3_small")."""
+    names = {dataset.id: dataset.name for dataset in cache.datasets()}
+    subject = {
+        "import": lambda: PurePath(job.spec["source"]).name,
+        "scan": lambda: names.get(job.spec["dataset"], ""),
+        "export_clean": lambda: names.get(job.spec["dataset"], ""),
+        "prepare": lambda: f"{job.spec['recipe'].get('name', '')} recipe",
+        "train": lambda: job.spec["backbone"],
+        "evaluate": lambda: job.spec["run"],
+        "predict": lambda: f"by {job.spec['run']}",
+        "export": lambda: f"{job.spec['run']} as {job.spec['to']}",
+    }
+    verb = _VERBS.get(job.kind, job.kind.capitalize())
+    return f"{verb} {subject[job.kind]()}".strip() if job.kind in subject else verb
+
+
+def job_table(jobs: list[Job]) -> None:
+    """Draw jobs as rows; a click on one chooses it and puts its id into the URL.
+
+    Args:
+        jobs: The jobs, newest first.
+    """
+    rows = pd.DataFrame(
+        {
+            "What": [describe(job) for job in jobs],
+            "State": [job.state for job in jobs],
+            "Took": [seconds(elapsed(job)) for job in jobs],
+            "Accuracy": [(job.result or {}).get("accuracy") if job.kind == "train" else None for job in jobs],
+            "Submitted": pd.to_datetime([job.created for job in jobs]),
+            "Device": [job.device or "" for job in jobs],
+            "Id": [job.id for job in jobs],
+        }
+    )
+    chosen = st.dataframe(
+        rows,
+        key="job-table",
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        column_config={
+            "What": st.column_config.TextColumn(width="medium"),
+            "Accuracy": st.column_config.NumberColumn(format="percent", help="On the held-out images."),
+            "Submitted": st.column_config.DatetimeColumn(format="distance"),
+        },
+    )
+    if chosen.selection.rows:
+        state.select("job", jobs[chosen.selection.rows[0]].id)

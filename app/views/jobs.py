@@ -1,0 +1,51 @@
+"""Jobs: what runs, what waits, what is done; live curves, log, cancel and resume."""
+
+import streamlit as st
+
+from app import state
+from app.components.job_panel import job_panel
+from app.components.job_table import describe, job_table
+from app.components.page import begin, empty, link
+from app.components.training_curves import training_curves
+from wbc_core.jobs import queue
+from wbc_core.records import TERMINAL_STATES
+
+begin("Jobs", "Watch imports, scans and trainings; they go on when this page is closed.")
+workspace = state.workspace()
+jobs = queue.list_jobs(workspace)
+if not jobs:
+    empty(
+        "No job has been submitted yet. Trainings, scans and imports show here while they run and after.",
+        label="Launch a training",
+        view="launch",
+    )
+    st.stop()
+
+active = [job for job in jobs if job.state not in TERMINAL_STATES]
+if active and not queue.live_workers(workspace):
+    st.warning(
+        "No worker is running, so nothing moves. `make lab` starts one; `wbc worker` starts another.",
+        icon=":material/power_off:",
+    )
+
+job_table(jobs)
+chosen = state.current("job")
+job = next((entry for entry in jobs if entry.id == chosen), active[-1] if active else jobs[0])
+
+st.subheader(describe(job), anchor=False)
+job_panel(job.id, title="This job")
+if job.kind == "train":
+    training_curves(job.id)
+    if job.state == "succeeded":
+        state.select("run", job.id)
+        link("report", "Open the report")
+if job.kind == "demo" and job.result:
+    link("review", "Review what the scan found")
+with st.expander("What it was called with", icon=":material/data_object:"):
+    st.json(job.spec)
+
+others = [entry for entry in reversed(active) if entry.id != job.id]
+if others:
+    st.subheader("Running and waiting", anchor=False)
+for entry in others:
+    job_panel(entry.id, title=describe(entry))
