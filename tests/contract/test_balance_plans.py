@@ -7,6 +7,7 @@ from wbc_core.balance import PLANS, draw_plan, target_counts
 from wbc_core.errors import WbcError
 
 COUNTS = [7, 12, 0, 3]
+NAMES = ["a", "b", "c", "d"]
 
 
 @pytest.fixture
@@ -24,15 +25,17 @@ def rows() -> list[np.ndarray]:
 @pytest.mark.parametrize("name", PLANS.names())
 class TestPlan:
     def test_draws_the_counts_it_foretold(self, name: str, images: np.ndarray, rows: list) -> None:
-        assert [len(drawn) for drawn in draw_plan(name, images, rows, 0)] == target_counts(name, COUNTS)
+        assert [len(drawn) for drawn in draw_plan(name, images, rows, 0, NAMES)] == target_counts(
+            name, COUNTS
+        )
 
     def test_touches_train_rows_of_the_class_only(self, name: str, images: np.ndarray, rows: list) -> None:
-        for own, drawn in zip(rows, draw_plan(name, images, rows, 0), strict=True):
+        for own, drawn in zip(rows, draw_plan(name, images, rows, 0, NAMES), strict=True):
             assert np.isin(drawn.base, own).all()
             assert np.isin(drawn.neighbour[drawn.neighbour >= 0], own).all()
 
     def test_same_seed_same_draw(self, name: str, images: np.ndarray, rows: list) -> None:
-        once, again = draw_plan(name, images, rows, 3), draw_plan(name, images, rows, 3)
+        once, again = draw_plan(name, images, rows, 3, NAMES), draw_plan(name, images, rows, 3, NAMES)
         for left, right in zip(once, again, strict=True):
             np.testing.assert_array_equal(left.base, right.base)
             np.testing.assert_array_equal(left.neighbour, right.neighbour)
@@ -41,7 +44,7 @@ class TestPlan:
     def test_keeps_every_real_image_first_unless_it_must_drop(
         self, name: str, images: np.ndarray, rows: list
     ) -> None:
-        for own, drawn in zip(rows, draw_plan(name, images, rows, 0), strict=True):
+        for own, drawn in zip(rows, draw_plan(name, images, rows, 0, NAMES), strict=True):
             if len(drawn) >= len(own):
                 np.testing.assert_array_equal(drawn.base[: len(own)], own)
             else:
@@ -55,7 +58,7 @@ class TestPlan:
 
 
 def test_over_sampling_spreads_its_copies(images: np.ndarray, rows: list) -> None:
-    copies = draw_plan("random_over", images, rows, 0)[3].base[3:]
+    copies = draw_plan("random_over", images, rows, 0, NAMES)[3].base[3:]
     assert sorted(np.unique(copies, return_counts=True)[1].tolist()) == [3, 3, 3]
 
 
@@ -65,5 +68,5 @@ def test_an_unknown_plan_lists_the_valid_ones() -> None:
 
 
 def test_a_class_of_one_image_says_what_to_do(images: np.ndarray) -> None:
-    with pytest.raises(WbcError, match=r"Class 1: .*random_over"):
-        draw_plan("smote", images, [np.arange(5), np.array([9])], 0)
+    with pytest.raises(WbcError, match=r"Class 'b': .*random_over"):
+        draw_plan("smote", images, [np.arange(5), np.array([9])], 0, NAMES)

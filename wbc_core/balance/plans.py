@@ -130,8 +130,34 @@ def target_counts(plan: str, counts: Sequence[int]) -> list[int]:
     return PLANS.get(plan).target(counts)
 
 
+def _generator(seed: int, purpose: int, label: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, purpose, label)))
+
+
+def kept_rows(plan: str, rows: Sequence[Rows], seed: int) -> list[Rows]:
+    """The real images of each class that a plan keeps: all of them, unless it has to leave some out.
+
+    Args:
+        plan: Name in `PLANS`.
+        rows: Train rows of every class, in class order.
+        seed: Seed of the recipe.
+    """
+    kept = []
+    for label, target in enumerate(target_counts(plan, [len(own) for own in rows])):
+        own = np.asarray(rows[label], dtype=np.int64)
+        if target < len(own):
+            own = np.sort(_generator(seed, 0, label).choice(own, target, replace=False))
+        kept.append(own)
+    return kept
+
+
 def draw_plan(
-    plan: str, images: Images, rows: Sequence[Rows], seed: int, progress: Progress = silent
+    plan: str,
+    images: Images,
+    rows: Sequence[Rows],
+    seed: int,
+    class_names: Sequence[str],
+    progress: Progress = silent,
 ) -> list[SmoteDraw]:
     """Draw the balanced train part: the images of each class, real ones first, then the further ones.
 
@@ -142,27 +168,27 @@ def draw_plan(
         images: All images of the data set, uint8 (n, H, W, 3); may be memory-mapped.
         rows: Train rows of every class, in class order; nothing else is read.
         seed: Seed of the recipe.
+        class_names: Name of every class, for messages.
         progress: Told how far it is.
 
     Returns:
         One draw a class. Real images and copies have neighbour -1.
 
     Raises:
-        WbcError: There is no such plan, or it cannot fill a class; the message names the class's number.
+        WbcError: There is no such plan, or it cannot fill a class; the message names the class.
     """
     entry = PLANS.get(plan)
+    targets = target_counts(plan, [len(own) for own in rows])
     draws = []
-    for label, target in enumerate(target_counts(plan, [len(own) for own in rows])):
-        own = np.asarray(rows[label], dtype=np.int64)
-        generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, label)))
-        step = part_of(progress, label / len(rows), (label + 1) / len(rows))
-        if target <= len(own):
-            kept = own if target == len(own) else np.sort(generator.choice(own, target, replace=False))
-            draws.append(SmoteDraw.copies(kept))
-            continue
-        try:
-            more = entry.more(images, rows, label, target - len(own), generator, step)
-        except WbcError as error:
-            raise WbcError(f"Class {label}: {error}") from None
-        draws.append(SmoteDraw.join([SmoteDraw.copies(own), more]))
+    for label, kept in enumerate(kept_rows(plan, rows, seed)):
+        draw = SmoteDraw.copies(kept)
+        if targets[label] > len(kept):
+            step = part_of(progress, label / len(rows), (label + 1) / len(rows))
+            generator = _generator(seed, 1, label)
+            try:
+                more = entry.more(images, rows, label, targets[label] - len(kept), generator, step)
+            except WbcError as error:
+                raise WbcError(f"Class {class_names[label]!r}: {error}") from None
+            draw = SmoteDraw.join([draw, more])
+        draws.append(draw)
     return draws

@@ -12,7 +12,7 @@ from wbc_core.progress import Progress, silent
 Images = NDArray[np.uint8]
 Rows = NDArray[np.int64]
 
-BLOCK_BYTES = 48 * 2**20
+BLOCK_BYTES = 32 * 2**20
 """Largest float32 block of images held at once, in bytes; two of them live at a time."""
 
 _SPARE_CANDIDATES = 8
