@@ -1,0 +1,154 @@
+"""The image grid: the lab's hand tool for looking at many pictures and deciding on them quickly."""
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypedDict
+
+import streamlit as st
+
+from app.components.charts import class_colours
+from wbc_core.errors import WbcError
+
+_HERE = Path(__file__).parent
+_SCRIPTS = ("outbox.js", "grid.js", "main.js")
+_mount = st.components.v2.component(
+    "wbc_gallery",
+    html=(_HERE / "gallery.html").read_text(encoding="utf-8"),
+    css=(_HERE / "gallery.css").read_text(encoding="utf-8"),
+    js="\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS),
+)
+_CLIENTS_REMEMBERED = 1000
+
+
+class Item(TypedDict):
+    """One picture of the grid.
+
+    Attributes:
+        row: Row number in the data set.
+        src: Data URL of the picture.
+        label: Name of its class.
+        badge: A word on the picture, such as what is suggested; None for none.
+        mark: `keep`, `drop`, `relabel:NAME`, or None while undecided.
+        title: A sentence about it: the evidence.
+        group: Neighbours of one group are drawn in one frame; None for a picture of its own.
+    """
+
+    row: int
+    src: str
+    label: str
+    badge: str | None
+    mark: str | None
+    title: str
+    group: str | None
+
+
+class Press(TypedDict):
+    """One decision of the person: an action on some rows.
+
+    Attributes:
+        seq: Its number, rising within one browser tab.
+        context: What the page gave as `context` when the key was pressed.
+        action: `keep`, `drop`, `relabel` or `undo`.
+        label: The new label where the action is `relabel`.
+        rows: The row numbers; empty for `undo`.
+    """
+
+    seq: int
+    context: str
+    action: str
+    label: int | None
+    rows: list[int]
+
+
+class Ledger:
+    """Which presses of which browser tab were written, so that each is written once.
+
+    It is one for the whole server, because a reloaded or reconnected tab is a new session.
+    """
+
+    def __init__(self) -> None:
+        self._written: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def last(self, client: str) -> int:
+        """Number of the last press of a tab that was written; 0 for none."""
+        return self._written.get(client, 0)
+
+    def write(self, client: str, presses: Sequence[Press], on_press: Callable[[Press], None]) -> None:
+        """Write the presses that are new, in order.
+
+        One that the core refuses counts as done, and its message is shown: it would be refused again.
+        """
+        with self._lock:
+            for press in sorted(presses, key=lambda entry: entry["seq"]):
+                if press["seq"] <= self.last(client):
+                    continue
+                try:
+                    on_press(press)
+                except WbcError as error:
+                    st.toast(str(error), icon=":material/error:")
+                self._written.pop(client, None)
+                self._written[client] = press["seq"]
+            while len(self._written) > _CLIENTS_REMEMBERED:
+                self._written.pop(next(iter(self._written)))
+
+
+@st.cache_resource(show_spinner=False)
+def ledger() -> Ledger:
+    """The server's ledger."""
+    return Ledger()
+
+
+def _receive(key: str, on_press: Callable[[Press], None]) -> str | None:
+    """Write what the browser sent, and tell which tab sent it."""
+    outbox: Any = (st.session_state.get(key) or {}).get("outbox")
+    if not outbox:
+        return None
+    client = str(outbox["client"])[:64]
+    ledger().write(client, outbox["presses"], on_press)
+    return client
+
+
+def gallery(
+    items: Sequence[Item],
+    *,
+    key: str,
+    class_names: Sequence[str],
+    actions: bool = True,
+    height: int | None = None,
+    context: str = "",
+    on_press: Callable[[Press], None] | None = None,
+) -> None:
+    """Draw a grid of pictures, to look at or to decide on.
+
+    A press shows at once in the browser; it reaches `on_press` a moment later, before the next draw.
+
+    Args:
+        items: At most a few hundred pictures; those of one group next to each other.
+        key: Unique on the page, and the same at every draw.
+        class_names: Every class of the data set, in order: the choices when relabelling.
+        actions: Whether one can decide; else the grid only shows.
+        height: In pixels, to scroll inside the grid; by default it is as high as its pictures.
+        context: Comes back with every press made while it was drawn (data set and check, for example).
+        on_press: Called once for each press, in order. A `WbcError` from it is shown as a toast.
+    """
+    client = None
+    if actions and on_press:
+        # Not only in the callback: after a reconnection the value is there without having changed.
+        client = _receive(key, on_press)
+    _mount(
+        key=key,
+        data={
+            "items": list(items),
+            "class_names": list(class_names),
+            "colours": class_colours(class_names),
+            "actions": actions,
+            "height": height,
+            "context": context,
+            "store": key,
+            "written": {"client": client, "seq": ledger().last(client)} if client else None,
+        },
+        on_outbox_change=partial(_receive, key, on_press) if actions and on_press else lambda: None,
+    )

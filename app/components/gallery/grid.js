@@ -1,0 +1,203 @@
+// The grid itself: tiles, focus, selection, marks. Text from files reaches the page through textContent only.
+function make(tag, className, text) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+function markWords(mark) {
+  if (!mark) return "undecided";
+  return mark.startsWith("relabel:") ? `relabelled to ${mark.slice(8)}` : { keep: "kept", drop: "dropped" }[mark];
+}
+
+class Grid {
+  constructor(root, changed) {
+    this.element = root.querySelector(".grid");
+    this.changed = changed;
+    this.items = [];
+    this.tiles = [];
+    this.selected = new Set();
+    this.focus = 0;
+    this.anchor = 0;
+    this.local = new Map();
+    this.observer = new ResizeObserver(() => this.measure());
+    this.observer.observe(this.element);
+    this.element.addEventListener("click", (event) => this.click(event));
+    this.element.addEventListener("focusin", (event) => {
+      const index = this.tiles.indexOf(event.target);
+      if (index >= 0 && index !== this.focus) this.moveFocus(index, false);
+    });
+  }
+
+  // Draw again only what is new: the same rows keep their tiles, and with them focus and scroll.
+  update(items, colours) {
+    this.colours = colours;
+    const signature = JSON.stringify(items.map((item) => [item.row, item.group]));
+    this.items = items;
+    if (signature !== this.signature) {
+      const hadFocus = this.tiles.includes(this.element.getRootNode().activeElement);
+      this.signature = signature;
+      this.build();
+      if (hadFocus) this.tiles[0]?.focus({ preventScroll: true });
+    }
+    items.forEach((item, index) => this.paint(index));
+    this.changed();
+  }
+
+  build() {
+    this.selected.clear();
+    this.focus = this.anchor = 0;
+    this.tiles = [];
+    const children = [];
+    let frame = null;
+    for (const item of this.items) {
+      const tile = this.tile(item);
+      this.tiles.push(tile);
+      if (item.group === null || item.group === undefined) {
+        frame = null;
+        children.push(tile);
+      } else {
+        if (frame?.dataset.group !== String(item.group)) {
+          frame = make("div", "frame");
+          frame.setAttribute("role", "group");
+          frame.setAttribute("aria-label", "Copies of one picture");
+          frame.dataset.group = item.group;
+          children.push(frame);
+        }
+        frame.append(tile);
+      }
+    }
+    this.element.replaceChildren(...children);
+    this.measure();
+  }
+
+  tile(item) {
+    const tile = make("div", "tile");
+    tile.setAttribute("role", "option");
+    const picture = make("div", "picture");
+    const image = make("img");
+    image.src = item.src;
+    image.alt = "";
+    image.draggable = false;
+    image.decoding = "async";
+    picture.append(image, make("span", "badge"), make("i", "mark"), make("i", "tick", "check"));
+    const label = make("div", "label");
+    label.append(make("span", "dot"), make("span", "name"));
+    tile.append(picture, label);
+    return tile;
+  }
+
+  markOf(item) {
+    return this.local.has(item.row) ? this.local.get(item.row).mark : (item.mark ?? null);
+  }
+
+  paint(index) {
+    const item = this.items[index];
+    const tile = this.tiles[index];
+    const mark = this.markOf(item);
+    const relabelled = mark?.startsWith("relabel:") ? mark.slice(8) : null;
+    const name = relabelled ?? item.label;
+    const chosen = this.selected.has(index);
+    tile.dataset.row = item.row;
+    tile.dataset.mark = relabelled ? "relabel" : (mark ?? "");
+    tile.tabIndex = index === this.focus ? 0 : -1;
+    tile.classList.toggle("focus", index === this.focus);
+    tile.setAttribute("aria-selected", String(chosen));
+    tile.setAttribute("aria-label", [`Row ${item.row}`, name, item.badge && `suggested: ${item.badge}`, markWords(mark)]
+      .filter(Boolean).join(", "));
+    tile.title = item.title ?? "";
+    const badge = tile.querySelector(".badge");
+    badge.textContent = mark ? "" : (item.badge ?? "");
+    badge.hidden = !badge.textContent;
+    badge.classList.toggle("calm", item.badge === "keep");
+    tile.querySelector(".mark").textContent = { keep: "check", drop: "delete", relabel: "sell" }[tile.dataset.mark] ?? "";
+    tile.querySelector(".name").textContent = name;
+    tile.querySelector(".dot").style.background = this.colours?.[name] ?? "transparent";
+  }
+
+  measure() {
+    const columns = getComputedStyle(this.element).gridTemplateColumns.split(" ").length;
+    if (this.element.clientWidth === 0) return;
+    for (const frame of this.element.querySelectorAll(".frame")) {
+      frame.style.gridColumn = `span ${Math.min(frame.children.length, columns)}`;
+    }
+  }
+
+  // Marks that the person just made win over what the server drew, until it has confirmed them.
+  setMarks(entries, seq) {
+    const touched = new Map(entries);
+    for (const [row, mark] of touched) this.local.set(row, { mark, seq });
+    this.items.forEach((item, index) => touched.has(item.row) && this.paint(index));
+    this.changed();
+  }
+
+  confirm(seq) {
+    for (const [row, entry] of this.local) if (entry.seq <= seq) this.local.delete(row);
+  }
+
+  targets() {
+    const indices = this.selected.size ? [...this.selected] : this.items.length ? [this.focus] : [];
+    return indices.sort((a, b) => a - b);
+  }
+
+  moveFocus(index, take = true) {
+    const previous = this.focus;
+    this.focus = Math.max(0, Math.min(this.items.length - 1, index));
+    for (const place of [previous, this.focus]) if (this.tiles[place]) this.paint(place);
+    if (take && this.tiles[this.focus]) {
+      this.tiles[this.focus].focus({ preventScroll: true });
+      this.tiles[this.focus].scrollIntoView({ block: "nearest" });
+    }
+    this.changed();
+  }
+
+  select(indices, { add = false } = {}) {
+    if (!add) this.selected.clear();
+    for (const index of indices) this.selected.add(index);
+    this.items.forEach((_, index) => this.paint(index));
+    this.changed();
+  }
+
+  toggle(index) {
+    if (!this.selected.delete(index)) this.selected.add(index);
+    this.paint(index);
+    this.changed();
+  }
+
+  range(to) {
+    const [first, last] = [Math.min(this.anchor, to), Math.max(this.anchor, to)];
+    return Array.from({ length: last - first + 1 }, (_, step) => first + step);
+  }
+
+  click(event) {
+    const index = this.tiles.indexOf(event.target.closest(".tile"));
+    if (index < 0) return;
+    if (event.shiftKey) {
+      this.select(this.range(index));
+    } else if (event.ctrlKey || event.metaKey || event.pointerType === "touch") {
+      this.toggle(index);
+      this.anchor = index;
+    } else {
+      const alone = this.selected.size === 1 && this.selected.has(index);
+      this.select(alone ? [] : [index]);
+      this.anchor = index;
+    }
+    this.moveFocus(index);
+  }
+
+  // The nearest tile one line up or down, by where the tiles really are: groups make lines uneven.
+  vertical(direction) {
+    const here = this.tiles[this.focus].getBoundingClientRect();
+    let best = this.focus;
+    let bestCost = Infinity;
+    this.tiles.forEach((tile, index) => {
+      const there = tile.getBoundingClientRect();
+      const lines = direction * (there.top - here.top);
+      if (lines < here.height / 2) return;
+      const cost = lines * 1000 + Math.abs(there.left - here.left);
+      if (cost < bestCost) [best, bestCost] = [index, cost];
+    });
+    return best;
+  }
+}

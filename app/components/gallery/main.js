@@ -1,0 +1,193 @@
+// Keys, buttons and dialogs, and the one function that Streamlit calls at every draw.
+const CHOICE_KEYS = "123456789abcefghijlmnopqrstvwxy";
+
+class Gallery {
+  constructor(root, store) {
+    this.root = root;
+    this.history = [];
+    this.outbox = new Outbox(store, (value) => this.setStateValue("outbox", value), () => this.drawSaved());
+    this.grid = new Grid(root, () => this.drawAbout());
+    this.dialogs = Object.fromEntries(["zoom", "chooser", "help"].map((name) => [name, root.querySelector(`dialog.${name}`)]));
+    this.listeners = new AbortController();
+    const { signal } = this.listeners;
+    root.addEventListener("keydown", (event) => this.key(event));
+    root.querySelector(".tools").addEventListener("click", (event) => {
+      const wanted = event.target.closest("[data-do]")?.dataset.do;
+      if (wanted) this.act(wanted, { advance: false });
+    });
+    this.grid.element.addEventListener("dblclick", () => this.act("zoom"));
+    for (const dialog of Object.values(this.dialogs)) {
+      dialog.addEventListener("click", (event) => {
+        if (event.target === dialog || event.target.closest(".close")) dialog.close();
+      });
+      dialog.addEventListener("close", () => this.grid.moveFocus(this.grid.focus));
+    }
+    this.dialogs.chooser.querySelector(".choices").addEventListener("click", (event) => {
+      const choice = event.target.closest("button");
+      if (choice) this.relabel(Number(choice.dataset.label));
+    });
+    document.addEventListener("keydown", (event) => this.pageKey(event), { signal, capture: true });
+    document.addEventListener("visibilitychange", () => document.hidden && this.outbox.flush(), { signal });
+    document.addEventListener("pointerdown", (event) => {
+      // A click elsewhere may leave the page.
+      if (!event.composedPath().includes(root)) this.outbox.flush();
+    }, { signal, capture: true });
+    window.addEventListener("pagehide", () => this.outbox.flush(), { signal });
+    window.addEventListener("beforeunload", (event) => {
+      if (this.outbox.presses.length && this.outbox.sends > 1) event.preventDefault();
+    }, { signal });
+  }
+
+  update({ data, setStateValue }) {
+    this.setStateValue = setStateValue;
+    this.data = data;
+    this.root.classList.toggle("actions", data.actions);
+    this.grid.element.style.maxHeight = data.height ? `${data.height}px` : "";
+    this.grid.confirm(this.outbox.acknowledge(data.written));
+    this.grid.update(data.items, data.colours);
+  }
+
+  close() {
+    this.outbox.flush();
+    this.listeners.abort();
+    this.grid.observer.disconnect();
+  }
+
+  drawSaved() {
+    const waiting = this.outbox.presses.length;
+    this.root.querySelector(".saved").textContent = waiting ? "Saving…" : this.outbox.last ? "Saved" : "";
+  }
+
+  drawAbout() {
+    const { items, selected, focus } = this.grid;
+    const item = items[focus];
+    const many = selected.size > 1;
+    for (const part of [this.root.querySelector(".bar"), this.dialogs.zoom]) {
+      const what = item ? `Row ${item.row} · ${item.label} · ${markWords(this.grid.markOf(item))}` : "";
+      part.querySelector(".what").textContent =
+        many && part !== this.dialogs.zoom ? `${selected.size} images selected` : what;
+      part.querySelector(".evidence").textContent = item?.title ?? "";
+    }
+    const image = this.dialogs.zoom.querySelector("img");
+    if (item && image.src !== item.src) image.src = item.src;
+    for (const button of this.root.querySelectorAll(".tools [data-do]")) {
+      button.disabled = !items.length && button.dataset.do !== "undo" && button.dataset.do !== "help";
+    }
+  }
+
+  act(wanted, { advance = true } = {}) {
+    if (wanted === "help") return this.dialogs.help.showModal();
+    if (wanted === "zoom") return this.grid.items.length && !this.dialogs.zoom.open && this.dialogs.zoom.showModal();
+    if (!this.data.actions) return undefined;
+    if (wanted === "undo") return this.undo();
+    if (wanted === "relabel") return this.choose();
+    return this.decide(wanted, null, advance);
+  }
+
+  // What one looks at enlarged is what one decides on.
+  targets() {
+    return this.dialogs.zoom.open ? [this.grid.focus] : this.grid.targets();
+  }
+
+  decide(action, label, advance) {
+    const indices = this.targets();
+    if (!indices.length) return;
+    const hadSelection = !this.dialogs.zoom.open && this.grid.selected.size > 0;
+    const rows = [...new Set(indices.map((index) => this.grid.items[index].row))];
+    const before = new Map(indices.map((index) => [this.grid.items[index].row, this.grid.markOf(this.grid.items[index])]));
+    const mark = action === "relabel" ? `relabel:${this.data.class_names[label]}` : action;
+    const seq = this.outbox.add({ context: this.data.context, action, label, rows });
+    this.history.push([...before]);
+    this.grid.setMarks(rows.map((row) => [row, mark]), seq);
+    if (hadSelection) this.grid.select([]);
+    if (advance && !hadSelection) this.grid.moveFocus(this.grid.focus + 1, !this.dialogs.zoom.open);
+    this.grid.anchor = this.grid.focus;
+  }
+
+  undo() {
+    const seq = this.outbox.add({ context: this.data.context, action: "undo", label: null, rows: [] });
+    const before = this.history.pop();
+    if (before) this.grid.setMarks(before, seq);
+  }
+
+  choose() {
+    if (!this.targets().length) return;
+    const choices = this.data.class_names.map((name, label) => {
+      const button = make("button");
+      button.type = "button";
+      button.dataset.label = label;
+      const dot = make("span", "dot");
+      dot.style.background = this.data.colours?.[name] ?? "transparent";
+      button.append(make("kbd", "", CHOICE_KEYS[label] ?? ""), dot, make("span", "", name));
+      return button;
+    });
+    this.dialogs.chooser.querySelector(".choices").replaceChildren(...choices);
+    this.dialogs.chooser.showModal();
+  }
+
+  relabel(label) {
+    if (!(label >= 0 && label < this.data.class_names.length)) return;
+    this.dialogs.chooser.close();
+    this.decide("relabel", label, true);
+  }
+
+  // With nothing in focus the keys still belong to the grid that takes decisions.
+  pageKey(event) {
+    const target = event.composedPath()[0];
+    const nowhere = target === document.body || target === document.documentElement;
+    if (!nowhere || !this.data?.actions || document.querySelector("[role=dialog]")) return;
+    this.key(event);
+  }
+
+  key(event) {
+    if (event.altKey || ((event.ctrlKey || event.metaKey) && event.key !== "a")) return;
+    if (this.dialogs.chooser.open) {
+      const label = CHOICE_KEYS.indexOf(event.key.toLowerCase());
+      if (event.key.length === 1 && label >= 0) this.relabel(label);
+      if (event.key !== "Tab" && event.key !== "Escape" && event.key !== "Enter" && event.key !== " ") event.preventDefault();
+      event.stopPropagation();
+      return;
+    }
+    const inTools = event.target.closest?.(".tools, dialog .close") && (event.key === " " || event.key === "Enter");
+    if (inTools || this.dialogs.help.open || !this.grid.items.length) return;
+    const run = this.command(event);
+    if (!run) return;
+    run();
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  command(event) {
+    const { grid } = this;
+    const move = (index) => () => {
+      const to = Math.max(0, Math.min(grid.items.length - 1, index));
+      if (event.shiftKey) grid.select(grid.range(to));
+      else grid.anchor = to;
+      grid.moveFocus(to, !this.dialogs.zoom.open);
+    };
+    const commands = {
+      ArrowLeft: move(grid.focus - 1),
+      ArrowRight: move(grid.focus + 1),
+      ArrowUp: () => move(grid.vertical(-1))(),
+      ArrowDown: () => move(grid.vertical(1))(),
+      Home: move(0),
+      End: move(grid.items.length - 1),
+      " ": () => ((grid.anchor = grid.focus), grid.toggle(grid.focus)),
+      Enter: () => this.act("zoom"),
+      z: () => (this.dialogs.zoom.open ? this.dialogs.zoom.close() : this.act("zoom")),
+      "?": () => this.act("help"),
+    };
+    if (event.key === "Escape") return grid.selected.size && !this.dialogs.zoom.open ? () => grid.select([]) : null;
+    if (event.key === "a") return event.ctrlKey || event.metaKey ? () => grid.select(grid.items.keys()) : null;
+    if (commands[event.key]) return commands[event.key];
+    const action = { k: "keep", d: "drop", r: "relabel", u: "undo" }[event.key.toLowerCase()];
+    return action && this.data.actions ? () => this.act(action) : null;
+  }
+}
+
+export default function draw(component) {
+  const root = component.parentElement.querySelector(".gallery");
+  root.gallery ??= new Gallery(root, component.data.store);
+  root.gallery.update(component);
+  return () => root.gallery?.close();
+}
