@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wbc_core.balance import PLANS, draw_plan, target_counts
+from wbc_core.balance import PLANS, draw_plan, smote_examples, target_counts
 from wbc_core.errors import WbcError
 
 COUNTS = [7, 12, 0, 3]
@@ -70,3 +70,12 @@ def test_an_unknown_plan_lists_the_valid_ones() -> None:
 def test_a_class_of_one_image_says_what_to_do(images: np.ndarray) -> None:
     with pytest.raises(WbcError, match=r"Class 'b': .*random_over"):
         draw_plan("smote", images, [np.arange(5), np.array([9])], 0, NAMES)
+
+
+def test_the_examples_are_the_first_that_the_plan_draws(images: np.ndarray, rows: list) -> None:
+    planned = draw_plan("smote", images, rows, 2, NAMES)[0]
+    shown = smote_examples(images, rows, 0, 2, 4)
+    np.testing.assert_array_equal(shown.base, planned.base[7:11])
+    np.testing.assert_array_equal(shown.neighbour, planned.neighbour[7:11])
+    np.testing.assert_array_equal(shown.factor, planned.factor[7:11])
+    assert len(smote_examples(images, rows, 1, 2, 4)) == 4  # the largest class needs none

@@ -192,3 +192,23 @@ def draw_plan(
             draw = SmoteDraw.join([draw, more])
         draws.append(draw)
     return draws
+
+
+def smote_examples(images: Images, rows: Sequence[Rows], label: int, seed: int, count: int) -> SmoteDraw:
+    """The first SMOTE images of a class, as `draw_plan` draws them at this seed, without its full search.
+
+    A class that needs none (the largest) gets as many as are asked for, to show what they would be like.
+
+    Args:
+        images: All images of the data set, uint8 (n, H, W, 3); may be memory-mapped.
+        rows: Train rows of every class, in class order.
+        label: The class.
+        seed: Seed of the recipe.
+        count: How many to show.
+
+    Raises:
+        WbcError: The class has fewer than two images.
+    """
+    missing = target_counts("smote", [len(own) for own in rows])[label] - len(rows[label])
+    wanted = missing or count
+    return smote.draw(images, rows[label], wanted, _generator(seed, 1, label), first=min(count, wanted))

@@ -26,6 +26,8 @@ def test_neighbours_are_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch, b
         .kneighbors(return_distance=False, n_neighbors=5)
     )
     np.testing.assert_array_equal(smote.nearest_neighbours(images, rows, 5), expected)
+    asked = np.array([49, 0, 13, 13])
+    np.testing.assert_array_equal(smote.neighbours_of(images, rows, asked, 5), expected[asked])
 
 
 def test_neighbours_are_right_where_float32_cannot_tell() -> None:
