@@ -1,0 +1,179 @@
+"""A run learns, is recorded, resumes as if it had never been killed, and fails in words."""
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from wbc_core.errors import Cancelled, WbcError
+from wbc_core.progress import Progress
+from wbc_core.training.data import TrainingData, load_training_data
+from wbc_core.training.loop import train
+from wbc_core.training.predict import load_model, predict_probabilities
+from wbc_core.training.runs import HISTORY_COLUMNS, history, list_runs, load_run
+from wbc_core.training.spec import RunSpec
+from wbc_core.workspace import Workspace
+
+RUN, OTHER = "job-000000000001", "job-000000000002"
+MEASURED = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
+
+
+def short_spec(prepared: str, **settings: object) -> RunSpec:
+    return RunSpec(prepared, "cnn", **{"epochs": 4, "batch_size": 16, "plateau_patience": 1, **settings})
+
+
+@pytest.fixture
+def cancelling_signal() -> Iterator[signal.Signals]:
+    """A signal whose handler raises Cancelled, as in a job's process."""
+
+    def stop(number: int, frame: object) -> None:
+        raise Cancelled
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    yield signal.SIGUSR1
+    signal.signal(signal.SIGUSR1, before)
+
+
+def cancel_at(message_start: str) -> Progress:
+    def progress(fraction: float, message: str) -> None:
+        if message.startswith(message_start):
+            raise Cancelled
+
+    return progress
+
+
+@pytest.fixture(scope="module")
+def whole_run(prepared_home: tuple[Path, str]) -> tuple[Workspace, str, list[tuple[float, str]]]:
+    """A run never killed, with everything it reported."""
+    workspace, seen = Workspace(prepared_home[0]), []
+    train(workspace, RUN, short_spec(prepared_home[1]), lambda *report: seen.append(report))
+    return workspace, prepared_home[1], seen
+
+
+def test_a_run_learns_and_is_recorded(whole_run: tuple[Workspace, str, list[tuple[float, str]]]) -> None:
+    workspace, prepared, seen = whole_run
+    run = load_run(workspace, RUN)
+    table = history(workspace, RUN)
+    assert tuple(table.columns) == HISTORY_COLUMNS
+    assert table["epoch"].tolist() == list(range(1, run.epochs + 1))
+    assert run.finished
+    assert run.val_accuracy == table["val_accuracy"].max() > 0.8
+    assert run.best_epoch == table["val_accuracy"].idxmax() + 1
+    assert run.class_names == ("blue", "green", "red")
+    assert (run.device, run.prepared, run.train_images, run.validation_images) == ("cpu", prepared, 96, 36)
+    versions = json.loads((workspace.run_dir(RUN) / "versions.json").read_text())
+    assert versions["keras"]
+    assert versions["name"] == run.device_name
+    assert [entry.id for entry in list_runs(workspace, prepared)] == [RUN]
+    fractions, messages = zip(*seen, strict=True)
+    assert list(fractions) == sorted(fractions)
+    assert fractions[-1] == 1.0
+    assert any(" - val accuracy " in message and message.endswith(" left") for message in messages)
+
+
+def test_the_best_weights_are_those_of_the_best_epoch(
+    whole_run: tuple[Workspace, str, list[tuple[float, str]]],
+) -> None:
+    workspace, prepared, _ = whole_run
+    validation = load_training_data(workspace, prepared, batch_size=16, seed=0).validation
+    probabilities = predict_probabilities(load_model(workspace, RUN), validation.images, rows=validation.rows)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    accuracy = (probabilities.argmax(axis=1) == validation.labels).mean()
+    assert accuracy == pytest.approx(load_run(workspace, RUN).val_accuracy)
+
+
+def test_a_finished_run_is_not_trained_again(
+    whole_run: tuple[Workspace, str, list[tuple[float, str]]],
+) -> None:
+    workspace, prepared, _ = whole_run
+    summary = train(workspace, RUN, short_spec(prepared), cancel_at(""))
+    assert summary["epochs"] == load_run(workspace, RUN).epochs
+    with pytest.raises(WbcError, match="launched with another spec"):
+        train(workspace, RUN, short_spec(prepared, seed=1))
+
+
+def test_a_killed_run_ends_with_the_same_history(
+    whole_run: tuple[Workspace, str, list[tuple[float, str]]], cancelling_signal: signal.Signals
+) -> None:
+    workspace, prepared, _ = whole_run
+
+    def send_at_the_last_epoch(fraction: float, message: str) -> None:
+        if message.startswith("epoch 4/4"):
+            signal.raise_signal(cancelling_signal)
+
+    # Once in mid-epoch, once just after an epoch was recorded, and then through.
+    with pytest.raises(Cancelled):
+        train(workspace, OTHER, short_spec(prepared), cancel_at("epoch 2/4"))
+    assert load_run(workspace, OTHER).epochs in (1, 2)
+    with pytest.raises(Cancelled):
+        train(workspace, OTHER, short_spec(prepared), send_at_the_last_epoch)
+    assert not load_run(workspace, OTHER).finished
+    train(workspace, OTHER, short_spec(prepared))
+    whole, resumed = history(workspace, RUN), history(workspace, OTHER)
+    pd.testing.assert_frame_equal(whole[MEASURED], resumed[MEASURED], rtol=0, atol=1e-6)
+    assert load_run(workspace, OTHER).best_epoch == load_run(workspace, RUN).best_epoch
+    assert [path.name for path in (workspace.run_dir(OTHER) / "checkpoint").iterdir()] == ["epoch-0004"]
+    assert not list(workspace.scratch_dir.iterdir())
+
+
+def test_what_a_kill_between_checkpoint_and_records_lost_is_written_again(
+    training_workspace: tuple[Workspace, str],
+) -> None:
+    workspace, prepared = training_workspace
+    folder = workspace.run_dir(RUN)
+
+    def cancel_after_the_first_epoch(fraction: float, message: str) -> None:
+        if (folder / "summary.json").exists() and load_run(workspace, RUN).epochs == 1:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train(workspace, RUN, short_spec(prepared, epochs=2), cancel_after_the_first_epoch)
+    for name in ("best.keras", "history.csv", "summary.json"):
+        (folder / name).unlink()
+    summary = train(workspace, RUN, short_spec(prepared, epochs=2))
+    assert summary["epochs"] == 2
+    assert history(workspace, RUN)["epoch"].tolist() == [1, 2]
+    assert (folder / "best.keras").exists()
+
+
+def test_early_stopping_ends_a_run_and_stays_ended(training_workspace: tuple[Workspace, str]) -> None:
+    workspace, prepared = training_workspace
+    # A learning rate of almost nothing: the first epoch stays the best.
+    spec = short_spec(prepared, epochs=9, learning_rate=1e-7, early_stopping_patience=1)
+    with pytest.raises(Cancelled):
+        train(workspace, RUN, spec, cancel_at("early stopping"))
+    run = load_run(workspace, RUN)
+    assert run.epochs < 9
+    assert run.ended == "early stopping"
+    assert train(workspace, RUN, spec)["epochs"] == run.epochs
+
+
+def test_a_lost_loss_stops_the_run_with_the_last_good_weights(
+    training_workspace: tuple[Workspace, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, prepared = training_workspace
+    spec = short_spec(prepared, class_weight="balanced")
+    with pytest.raises(Cancelled):
+        train(workspace, RUN, spec, cancel_at("epoch 2/4"))
+    good = (workspace.run_dir(RUN) / "best.keras").read_bytes()
+    monkeypatch.setattr(TrainingData, "class_weights", lambda self: dict.fromkeys(range(3), float("nan")))
+    with pytest.raises(
+        WbcError, match=r"diverged\. The weights of epoch \d are kept\. .* lower learning rate"
+    ):
+        train(workspace, RUN, spec)
+    assert (workspace.run_dir(RUN) / "best.keras").read_bytes() == good
+
+
+def test_nothing_to_validate_on_is_refused(training_workspace: tuple[Workspace, str]) -> None:
+    workspace, prepared = training_workspace
+    path = next((workspace.home / "splits").glob("*.parquet"))
+    table = pd.read_parquet(path)
+    table[table["part"] == "train"].to_parquet(path)
+    with pytest.raises(WbcError, match="holds no images for validation"):
+        train(workspace, RUN, short_spec(prepared))
+    assert not workspace.run_dir(RUN).exists()

@@ -1,0 +1,86 @@
+"""What the lab knows about a backbone, and how one is built."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wbc_core.backbones.weights import WeightsFile, weights_source
+from wbc_core.errors import WbcError
+
+if TYPE_CHECKING:
+    import keras
+
+ImageShape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Measured at 96x96, batch 32, float32, on two cores of a server without a GPU, after the first step.
+
+    Attributes:
+        training: Images a second, forward and backward.
+        prediction: Images a second, forward only.
+        start: Seconds from launch to the first step: imports, building, compiling.
+    """
+
+    training: float
+    prediction: float
+    start: float
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A feature extractor by its name in the registry.
+
+    Attributes:
+        name: Its key in the registry and on the command line.
+        title: Its name as the literature writes it.
+        paper: Where it was published.
+        licence: Licence of the architecture's code and of its published weights.
+        minimum_size: Smallest height and width that it takes, in pixels.
+        speed: What it costs, for the estimate before launch.
+        architecture: Builds it: input shape and `"imagenet"` or None (random) to a `keras.Model` that takes
+            0..255 values, normalises them itself, and returns features (n, C) or a map (n, h, w, C).
+        imagenet: The file of published weights, or None where there are none.
+    """
+
+    name: str
+    title: str
+    paper: str
+    licence: str
+    minimum_size: int
+    speed: Speed
+    architecture: "Callable[[ImageShape, str | None], keras.Model]"
+    imagenet: WeightsFile | None = None
+
+    def check_size(self, image_shape: ImageShape) -> None:
+        """Refuse images that are too small.
+
+        Raises:
+            WbcError: The height or the width is below `minimum_size`.
+        """
+        height, width, _ = image_shape
+        if min(height, width) < self.minimum_size:
+            raise WbcError(
+                f"The images are too small for {self.title}.",
+                expected=f"at least {self.minimum_size} x {self.minimum_size} pixels",
+                got=f"{height} x {width}",
+                fix="Import the data set again with a larger --size, or choose another backbone.",
+            )
+
+    def build(self, input_shape: ImageShape, weights: str = "random") -> "keras.Model":
+        """Build the feature extractor, its normalisation included.
+
+        Args:
+            input_shape: Height, width and 3 channels.
+            weights: `random`, `imagenet` or `file:PATH`.
+
+        Returns:
+            A model from (n, H, W, 3) values 0..255 to features (n, C) or (n, h, w, C), float32.
+
+        Raises:
+            WbcError: The images are too small, or the weights are not to be had or do not fit.
+        """
+        self.check_size(input_shape)
+        source, argument = weights_source(weights)
+        return source(self, input_shape, argument)

@@ -1,0 +1,133 @@
+"""Where a backbone's first weights come from: one registered source a kind."""
+
+import os
+import socket
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wbc_core.errors import WbcError
+from wbc_core.registry import Registry
+
+if TYPE_CHECKING:
+    import keras
+
+    from wbc_core.backbones.entry import Backbone
+
+Source = Callable[["Backbone", tuple[int, int, int], str], "keras.Model"]
+
+SOURCES = Registry[Source]("source of weights")
+
+_DOWNLOAD_TIMEOUT = 20.0  # seconds without a byte, after which the server counts as out of reach
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of published weights, as keras.applications looks for it in its cache.
+
+    Attributes:
+        name: Its file name.
+        md5: Its checksum, hexadecimal.
+        origin: The address it is published at.
+    """
+
+    name: str
+    md5: str
+    origin: str
+
+
+def cache_folder() -> Path:
+    """The folder in which keras.applications keeps and finds its weights."""
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models"
+
+
+def weights_source(weights: str) -> tuple[Source, str]:
+    """Find the source that `random`, `imagenet` or `file:PATH` names, and its argument.
+
+    Raises:
+        WbcError: No source has this name, or it lacks its argument.
+
+    Example:
+        >>> weights_source("file:my.weights.h5")[1]
+        'my.weights.h5'
+    """
+    kind, _, argument = weights.partition(":")
+    return SOURCES.get(kind), argument
+
+
+@SOURCES.register("random")
+def from_random(backbone: "Backbone", input_shape: tuple[int, int, int], argument: str) -> "keras.Model":
+    """Start from random weights, drawn from the seed that keras was given."""
+    return backbone.architecture(input_shape, None)
+
+
+@SOURCES.register("imagenet")
+def from_imagenet(backbone: "Backbone", input_shape: tuple[int, int, int], argument: str) -> "keras.Model":
+    """Start from the published ImageNet weights, downloaded once into the cache of keras.
+
+    Raises:
+        WbcError: There are none for this backbone, or the download is out of reach.
+    """
+    published = backbone.imagenet
+    if published is None:
+        raise WbcError(
+            f"{backbone.title} has no published ImageNet weights.",
+            expected="weights=random or weights=file:PATH",
+            fix="Choose one of these, or another backbone.",
+        )
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT)
+    try:
+        with warnings.catch_warnings():
+            # The published weights are convolutions: they fit every size, as this warning goes on to say.
+            warnings.filterwarnings("ignore", message="`input_shape` is undefined", category=UserWarning)
+            return backbone.architecture(input_shape, "imagenet")
+    except Exception as error:  # keras raises a bare Exception when a download fails
+        raise WbcError(
+            f"The ImageNet weights of {backbone.title} are not at hand and could not be downloaded.",
+            expected=f"the file {published.name} (md5 {published.md5}) in {cache_folder()}",
+            got=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            fix=f"Download {published.origin} on a machine with internet and place it there, "
+            "or launch with weights=random.",
+        ) from error
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+@SOURCES.register("file")
+def from_file(backbone: "Backbone", input_shape: tuple[int, int, int], argument: str) -> "keras.Model":
+    """Start from a file of weights for this backbone's feature extractor.
+
+    The file is read into a model of its own, which is thrown away if a single shape does not fit.
+
+    Args:
+        backbone: The backbone.
+        input_shape: Height, width and 3 channels.
+        argument: Path of a `.weights.h5` file of Keras 3, or a `.h5` file of keras.applications without top.
+
+    Raises:
+        WbcError: There is no such file, or its weights do not have this backbone's shapes.
+    """
+    path = Path(argument).expanduser()
+    if path.suffix != ".h5" or not path.is_file():
+        raise WbcError(
+            f"There is no file of weights at {argument!r}.",
+            expected="weights=file:PATH with a .weights.h5 or .h5 file",
+            fix="Check the path; it is read on the machine that trains.",
+        )
+    model = backbone.architecture(input_shape, None)
+    try:
+        with warnings.catch_warnings():
+            # keras only warns where a file lacks whole layers, and leaves them random.
+            warnings.filterwarnings("error", message="Skipping nested container", category=UserWarning)
+            model.load_weights(path)
+    except (ValueError, OSError, KeyError, IndexError, TypeError, RuntimeError, UserWarning) as error:
+        raise WbcError(
+            f"The weights in {path.name} do not fit {backbone.title}.",
+            expected=f"{len(model.weights)} arrays with the shapes of its feature extractor",
+            got=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            fix="Use a file saved from the same backbone without its classifier, or weights=random.",
+        ) from error
+    return model

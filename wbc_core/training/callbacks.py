@@ -1,0 +1,202 @@
+"""What happens beside the training itself: progress while it goes, records when an epoch has finished.
+
+Plain classes, handed to keras by `keras.callbacks.LambdaCallback`, so that importing this costs nothing.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from wbc_core.errors import WbcError
+from wbc_core.progress import Progress
+from wbc_core.training.checkpoint import (
+    Checkpoint,
+    callback_state,
+    restore_callback,
+    save_checkpoint,
+    save_model,
+)
+from wbc_core.training.runs import HISTORY_COLUMNS, Run, write_run
+from wbc_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    import keras
+
+_SECONDS_BETWEEN_REPORTS = 0.5
+_FORWARD_SHARE = 1 / 3  # a validation image costs the forward pass of a training image, about a third
+
+
+def duration(seconds: float) -> str:
+    """A length of time in words.
+
+    Example:
+        >>> duration(8.4), duration(130), duration(3900)
+        ('8 s', '2 min 10 s', '1 h 5 min')
+    """
+    whole = round(seconds)
+    hours, minutes = divmod(whole // 60, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+
+
+def diverged(run: Run, epoch: int) -> WbcError:
+    """The error for a loss that is no number any more."""
+    kept = f"The weights of epoch {run.best_epoch} are kept." if run.best_epoch else "No weights were kept."
+    return WbcError(
+        f"The loss of run {run.id} is not a number any more in epoch {epoch}: the training diverged.",
+        fix=f"{kept} Launch again with a lower learning rate than {run.spec.learning_rate:g}.",
+    )
+
+
+class ProgressReporter:
+    """Says where the training stands, at most twice a second, and stops it when the loss is lost.
+
+    Args:
+        run: The run as it begins or resumes.
+        progress: Where to report; may raise to stop the training.
+    """
+
+    def __init__(self, run: Run, progress: Progress) -> None:
+        self.run, self.progress = run, progress
+        self.epoch = self._first_epoch = run.epochs
+        self.val_accuracy: float | None = None
+        self._done = self._counted = 0
+        self._began = self._first = self._last = self._said = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since this epoch began."""
+        return time.monotonic() - self._began
+
+    @property
+    def rate(self) -> float:
+        """Images a second of training in this epoch, its first step (which compiles) left out."""
+        if self._last > self._first:
+            return self._counted / (self._last - self._first)
+        return self._done / max(self._last - self._began, 1e-9)
+
+    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+        """Start the clock of an epoch, counted from 0."""
+        self.epoch, self._done, self._counted, self._first = epoch, 0, 0, 0.0
+        self._began = self._last = time.monotonic()
+        if epoch == self._first_epoch:
+            self._report("compiling the first step")
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Count a step and report it when it is time."""
+        self._last = time.monotonic()
+        done = min((batch + 1) * self.run.spec.batch_size, self.run.train_images)
+        self._counted += done - self._done if self._first else 0
+        self._first = self._first or self._last
+        self._done = done
+        if self._last - self._said >= _SECONDS_BETWEEN_REPORTS and logs:
+            loss = float(logs["loss"])
+            if not math.isfinite(loss):
+                raise diverged(self.run, self.epoch + 1)
+            self._report(f"loss {loss:.3f}")
+
+    def epoch_finished(self, row: Mapping[str, float]) -> None:
+        """Report a finished epoch."""
+        self.val_accuracy = row["val_accuracy"]
+        self._report(f"loss {row['loss']:.3f}")
+
+    def _report(self, standing: str) -> None:
+        self._said = time.monotonic()
+        epochs, share = self.run.spec.epochs, self._done / self.run.train_images
+        words = [f"epoch {self.epoch + 1}/{epochs}", standing]
+        if self.val_accuracy is not None:
+            words.append(f"val accuracy {self.val_accuracy:.3f}")
+        if self._done:
+            an_epoch = self.run.train_images + self.run.validation_images * _FORWARD_SHARE
+            left = (epochs - self.epoch) * an_epoch - self._done
+            words += [f"{self.rate:.0f} images/s", f"{duration(left / self.rate)} left"]
+        self.progress((self.epoch + share) / epochs, " - ".join(words))
+
+
+class Recorder:
+    """Writes history, checkpoint, best weights and summary of every finished epoch.
+
+    Args:
+        workspace: The workspace.
+        run: The run as it begins or resumes.
+        model: The compiled model.
+        watched: The callbacks whose state a checkpoint keeps, by name; they must come before this one.
+        reporter: Gives the epoch's time, and passes the news on.
+        checkpoint: What to resume from.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        run: Run,
+        model: "keras.Model",
+        watched: Mapping[str, Any],
+        reporter: ProgressReporter,
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        self.workspace, self.run, self.model = workspace, run, model
+        self.watched, self.reporter = watched, reporter
+        self.history = list(checkpoint.history) if checkpoint else []
+        self._restored = checkpoint.callbacks if checkpoint else {}
+        self.stopped = checkpoint.stopped if checkpoint else False
+        if checkpoint:
+            # The process may have died after the checkpoint and before what follows from it.
+            reporter.val_accuracy = self.history[-1]["val_accuracy"]
+            self._publish()
+
+    def on_train_begin(self, logs: object = None) -> None:
+        """Give the callbacks their memory back, after keras has emptied it."""
+        for name, state in self._restored.items():
+            restore_callback(self.watched[name], state)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> None:
+        """Keep an epoch, counted from 0: from here on it cannot be lost."""
+        measured = {
+            **logs,
+            "epoch": epoch + 1,
+            "seconds": self.reporter.seconds,
+            "images_per_second": self.reporter.rate,
+        }
+        row = {name: float(measured[name]) for name in HISTORY_COLUMNS}
+        if not math.isfinite(row["loss"]) or not math.isfinite(row["val_loss"]):
+            raise diverged(self.run, epoch + 1)
+        self.history.append(row)
+        self.stopped = bool(self.model.stop_training)
+        states = {name: callback_state(callback) for name, callback in self.watched.items()}
+        checkpoint = Checkpoint(self.model, epoch + 1, self.history, states, self.stopped)
+        save_checkpoint(self.workspace, self.run.id, checkpoint)
+        self._publish()
+        self.reporter.epoch_finished(row)
+
+    def _publish(self) -> None:
+        """Write everything that follows from the checkpoint; doing it twice changes nothing."""
+        folder = self.workspace.run_dir(self.run.id)
+        best = max(self.history, key=lambda row: row["val_accuracy"])
+        if best is self.history[-1]:
+            save_model(self.workspace, self.model, folder / "best.keras")
+        table = pd.DataFrame(self.history, columns=list(HISTORY_COLUMNS)).astype({"epoch": int})
+        with self.workspace.atomic_path(folder / "history.csv") as scratch:
+            table.to_csv(scratch, index=False)
+        self.run = replace(
+            self.run,
+            epochs=len(self.history),
+            best_epoch=int(best["epoch"]),
+            val_accuracy=best["val_accuracy"],
+            seconds=sum(row["seconds"] for row in self.history),
+        )
+        self.reporter.run = self.run
+        write_run(self.workspace, self.run)
+
+    def finish(self) -> Run:
+        """Mark the run as ended by itself."""
+        why = (
+            "early stopping" if self.stopped and self.run.epochs < self.run.spec.epochs else "all epochs done"
+        )
+        self.run = replace(self.run, finished=True, ended=why)
+        write_run(self.workspace, self.run)
+        return self.run

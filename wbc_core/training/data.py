@@ -1,0 +1,143 @@
+"""What a run learns from and is validated on, read from memory-mapped files batch by batch."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wbc_core.augment.prepare import load_prepared, open_prepared
+from wbc_core.datasets.store import find_dataset, open_images
+from wbc_core.errors import WbcError
+from wbc_core.records import Dataset, PreparedSet
+from wbc_core.splitting import split_table
+from wbc_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Batches:
+    """Batches of images and labels, gathered when they are asked for.
+
+    The order is a function of seed and epoch alone, so that a resumed run sees what it would have seen.
+
+    Args:
+        images: uint8 (N, H, W, 3), memory-mapped.
+        rows: Which of them, int (n,).
+        labels: Their labels, int (n,).
+        batch_size: Images a batch; the last may be smaller.
+        seed: Seed of the shuffle; None keeps the order of `rows`.
+
+    Attributes:
+        epoch: The epoch, counted from 0, whose order is used; set it before an epoch begins.
+
+    Example:
+        >>> images = np.zeros((5, 2, 2, 3), np.uint8)
+        >>> batches = Batches(images, np.arange(5), np.arange(5), batch_size=2, seed=7)
+        >>> len(batches), batches[2][0].shape
+        (3, (1, 2, 2, 3))
+    """
+
+    def __init__(
+        self,
+        images: NDArray[np.uint8],
+        rows: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        *,
+        batch_size: int,
+        seed: int | None = None,
+    ) -> None:
+        self.images, self.rows, self.batch_size, self.seed = images, rows, batch_size, seed
+        self.labels = labels.astype(np.int32)
+        self._order: tuple[int, NDArray[np.int64]] | None = None
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+        chosen = self._order_now()[index * self.batch_size : (index + 1) * self.batch_size]
+        return np.ascontiguousarray(self.images[self.rows[chosen]]), self.labels[chosen]
+
+    def _order_now(self) -> NDArray[np.int64]:
+        # Read once: a loader's thread of the epoch before may still be asking.
+        epoch, order = self.epoch, self._order
+        if order is None or order[0] != epoch:
+            indices = np.arange(len(self.rows))
+            if self.seed is not None:
+                indices = np.random.default_rng([self.seed, epoch]).permutation(indices)
+            order = self._order = (epoch, indices)
+        return order[1]
+
+
+def as_keras_data(batches: Batches) -> "keras.utils.PyDataset":
+    """Wrap batches for `keras.Model.fit`, which prefetches them in one thread."""
+    import keras
+
+    class KerasBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras carries no types
+        def __len__(self) -> int:
+            return len(batches)
+
+        def __getitem__(self, index: int) -> Any:
+            return batches[index]
+
+    return KerasBatches()
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Everything that a run reads.
+
+    Attributes:
+        dataset: The data set.
+        prepared: The prepared set.
+        train: Batches of the prepared set, shuffled.
+        validation: Batches of the split's held-out part, never augmented, in the data set's order.
+    """
+
+    dataset: Dataset
+    prepared: PreparedSet
+    train: Batches
+    validation: Batches
+
+    def class_weights(self) -> dict[int, float]:
+        """Weight n / (K * n_k) of each class k that has images: all classes then count the same."""
+        counts = np.bincount(self.train.labels, minlength=len(self.dataset.class_names))
+        present = np.flatnonzero(counts)
+        return {int(k): float(counts.sum() / (len(present) * counts[k])) for k in present}
+
+
+def load_training_data(workspace: Workspace, prepared_id: str, *, batch_size: int, seed: int) -> TrainingData:
+    """Open a prepared set, and the validation part of the split that it was made from.
+
+    Raises:
+        WbcError: There is no such prepared set, or the split holds no image out.
+    """
+    prepared = load_prepared(workspace, prepared_id)
+    dataset = find_dataset(workspace, prepared.dataset)
+    images, labels = open_prepared(workspace, prepared_id)
+    if not len(labels):
+        raise WbcError(
+            f"The prepared set {prepared_id} holds no images.",
+            fix="Split again with a larger train part, and prepare it.",
+        )
+    table = split_table(workspace, prepared.split)
+    held_out = table[table["part"] == "validation"]
+    if held_out.empty:
+        raise WbcError(
+            f"The split {prepared.split} holds no images for validation.",
+            expected="at least one image, to choose the best epoch by",
+            fix="Split again, for example with --fractions 0.7,0.3, and prepare it.",
+        )
+    return TrainingData(
+        dataset,
+        prepared,
+        Batches(images, np.arange(len(labels)), np.asarray(labels), batch_size=batch_size, seed=seed),
+        Batches(
+            open_images(workspace, dataset.id),
+            held_out["row"].to_numpy(np.int64),
+            held_out["label"].to_numpy(np.int64),
+            batch_size=max(batch_size, 64),
+        ),
+    )

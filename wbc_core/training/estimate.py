@@ -1,0 +1,22 @@
+"""What a run will cost, foreseen from the speed of its backbone."""
+
+from wbc_core.backbones.registry import BACKBONES
+from wbc_core.training.spec import RunSpec
+
+
+def estimate(spec: RunSpec, images: int, validation_images: int) -> float:
+    """Seconds an epoch on two CPU cores, roughly: images over the backbone's measured speed.
+
+    Args:
+        spec: The run; only its backbone counts.
+        images: Images an epoch.
+        validation_images: Held-out images, which cost a forward pass an epoch.
+    """
+    speed = BACKBONES.get(spec.backbone).speed
+    return images / speed.training + validation_images / speed.prediction
+
+
+def estimate_run(spec: RunSpec, images: int, validation_images: int) -> float:
+    """Seconds for the whole run on two CPU cores, its start included, if it does not stop early."""
+    start = BACKBONES.get(spec.backbone).speed.start
+    return start + spec.epochs * estimate(spec, images, validation_images)

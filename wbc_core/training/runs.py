@@ -1,0 +1,134 @@
+"""Reading runs: small files only, nothing of keras, so that a page can do it on every rerun."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import pandas as pd
+
+from wbc_core.errors import WbcError
+from wbc_core.records import Json, Record
+from wbc_core.training.spec import RunSpec
+from wbc_core.workspace import Workspace
+
+HISTORY_COLUMNS = (
+    "epoch",
+    "loss",
+    "accuracy",
+    "val_loss",
+    "val_accuracy",
+    "learning_rate",
+    "seconds",
+    "images_per_second",
+)
+"""Columns of history.csv; one row a finished epoch, epochs counted from 1."""
+
+
+@dataclass(frozen=True)
+class Run(Record):
+    """A run and where it stands after its last finished epoch.
+
+    Attributes:
+        id: The run's id, which is its job's.
+        spec: What it was launched with.
+        dataset: Id of the data set.
+        split: Id of the split.
+        class_names: Class names, in the order of the model's outputs.
+        image_shape: Height, width and 3 channels of the model's input.
+        train_images: Images an epoch.
+        validation_images: Held-out images that every epoch is validated on.
+        parameters: Number of weights of the model.
+        epochs: Finished epochs.
+        best_epoch: Epoch with the best validation accuracy, counted from 1; its weights are `best.keras`.
+        val_accuracy: Validation accuracy of that epoch, 0..1.
+        seconds: Time spent in finished epochs, in seconds.
+        device: Where it ran last: `cpu` or `gpu:0`.
+        device_name: What that device is.
+        created: When it began, ISO 8601 in UTC.
+        finished: Whether it has ended by itself.
+        ended: Why it ended, in words.
+    """
+
+    id: str
+    spec: RunSpec
+    dataset: str
+    split: str
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    train_images: int
+    validation_images: int
+    parameters: int
+    epochs: int
+    best_epoch: int | None
+    val_accuracy: float | None
+    seconds: float
+    device: str
+    device_name: str
+    created: str
+    finished: bool
+    ended: str
+
+    @property
+    def prepared(self) -> str:
+        """Id of the prepared set that it learns from."""
+        return self.spec.prepared
+
+    @property
+    def backbone(self) -> str:
+        """Name of its backbone."""
+        return self.spec.backbone
+
+    @classmethod
+    def from_json(cls, plain: Json) -> Self:
+        """Build the run and its spec from JSON."""
+        return super().from_json({**plain, "spec": RunSpec.from_json(plain["spec"])})
+
+
+def write_run(workspace: Workspace, run: Run) -> None:
+    """Write where a run stands to its `summary.json`."""
+    summary = run.to_json()
+    del summary["id"], summary["spec"]  # the folder's name, and spec.json, which is written once
+    workspace.write_json(workspace.run_dir(run.id) / "summary.json", summary)
+
+
+def load_run(workspace: Workspace, run_id: str) -> Run:
+    """Read a run.
+
+    Raises:
+        WbcError: There is no such run, or its files are damaged.
+    """
+    folder = workspace.run_dir(run_id)
+    summary = workspace.read_json(folder / "summary.json", f"run {run_id}")
+    spec = workspace.read_json(folder / "spec.json", f"run {run_id}")
+    try:
+        return Run.from_json({**summary, "id": run_id, "spec": spec})
+    except (TypeError, ValueError) as error:
+        raise WbcError(
+            f"The files of run {run_id} are damaged.", got=error, fix="Restore them from a backup."
+        ) from error
+
+
+def list_runs(workspace: Workspace, prepared: str | None = None) -> list[Run]:
+    """Every run that has begun, newest first.
+
+    Args:
+        workspace: The workspace.
+        prepared: Only the runs on this prepared set.
+    """
+    folders = (workspace.home / "runs").glob("*/summary.json")
+    runs = [load_run(workspace, path.parent.name) for path in folders]
+    runs = [run for run in runs if prepared in (None, run.prepared)]
+    return sorted(runs, key=lambda run: (run.created, run.id), reverse=True)
+
+
+def history(workspace: Workspace, run_id: str) -> pd.DataFrame:
+    """What every finished epoch measured.
+
+    Returns:
+        Columns `HISTORY_COLUMNS`: losses in nats, accuracies 0..1, seconds an epoch with its validation,
+        images a second of training alone. No rows before the first epoch has finished.
+    """
+    path: Path = workspace.run_dir(run_id) / "history.csv"
+    if not path.exists():
+        return pd.DataFrame(columns=list(HISTORY_COLUMNS))
+    return pd.read_csv(path)
