@@ -101,7 +101,7 @@ def _stored_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> StoredArra
     array = StoredArray(archive, info, shape, dtype)
     if dtype.hasobject:
         raise WbcError(
-            f"The array {array.name!r} holds pickled Python objects, which can run any program, and is refused.",
+            f"The array {array.name!r} is refused: it holds pickled objects, which can run any program.",
             expected="numbers",
             got=f"dtype {dtype}",
             fix="Save it as an array of numbers.",
@@ -166,7 +166,7 @@ def find_pairs(path: Path, arrays: dict[str, StoredArray]) -> list[ArrayPair]:
         held = ", ".join(f"{array.name} {array.shape} {array.dtype}" for array in arrays.values())
         raise WbcError(
             f"{path.name} lacks images or labels.",
-            expected="`images`, `data` or `x` and `labels` or `y`, or MedMNIST's `train_images`, `train_labels`",
+            expected="`images`, `data` or `x` with `labels` or `y`, or MedMNIST's `train_images`..",
             got=held or "no arrays",
             fix="Save the arrays under these names.",
         )
