@@ -2,6 +2,7 @@
 
 import lzma
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from wbc_core.errors import WbcError
 CHUNK_BYTES = 16 * 2**20
 _IMAGES, _LABELS = ("images", "data", "x"), ("labels", "y")
 _PARTS = ("train", "val", "test")
+_BAD_HEADER = (ValueError, TypeError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError)
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 
 
@@ -82,7 +84,7 @@ def _read_header(stream: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, n
         if version == (2, 0):
             return npy_format.read_array_header_2_0(stream)
         raise ValueError(f"npy format {version[0]}.{version[1]}")
-    except (ValueError, TypeError, RecursionError, MemoryError) as error:
+    except _BAD_HEADER as error:
         raise WbcError(
             f"The array {name!r} has no header that can be read.",
             expected="npy format 1.0 or 2.0",
@@ -97,7 +99,7 @@ def _stored_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> StoredArra
             shape, fortran_order, dtype = _read_header(stream, info.filename)
             header_bytes = stream.tell()
     except _DAMAGE as error:
-        raise _damaged(info.filename, error) from None
+        raise _damaged(info.filename.removesuffix(".npy"), error) from None
     array = StoredArray(archive, info, shape, dtype)
     if dtype.hasobject:
         raise WbcError(

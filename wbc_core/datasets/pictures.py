@@ -11,7 +11,7 @@ MAX_PIXELS = 40_000_000
 MAX_FILE_BYTES = 128 * 2**20
 
 # Formats that run other programs (EPS) or hardly anyone has are left out: less that a hostile file can reach.
-FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 _ORIENTATION = 0x0112
 
 
@@ -60,9 +60,9 @@ def picture_size(data: bytes) -> tuple[int, int]:
     """
     image = _open(data)
     try:
-        # Asking a PNG without an Exif chunk before its pixels would decode it.
-        known = image.format != "PNG" or "exif" in image.info
-        turned = known and image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+        # Asking a PNG without an Exif chunk before its pixels would decode it; a TIFF is opened upright.
+        asked = "exif" in image.info if image.format == "PNG" else image.format != "TIFF"
+        turned = asked and image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
     except Exception as error:
         raise Unreadable(f"has a damaged header ({error})") from None
     return (image.height, image.width) if turned else (image.width, image.height)

@@ -10,8 +10,8 @@ from wbc_core.errors import WbcError
 
 ToBytes = Callable[[NDArray[Any]], NDArray[np.uint8]]
 
-# Values and what a step of 0..255 is worth in them, by the largest value of the whole array.
-_RANGES = {"f": ((1.0, 1 / 255), (255.0, 1.0)), "iu": ((255.0, 1.0), (65535.0, 257.0))}
+# Largest value of the whole array, and what then brings its values to 0..255.
+_RANGES = {"f": ((1.0, 255.0), (255.0, 1.0)), "iu": ((255.0, 1.0), (65535.0, 1 / 257))}
 
 
 def choose_scaling(name: str, dtype: np.dtype[Any], chunks: Iterable[NDArray[Any]]) -> ToBytes:
@@ -38,15 +38,15 @@ def choose_scaling(name: str, dtype: np.dtype[Any], chunks: Iterable[NDArray[Any
         # Minimum and maximum pass NaN on, so that one look at them is enough.
         lowest, highest = np.minimum(lowest, chunk.min()), np.maximum(highest, chunk.max())
     ranges = _RANGES["f" if dtype.kind == "f" else "iu"]
-    step = next((step for limit, step in ranges if highest <= limit), None)
-    if step is None or not lowest >= 0:
+    factor = next((factor for limit, factor in ranges if highest <= limit), None)
+    if factor is None or not lowest >= 0:
         raise WbcError(
             f"The images {name!r} have values that are no brightness.",
             expected=f"0..{ranges[0][0]:.0f} or 0..{ranges[1][0]:.0f} in {dtype}",
             got=f"{lowest:g}..{highest:g}",
             fix="Scale them to 0..255 and save them as uint8.",
         )
-    return lambda chunk: np.round(chunk.astype(np.float32) / np.float32(step)).astype(np.uint8)
+    return lambda chunk: np.round(chunk.astype(np.float32) * np.float32(factor)).astype(np.uint8)
 
 
 def as_rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
