@@ -10,7 +10,7 @@ import streamlit as st
 from PIL import Image
 
 from app.state import workspace
-from wbc_core.datasets import store
+from wbc_core.datasets import statistics, store
 from wbc_core.records import Dataset, Decision, Finding
 
 try:  # Until the curation modules are all here.
@@ -35,9 +35,35 @@ def table(dataset_id: str) -> pd.DataFrame:
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _summary(home: str, dataset_id: str) -> dict[str, Any]:
-    from wbc_core.datasets import statistics
+def _counts(home: str, dataset_id: str, class_names: tuple[str, ...]) -> dict[str, int]:
+    counts = np.bincount(table(dataset_id)["label"], minlength=len(class_names))
+    return {name: int(count) for name, count in zip(class_names, counts, strict=True)}
 
+
+def class_counts(dataset_id: str) -> dict[str, int]:
+    """Images of each class as imported, in class order."""
+    dataset = store.find_dataset(workspace(), dataset_id)
+    return _counts(str(workspace().home), dataset_id, dataset.class_names)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _sample_rows(home: str, dataset_id: str, per_class: int) -> tuple[int, ...]:
+    labels = table(dataset_id)["label"].to_numpy()
+    chosen = [
+        rows[np.linspace(0, len(rows) - 1, min(per_class, len(rows)), dtype=int)]
+        for label in np.unique(labels)
+        if len(rows := np.flatnonzero(labels == label))
+    ]
+    return tuple(int(row) for row in np.concatenate(chosen))
+
+
+def sample_rows(dataset_id: str, per_class: int) -> tuple[int, ...]:
+    """Row numbers of some images of each class, spread evenly over the set, in class order."""
+    return _sample_rows(str(workspace().home), dataset_id, per_class)
+
+
+@st.cache_data(show_spinner="Looking at every image once", max_entries=16)
+def _summary(home: str, dataset_id: str) -> dict[str, Any]:
     return statistics.dataset_summary(workspace(), dataset_id)
 
 
@@ -82,7 +108,7 @@ def thumbnails(dataset_id: str, rows: tuple[int, ...], size: int = 96) -> list[s
     return _thumbnails(str(workspace().home), dataset_id, tuple(int(row) for row in rows), size)
 
 
-def _findings_stamp(dataset_id: str) -> tuple[tuple[str, int], ...]:
+def findings_stamp(dataset_id: str) -> tuple[tuple[str, int], ...]:
     folder = workspace().findings_dir(dataset_id)
     return tuple(sorted((path.name, path.stat().st_mtime_ns) for path in folder.glob("*.parquet")))
 
@@ -96,7 +122,7 @@ def _findings(home: str, dataset_id: str, check: str, stamp: tuple[tuple[str, in
 
 def findings(dataset_id: str, check: str) -> list[Finding]:
     """The findings of one check, worst first; read again after a new scan."""
-    return _findings(str(workspace().home), dataset_id, check, _findings_stamp(dataset_id))
+    return _findings(str(workspace().home), dataset_id, check, findings_stamp(dataset_id))
 
 
 def scanned_checks(dataset_id: str) -> list[str]:

@@ -75,3 +75,12 @@ def person_field() -> None:
         persist_state="session",
         help="Decisions are logged under this name.",
     )
+
+
+def first_time(event: str) -> bool:
+    """Whether the session meets an event for the first time, such as the end of a job."""
+    seen: set[str] = st.session_state.setdefault("events_seen", set())
+    if event in seen:
+        return False
+    seen.add(event)
+    return True

@@ -18,8 +18,17 @@ _STYLE = """<style>
 .st-key-empty-state { padding-block: 1.5rem; max-width: 38rem; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 @media (max-width: 640px) {
+  .stMainBlockContainer h1 { font-size: 1.5rem; padding-block: .25rem; }
   .stMainBlockContainer { padding-inline: .9rem; }
   .st-key-chain-bar { overflow-x: auto; scrollbar-width: none; }
+}
+</style>"""
+
+
+# Streamlit writes white on the primary colour; on the dark theme's light violet only dark text is readable.
+_DARK_STYLE = """<style>
+button[data-testid="stBaseButton-primary"], button[data-testid="stBaseButton-primaryFormSubmit"] {
+  color: #16141b;
 }
 </style>"""
 
@@ -31,7 +40,7 @@ def begin(title: str, purpose: str) -> None:
         title: The page's title, in sentence case.
         purpose: What a person does here, in one sentence.
     """
-    st.html(_STYLE)
+    st.html(_STYLE + (_DARK_STYLE if st.context.theme.type == "dark" else ""))
     st.title(title, anchor=False)
     st.markdown(f":gray[{purpose}]")
     chain_bar.draw()

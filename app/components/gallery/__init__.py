@@ -118,6 +118,7 @@ def gallery(
     class_names: Sequence[str],
     actions: bool = True,
     height: int | None = None,
+    tile: int = 104,
     context: str = "",
     on_press: Callable[[Press], None] | None = None,
 ) -> None:
@@ -131,6 +132,7 @@ def gallery(
         class_names: Every class of the data set, in order: the choices when relabelling.
         actions: Whether one can decide; else the grid only shows.
         height: In pixels, to scroll inside the grid; by default it is as high as its pictures.
+        tile: Smallest width of a picture, in pixels; what is left of the line is shared out.
         context: Comes back with every press made while it was drawn (data set and check, for example).
         on_press: Called once for each press, in order. A `WbcError` from it is shown as a toast.
     """
@@ -146,6 +148,7 @@ def gallery(
             "colours": class_colours(class_names),
             "actions": actions,
             "height": height,
+            "tile": tile,
             "context": context,
             "store": key,
             "written": {"client": client, "seq": ledger().last(client)} if client else None,

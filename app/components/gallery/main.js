@@ -43,6 +43,7 @@ class Gallery {
     this.data = data;
     this.root.classList.toggle("actions", data.actions);
     this.grid.element.style.maxHeight = data.height ? `${data.height}px` : "";
+    this.grid.element.style.setProperty("--tile", `${data.tile}px`);
     this.grid.confirm(this.outbox.acknowledge(data.written));
     this.grid.update(data.items, data.colours);
   }
@@ -63,7 +64,9 @@ class Gallery {
     const item = items[focus];
     const many = selected.size > 1;
     for (const part of [this.root.querySelector(".bar"), this.dialogs.zoom]) {
-      const what = item ? `Row ${item.row} · ${item.label} · ${markWords(this.grid.markOf(item))}` : "";
+      const words = item ? [`Row ${item.row}`, item.label] : [];
+      if (item && this.data.actions) words.push(markWords(this.grid.markOf(item)));
+      const what = words.join(" · ");
       part.querySelector(".what").textContent =
         many && part !== this.dialogs.zoom ? `${selected.size} images selected` : what;
       part.querySelector(".evidence").textContent = item?.title ?? "";

@@ -1,0 +1,172 @@
+"""What the Review page does: writes presses, accepts suggestions, shows the log, exports."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from app import cache, state
+from app.components.gallery import Press
+from app.components.job_panel import job_button, job_panel
+from app.components.page import thousands
+from app.components.review_data import Cut, open_suggestions, per_class
+from wbc_core.curation import clean, review
+from wbc_core.jobs import queue
+from wbc_core.records import TERMINAL_STATES, Dataset, Job
+
+_DOWNLOAD_LIMIT_BYTES = 200 << 20
+_LOG_LINES = 200
+
+
+def context(dataset: Dataset, check: str) -> str:
+    """What a press made on this view must carry to be understood later."""
+    return json.dumps({"dataset": dataset.id, "check": check})
+
+
+def write(press: Press) -> None:
+    """Enter a press into the decision log, or take the person's last step back.
+
+    Raises:
+        WbcError: The core refuses it.
+    """
+    about = json.loads(press["context"])
+    if press["action"] == "undo":
+        review.undo(state.workspace(), about["dataset"], who=state.person(), only_by=state.person())
+        return
+    actions = {int(row): (press["action"], press["label"]) for row in press["rows"]}
+    review.decide(state.workspace(), about["dataset"], actions, who=state.person(), check=about["check"])
+
+
+def verb(actions: dict[int, tuple[str, int | None]]) -> str:
+    """What accepting would do, as a button says it ("Drop 214 images")."""
+    counts = {name: sum(action == name for action, _ in actions.values()) for name in ("drop", "relabel")}
+    parts = [
+        f"{name} {thousands(count)} image{'s' if count != 1 else ''}"
+        for name, count in counts.items()
+        if count
+    ]
+    return " and ".join(parts).capitalize()
+
+
+@st.dialog("Accept the suggestions", icon=":material/rule:")
+def accept_dialog(dataset: Dataset, shown: Cut) -> None:
+    """Show what would go per class, and do it as one step."""
+    actions = open_suggestions(dataset.id, shown)
+    effect = per_class(dataset, actions)
+    totals = cache.class_counts(dataset.id)
+    st.markdown(
+        "Images that someone has already decided on stay as they are. This is one step: "
+        "**Undo** takes it all back."
+    )
+    table = pd.DataFrame(
+        [(name, totals[name], dropped, relabelled) for name, (dropped, relabelled) in effect.items()],
+        columns=["Class", "Images", "Drop", "Relabel"],
+    )
+    st.dataframe(table, hide_index=True, height=38 + 35 * len(table))
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Cancel"):
+            st.rerun()
+        if st.button(verb(actions), type="primary", key="accept-now"):
+            reason = f"suggestion of {shown.check} accepted"
+            review.decide(
+                state.workspace(), dataset.id, actions, who=state.person(), reason=reason, check=shown.check
+            )
+            st.rerun()
+
+
+def undo_button(dataset: Dataset) -> None:
+    """Draw the button that takes back the person's last step, however many images it touched."""
+    if st.button("Undo last step", icon=":material/undo:", key="undo-step"):
+        count = review.undo(state.workspace(), dataset.id, who=state.person(), only_by=state.person())
+        st.toast(
+            f"{thousands(count)} images are as before." if count else "There is nothing of yours to undo."
+        )
+        st.rerun()
+
+
+def decision_csv(dataset_id: str) -> bytes:
+    """The decision log as CSV."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "decisions.csv"
+        clean.export_decisions_csv(state.workspace(), dataset_id, path)
+        return path.read_bytes()
+
+
+def log(dataset: Dataset) -> None:
+    """Draw the last lines of the decision log and the download of all of it."""
+    entries = review.decision_log(state.workspace(), dataset.id)[-_LOG_LINES:][::-1]
+    if not entries:
+        st.markdown(":gray[Nothing has been decided yet.]")
+        return
+    names = dataset.class_names
+    table = pd.DataFrame(
+        [
+            (
+                entry.at[:19].replace("T", " "),
+                entry.who,
+                entry.row,
+                entry.action,
+                "" if entry.label is None else names[entry.label],
+                entry.check or "",
+                entry.reason,
+            )
+            for entry in entries
+        ],
+        columns=["When (UTC)", "Who", "Row", "Action", "New class", "Check", "Reason"],
+    )
+    st.dataframe(table, hide_index=True, height=300)
+    st.download_button(
+        "Download all decisions (CSV)",
+        data=lambda: decision_csv(dataset.id),
+        file_name=f"{dataset.id}-decisions.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _latest(kind: str, dataset_id: str) -> Job | None:
+    jobs = queue.list_jobs(state.workspace(), limit=50)
+    return next((job for job in jobs if job.kind == kind and job.spec.get("dataset") == dataset_id), None)
+
+
+def active_scan(dataset_id: str) -> Job | None:
+    """The scan of the data set that is queued or running; None where there is none."""
+    job = _latest("scan", dataset_id)
+    return job if job is not None and job.state not in TERMINAL_STATES else None
+
+
+def export_clean(dataset: Dataset) -> None:
+    """Draw the export of the clean set: a job writes the file; small ones can also be downloaded."""
+    cleaned = cache.clean_set(dataset.id)
+    path = state.workspace().home / "exports" / f"{cleaned.id}.npz"
+    st.markdown(
+        f"The clean set holds **{thousands(len(cleaned.rows))}** of {thousands(dataset.images)} images."
+    )
+    job = _latest("export_clean", dataset.id)
+    if job is not None and job.state not in TERMINAL_STATES:
+        job_panel(job.id, title="Writing the clean set")
+        return
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if job_button(
+            "Write it as npz",
+            "export_clean",
+            {"dataset": dataset.id, "path": str(path)},
+            key="export-clean",
+            icon=":material/save:",
+        ):
+            st.rerun()
+        return
+    st.markdown("Written on the server:")
+    st.code(str(path), language=None)
+    if path.stat().st_size <= _DOWNLOAD_LIMIT_BYTES:
+        st.download_button(
+            "Download (npz)",
+            data=path.read_bytes,
+            file_name=f"{dataset.name}-{cleaned.id}.npz",
+            icon=":material/download:",
+            on_click="ignore",
+        )
