@@ -20,7 +20,7 @@ def test_no_two_cells_are_alike() -> None:
 
 
 def test_classes_differ_as_in_a_smear() -> None:
-    count = 30
+    count = 15
     labels = np.repeat(np.arange(8), count)
     images = draw_cells(np.random.default_rng(1), labels).astype(np.float32)
     middle = images[:, 24:72, 24:72]
