@@ -25,7 +25,7 @@ TRAINING_KINDS = ["train"]
 def import_dataset(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
     """Import `source`, and remove it once it is in when it was an upload."""
     from wbc_core.datasets.importers import import_source
-    from wbc_core.datasets.store import load_table
+    from wbc_core.datasets.store import class_counts
 
     source = Path(spec["source"])
     imported = import_source(
@@ -38,12 +38,10 @@ def import_dataset(workspace: Workspace, job_id: str, spec: Json, progress: Prog
     )
     if source.resolve().is_relative_to(workspace.uploads_dir):
         source.unlink()
-    names = imported.dataset.class_names
-    counts = load_table(workspace, imported.dataset.id)["label"].value_counts()
     return {
         "dataset": imported.dataset.id,
         "images": imported.dataset.images,
-        "classes": {name: int(counts.get(label, 0)) for label, name in enumerate(names)},
+        "classes": class_counts(workspace, imported.dataset),
         "rejected": [{"source": item.source, "why": item.why} for item in imported.rejected],
     }
 

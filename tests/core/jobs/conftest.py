@@ -1,6 +1,5 @@
 """A kind of job that takes a nap, known to this process and to every job process that a worker starts."""
 
-import os
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from wbc_core.jobs import tasks
-from wbc_core.workspace import Workspace
 
 NAP = textwrap.dedent(
     '''
@@ -75,5 +73,3 @@ def is_running(process_id: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
-
-

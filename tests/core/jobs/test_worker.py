@@ -88,7 +88,16 @@ def test_a_killed_worker_leaves_no_process_and_another_takes_over(
     workspace: Workspace, nap: Nap, diary: Diary
 ) -> None:
     job = queue.submit(workspace, "nap", nap(4)).id
-    command = [sys.executable, "-m", "wbc_core.cli", "worker", "--devices", "cpu", "--home", str(workspace.home)]
+    command = [
+        sys.executable,
+        "-m",
+        "wbc_core.cli",
+        "worker",
+        "--devices",
+        "cpu",
+        "--home",
+        str(workspace.home),
+    ]
     with subprocess.Popen(command) as killed:
         wait_until(lambda: len(diary()) == 1)
         killed.send_signal(signal.SIGKILL)

@@ -1,0 +1,80 @@
+"""Take the guide's screenshots: `python docs/make_screenshots.py HOME OUT` opens every page on a workspace.
+
+HOME is a workspace, best one that `wbc demo` has filled; OUT is a folder. Each page is taken at 1440x900 and
+at 390x844 pixels, light and dark. It needs Debian's chromium.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from app.pages import PAGES
+
+ROOT = Path(__file__).parents[1]
+SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+def free_port() -> int:
+    """A TCP port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def wait_for(url: str) -> None:
+    """Wait until a server answers."""
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(url, timeout=2)  # noqa: S310
+            return
+        except (urllib.error.URLError, TimeoutError):
+            time.sleep(0.5)
+    raise SystemExit(f"{url} does not answer")
+
+
+def photograph(browser: Browser, address: str, out: Path, only: list[str]) -> None:
+    """Open each page in each size and colour scheme, and save what it looks like once it is at rest."""
+    for scheme in ("light", "dark"):
+        for size, (width, height) in SIZES.items():
+            context = browser.new_context(
+                viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=1
+            )
+            tab = context.new_page()
+            for view in only or list(PAGES):
+                tab.goto(f"{address}/{'' if view == 'dataset' else view}")
+                tab.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+                tab.wait_for_timeout(2500)
+                tab.screenshot(path=out / f"{view}-{size}-{scheme}.png", full_page=False)
+                print(view, size, scheme, flush=True)
+            context.close()
+
+
+def main() -> None:
+    """Serve the workspace and take the pictures."""
+    home, out, *only = sys.argv[1:]
+    Path(out).mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    serve = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "main.py")]
+    serve += ["--server.headless", "true", "--server.port", str(port), "--server.address", "127.0.0.1"]
+    server = subprocess.Popen(serve, cwd=ROOT, env={**os.environ, "WBC_HOME": str(Path(home).resolve())})
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_for(f"{address}/_stcore/health")
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+            photograph(browser, address, Path(out), only)
+    finally:
+        server.terminate()
+
+
+if __name__ == "__main__":
+    main()

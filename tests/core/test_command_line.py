@@ -1,0 +1,194 @@
+"""The `wbc` command as a script uses it: the whole path on drawn cells, and every way to get it wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wbc_core.datasets.synthetic import draw_cells
+
+CLASSES = "basophil,eosinophil,erythroblast"
+
+
+def wbc(home: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "wbc_core.cli", *map(str, arguments), "--home", str(home)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def answer(home: Path, *arguments: object) -> Any:
+    done = wbc(home, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An npz file of 90 drawn cells of three classes; row 90 repeats row 0."""
+    labels = np.repeat([0, 1, 2], [40, 30, 20])
+    images = draw_cells(np.random.default_rng(1), labels)
+    path = tmp_path_factory.mktemp("source") / "cells.npz"
+    np.savez(path, images=np.concatenate([images, images[:1]]), labels=np.append(labels, 0))
+    return path
+
+
+@pytest.fixture(scope="module")
+def lab(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A workspace in which the command line went from the file to two trained runs."""
+    home = tmp_path_factory.mktemp("lab")
+    ids: dict[str, Any] = {"home": home}
+    ids["import"] = answer(home, "import", cells, "--name", "cells", "--classes", CLASSES)
+    ids["scan"] = answer(home, "scan", "cells")
+    ids["decide"] = answer(home, "decide", "cells", "--accept", "exact_duplicates", "blur", "--by", "Ada")
+    ids["clean"] = answer(home, "clean", "cells", "--export", home / "clean.npz")
+    ids["split"] = answer(home, "split", "cells", "--fractions", "0.7,0.3", "--seed", 3)
+    ids["prepare"] = answer(home, "prepare", ids["split"]["split"], "--recipe", "an2dl")
+    prepared = ids["prepare"]["prepared"]
+    settings = ["--set", "epochs=1", "batch_size=16"]
+    ids["train"] = answer(home, "train", prepared, "--backbone", "cnn", *settings, "--wait")
+    grid = ["--grid", "learning_rate=0.001,0.0001", "--trials", 1]
+    ids["sweep"] = answer(home, "sweep", prepared, "--backbone", "cnn", *settings, *grid)
+    return ids
+
+
+def test_import_reports_what_came_in(lab: dict[str, Any]) -> None:
+    imported = lab["import"]
+    assert imported["images"] == 91
+    assert imported["classes"] == {"basophil": 41, "eosinophil": 30, "erythroblast": 20}
+    assert imported["rejected"] == []
+
+
+def test_scan_decide_and_clean(lab: dict[str, Any]) -> None:
+    assert lab["scan"]["checks"]["exact_duplicates"]["groups"] == 1
+    found = answer(lab["home"], "findings", "cells", "--check", "exact_duplicates")
+    assert [finding["rows"] for finding in found] == [[0, 90]]
+    assert found[0]["suggested"] == {"0": "keep", "90": "drop"}
+    assert lab["decide"]["decided"] >= 1
+    assert lab["clean"]["kept"] + lab["clean"]["dropped"] == 91
+    with np.load(lab["home"] / "clean.npz", allow_pickle=False) as exported:
+        assert len(exported["images"]) == lab["clean"]["kept"]
+        assert sum(lab["clean"]["classes"].values()) == len(exported["labels"])
+
+
+def test_split_and_prepare_count_as_the_recipe_says(lab: dict[str, Any]) -> None:
+    train = lab["split"]["parts"]["train"]
+    assert lab["prepare"]["images"] == 5 * 3 * max(train.values())
+    assert set(lab["prepare"]["classes"].values()) == {5 * max(train.values())}
+    assert answer(lab["home"], "split", "cells", "--seed", 3)["split"] == lab["split"]["split"]
+
+
+def test_jobs_list_show_cancel_and_resume(lab: dict[str, Any]) -> None:
+    run, home = lab["train"]["run"], lab["home"]
+    shown = answer(home, "jobs", "show", run)
+    assert (shown["state"], shown["kind"], shown["attempts"], shown["epoch"]) == ("succeeded", "train", 1, 1)
+    waiting = lab["sweep"]["runs"]
+    assert len(waiting) == 1
+    assert answer(home, "jobs", "cancel", waiting[0])["state"] == "cancelled"
+    again = answer(home, "jobs", "resume", waiting[0])
+    assert again["state"] == "queued"
+    assert {job["id"] for job in answer(home, "jobs")} >= {run, waiting[0], again["id"]}
+    assert "epoch 1/1" in answer(home, "jobs", "logs", run)["log"]
+    assert answer(home, "jobs", "cancel", again["id"])["state"] == "cancelled"
+
+
+def test_evaluate_predict_compare_and_export(lab: dict[str, Any], cells: Path, tmp_path: Path) -> None:
+    run, home = lab["train"]["run"], lab["home"]
+    report = answer(home, "evaluate", run)
+    low, high = report["accuracy_ci"]
+    assert 0 <= low <= report["accuracy"] <= high <= 1
+    assert list(report["per_class"]) == CLASSES.split(",")
+    assert np.sum(report["confusion"]) == sum(lab["split"]["parts"]["validation"].values())
+    on_file = answer(home, "evaluate", run, "--data", cells, "--tta")
+    assert np.sum(on_file["confusion"]) == 91
+
+    answer(home, "predict", run, cells, "--out", tmp_path / "predicted.csv")
+    lines = (tmp_path / "predicted.csv").read_text().splitlines()
+    assert lines[0] == f"file,predicted,{CLASSES}"
+    assert len(lines) == 92
+
+    second = answer(
+        home,
+        "train",
+        lab["prepare"]["prepared"],
+        "--backbone",
+        "cnn",
+        "--set",
+        "epochs=1",
+        "seed=1",
+        "--wait",
+    )
+    compared = answer(home, "compare", run, second["run"])
+    assert len(compared["pairs"]) == 1
+    assert 0 <= compared["pairs"][0]["mcnemar_p"] <= 1
+
+    answer(home, "export", run, tmp_path / "model", "--to", "keras")
+    assert any(path.suffix == ".keras" for path in (tmp_path / "model").iterdir())
+    answer(home, "export", run, tmp_path / "card", "--to", "card")
+    assert "research only" in next((tmp_path / "card").glob("*.md")).read_text().lower()
+
+
+WRONG: list[tuple[list[object], str]] = [
+    (["import", "nowhere.npz"], "nowhere.npz"),
+    (["import"], "SOURCE"),
+    (["fly"], "No such command"),
+    (["scan", "nothing"], "nothing"),
+    (["scan", "cells", "--checks", "smell"], "exact_duplicates"),
+    (["findings", "cells", "--check", "smell"], "exact_duplicates"),
+    (["decide", "cells"], "--accept"),
+    (["decide", "cells", "--drop", "1", "--keep", "2"], "exactly one"),
+    (["decide", "cells", "--drop", "x"], "3,17,40-52"),
+    (["decide", "cells", "--drop", "91"], "91"),
+    (["decide", "cells", "--relabel", "0=unicorn"], "erythroblast"),
+    (["split", "cells", "--fractions", "0.7,0.7"], "0.7"),
+    (["split", "cells", "--fractions", "a,b"], "0.7,0.3"),
+    (["prepare", "sp-000000000000", "--recipe", "plain"], "sp-000000000000"),
+    (["prepare", "../../etc", "--recipe", "plain"], "etc"),
+    (["prepare", "SPLIT", "--recipe", "nothing"], "an2dl"),
+    (["train", "PREPARED", "--backbone", "brain"], "mobilenet_v3_small"),
+    (["train", "pr-000000000000", "--backbone", "cnn"], "pr-000000000000"),
+    (["train", "PREPARED", "--backbone", "cnn", "--set", "epoch=1"], "epochs"),
+    (["train", "PREPARED", "--backbone", "cnn", "--set", "epochs=-1"], "epochs"),
+    (["sweep", "PREPARED", "--backbone", "cnn", "--grid", "epochs=1,two"], "two"),
+    (["sweep", "PREPARED", "--backbone", "cnn", "--grid", "epochs=1", "--search", "luck"], "tpe"),
+    (["jobs", "dance"], "cancel"),
+    (["jobs", "show"], "id"),
+    (["jobs", "show", "job-0000000000"], "job-0000000000"),
+    (["worker", "--devices", "17"], "--devices cpu"),
+    (["evaluate", "job-0000000000"], "job-0000000000"),
+    (["predict", "RUN", "nowhere"], "nowhere"),
+    (["compare", "RUN"], "two"),
+    (["export", "RUN", "OUT", "--to", "paper"], "savedmodel"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "hint"), WRONG, ids=lambda value: " ".join(map(str, value)))
+def test_bad_input_is_one_line_and_status_2(
+    lab: dict[str, Any], arguments: list[object], hint: str, tmp_path: Path
+) -> None:
+    real = {
+        "SPLIT": lab["split"]["split"],
+        "PREPARED": lab["prepare"]["prepared"],
+        "RUN": lab["train"]["run"],
+        "OUT": tmp_path / "out",
+    }
+    before = sorted(lab["home"].rglob("*"))
+    done = wbc(lab["home"], *(real.get(str(argument), argument) for argument in arguments), "--json")
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert hint in done.stderr
+    assert done.stdout == ""
+    after = [path for path in sorted(lab["home"].rglob("*")) if not path.name.startswith("lab.sqlite")]
+    assert after == [path for path in before if not path.name.startswith("lab.sqlite")]
+
+
+def test_help_of_every_command() -> None:
+    listed = subprocess.run(
+        [sys.executable, "-m", "wbc_core.cli", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    for name in ("import", "scan", "findings", "decide", "clean", "split", "prepare", "train", "sweep"):
+        assert f" {name} " in listed
+    for name in ("jobs", "worker", "evaluate", "predict", "compare", "export", "demo", "lab"):
+        assert f" {name} " in listed
