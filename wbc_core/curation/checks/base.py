@@ -1,0 +1,86 @@
+"""What a check is, and small things that several of them share."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wbc_core.curation.measure import Measurements
+from wbc_core.records import Finding
+
+SHOWN_BELOW = 200
+"""How many images (or pairs) next below the threshold are kept, so that a slider shows what would come."""
+
+Find = Callable[[Measurements, NDArray[np.uint8], float], list[Finding]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One way to find bad images.
+
+    Attributes:
+        name: Name in the registry and on disk.
+        title: What the page calls it.
+        description: One sentence for the page: what it finds and what it suggests.
+        threshold: Default; a finding is flagged when its score reaches it.
+        threshold_range: Lowest and highest threshold that make sense.
+        unit: What score and threshold are measured in.
+        find: Called with measurements, images (uint8 (n, H, W, 3), read a few rows at a time) and threshold;
+            returns flagged findings and those next below.
+        version: Raised when the check would find something else than before.
+    """
+
+    name: str
+    title: str
+    description: str
+    threshold: float
+    threshold_range: tuple[float, float]
+    unit: str
+    find: Find
+    version: int = 1
+
+
+def with_threshold(findings: Iterable[Finding], threshold: float) -> list[Finding]:
+    """Flag anew at another threshold; the scores stay as they are and nothing is scanned."""
+    return [replace(finding, flagged=finding.score >= threshold) for finding in findings]
+
+
+def worth_showing(scores: NDArray[np.floating], threshold: float) -> NDArray[np.int64]:
+    """Positions of the scores that reach the threshold and the next 200 above zero, worst first."""
+    order = np.argsort(-scores, kind="stable")
+    flagged = int((scores >= threshold).sum())
+    shown = order[: flagged + SHOWN_BELOW]
+    return shown[(scores[shown] >= threshold) | (scores[shown] > 0)].astype(np.int64)
+
+
+def copies_of(measurements: Measurements) -> list[NDArray[np.int64]]:
+    """The rows of each distinct picture, rising, in the order of `Measurements.unique_rows`."""
+    order = np.argsort(measurements.first_copy, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(measurements.first_copy[order])) + 1)
+
+
+def robust_deviations(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Distance from the median in units of 1.4826 times the median absolute deviation.
+
+    All zeros where the deviation is zero or there are fewer than 8 values: nothing stands out then.
+
+    Example:
+        >>> robust_deviations(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 40.0])).round(1)[-1]
+        np.float64(12.0)
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if len(values) < 8:
+        return np.zeros(len(values))
+    distance = values - np.median(values)
+    spread = 1.4826 * np.median(np.abs(distance))
+    return distance / spread if spread > 0 else np.zeros(len(values))
+
+
+def per_class(measurements: Measurements, rows: NDArray[np.integer]) -> str:
+    """Name the labels of some rows with their counts, most frequent first: `ig 2, monocyte 1`."""
+    counts = np.bincount(measurements.labels[rows], minlength=len(measurements.class_names))
+    named = [
+        f"{measurements.class_names[label]} {counts[label]:,}" for label in np.argsort(-counts, kind="stable")
+    ]
+    return ", ".join(named[: int((counts > 0).sum())])

@@ -1,0 +1,56 @@
+"""Images out of focus."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wbc_core.curation.checks.base import Check, copies_of, worth_showing
+from wbc_core.curation.measure import Measurements
+from wbc_core.records import Finding
+
+_THRESHOLD = 10.0
+
+_NO_CONTRAST = 2.0
+"""Standard deviation of the luminance below which nothing can be called sharp or not, in grey levels."""
+
+_EXTREME = 2.0
+"""How far past the threshold (times) an image must be before dropping it is suggested."""
+
+
+def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+    usual = float(np.median(measurements.sharpness[measurements.unique_rows]))
+    if usual <= 0:
+        return []
+    unique, groups = measurements.unique_rows, copies_of(measurements)
+    share = measurements.sharpness[unique] / usual
+    # An image without contrast shows nothing that could be sharp: that is a matter of exposure.
+    scores = np.where(
+        measurements.contrast[unique] < _NO_CONTRAST, 0.0, np.minimum(1.0 / np.maximum(share, 1e-4), 1e4)
+    )
+    return [
+        Finding(
+            check="blur",
+            rows=tuple(groups[position].tolist()),
+            image_ids=tuple(measurements.image_ids[row] for row in groups[position]),
+            score=float(scores[position]),
+            flagged=bool(scores[position] >= threshold),
+            suggested=dict.fromkeys(map(str, groups[position]), "drop")
+            if scores[position] >= _EXTREME * _THRESHOLD
+            else {},
+            evidence=(
+                f"Sharpness (variance of the Laplacian over that of the luminance) is {share[position]:.1%} "
+                "of the data set's median."
+            ),
+        )
+        for position in worth_showing(np.where(scores > 1.0, scores, 0.0), threshold)
+    ]
+
+
+BLUR = Check(
+    name="blur",
+    title="Blur",
+    description="Images far less sharp than the rest; dropping is suggested where little is left to see.",
+    threshold=_THRESHOLD,
+    threshold_range=(2.0, 100.0),
+    unit="times less sharp than the median",
+    find=_find,
+)

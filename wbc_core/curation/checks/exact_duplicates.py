@@ -1,0 +1,46 @@
+"""The same pixels more than once, whatever the file's format was."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wbc_core.curation.checks.base import Check, copies_of, per_class
+from wbc_core.curation.measure import Measurements
+from wbc_core.records import Finding
+
+
+def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+    findings = []
+    for rows in copies_of(measurements):
+        if len(rows) < 2:
+            continue
+        labels = len(set(measurements.labels[rows].tolist()))
+        counts = per_class(measurements, rows)
+        evidence = f"{len(rows):,} images have exactly the same pixels and the same label ({counts})."
+        if labels > 1:
+            evidence = (
+                f"Conflict: {len(rows):,} images have exactly the same pixels, "
+                f"but {labels} different labels ({counts})."
+            )
+        findings.append(
+            Finding(
+                check="exact_duplicates",
+                rows=tuple(rows.tolist()),
+                image_ids=tuple(measurements.image_ids[row] for row in rows),
+                score=float(len(rows)),
+                flagged=len(rows) >= threshold,
+                suggested={str(row): "drop" if position else "keep" for position, row in enumerate(rows)},
+                evidence=evidence,
+            )
+        )
+    return sorted(findings, key=lambda finding: (-finding.score, finding.rows))
+
+
+EXACT_DUPLICATES = Check(
+    name="exact_duplicates",
+    title="Exact duplicates",
+    description="Images with exactly the same pixels; the first copy is kept, and differing labels are told.",
+    threshold=2.0,
+    threshold_range=(2.0, 100.0),
+    unit="copies",
+    find=_find,
+)

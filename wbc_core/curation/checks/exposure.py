@@ -1,0 +1,62 @@
+"""Images that are too dark, too bright, or have lost their detail in black or white."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wbc_core.curation.checks.base import Check, copies_of, robust_deviations, worth_showing
+from wbc_core.curation.measure import BRIGHT, DARK, Measurements
+from wbc_core.records import Finding
+
+_CLIPPED_SHARE = 0.25
+"""Share of black or white pixels that counts for as much as the threshold itself."""
+
+_LEAST_SHIFT = 12.0
+"""A set whose exposure hardly varies is judged as if it varied by this much, in grey levels."""
+
+_THRESHOLD = 8.0
+
+
+def _deviation(levels: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Robust deviations of a luminance level, of which none is finer than `_LEAST_SHIFT` / 2 grey levels."""
+    deviations = robust_deviations(levels)
+    coarse = (levels - np.median(levels)) / (_LEAST_SHIFT / 2)
+    return np.where(np.abs(coarse) < np.abs(deviations), coarse, deviations).astype(np.float64)
+
+
+def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+    unique, groups = measurements.unique_rows, copies_of(measurements)
+    # The background of a smear is its brightest part: it tells the exposure whatever cell is in front of it.
+    background = measurements.luminance[unique, 3]
+    usual = float(np.median(background))
+    shift = _deviation(background)
+    dark, bright = measurements.dark[unique], measurements.bright[unique]
+    clipped = np.maximum(dark - np.median(dark), bright - np.median(bright))
+    scores = np.maximum(np.abs(shift), clipped * (_THRESHOLD / _CLIPPED_SHARE))
+    return [
+        Finding(
+            check="exposure",
+            rows=tuple(groups[position].tolist()),
+            image_ids=tuple(measurements.image_ids[row] for row in groups[position]),
+            score=float(scores[position]),
+            flagged=bool(scores[position] >= threshold),
+            suggested=dict.fromkeys(map(str, groups[position]), "drop"),
+            evidence=(
+                f"The background's luminance is {background[position]:.0f} of 255 where "
+                f"{usual:.0f} is usual ({shift[position]:+.1f} deviations); "
+                f"{dark[position]:.1%} of the pixels are black (up to {DARK}) and "
+                f"{bright[position]:.1%} white (from {BRIGHT})."
+            ),
+        )
+        for position in worth_showing(scores, threshold)
+    ]
+
+
+EXPOSURE = Check(
+    name="exposure",
+    title="Exposure",
+    description="Images much darker or brighter than the rest, or with a large part lost in black or white.",
+    threshold=_THRESHOLD,
+    threshold_range=(2.0, 30.0),
+    unit="robust deviations of the background's luminance (a quarter of the pixels lost counts as 8)",
+    find=_find,
+)

@@ -1,0 +1,172 @@
+"""Run the checks over a data set and keep what they found."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from wbc_core.curation.checks import CHECKS
+from wbc_core.curation.checks.base import Check
+from wbc_core.curation.measure import measure
+from wbc_core.datasets.store import open_images, read_dataset
+from wbc_core.errors import WbcError
+from wbc_core.progress import Progress, part_of, silent
+from wbc_core.records import Finding, Json
+from wbc_core.workspace import Workspace
+
+_MEASURING = 0.6
+"""Share of the progress bar that measuring takes."""
+
+_SCHEMA = pa.schema(
+    [
+        ("rows", pa.list_(pa.int64())),
+        ("image_ids", pa.list_(pa.string())),
+        ("score", pa.float64()),
+        ("flagged", pa.bool_()),
+        ("suggested", pa.string()),
+        ("evidence", pa.string()),
+    ]
+)
+
+
+def scan(
+    workspace: Workspace,
+    dataset_id: str,
+    checks: Sequence[str] | None = None,
+    progress: Progress = silent,
+) -> Json:
+    """Measure the images once, run checks on what was measured, and store the findings.
+
+    Args:
+        workspace: The lab.
+        dataset_id: Id of the data set.
+        checks: Names of checks; all of them where None.
+        progress: Told the fraction done.
+
+    Returns:
+        `{"seconds": s, "checks": {name: {"flagged": images, "groups": findings flagged, "seconds": s}}}`.
+
+    Raises:
+        WbcError: No such data set or check.
+    """
+    chosen = [CHECKS.get(name) for name in (CHECKS.names() if checks is None else dict.fromkeys(checks))]
+    started = time.perf_counter()
+    dataset = read_dataset(workspace, dataset_id)
+    measurements = measure(workspace, dataset, part_of(progress, 0.0, _MEASURING))
+    results: Json = {}
+    for position, check in enumerate(chosen):
+        progress(_MEASURING + (1 - _MEASURING) * position / max(1, len(chosen)), f"looking for {check.title}")
+        check_started = time.perf_counter()
+        images = open_images(workspace, dataset.id)
+        findings = check.find(measurements, images, check.threshold)
+        _write(workspace, dataset.id, check, findings)
+        flagged = [finding for finding in findings if finding.flagged]
+        results[check.name] = {
+            "flagged": len({row for finding in flagged for row in finding.rows}),
+            "groups": len(flagged),
+            "seconds": round(time.perf_counter() - check_started, 3),
+        }
+    progress(1.0, "scanned")
+    return {"seconds": round(time.perf_counter() - started, 3), "checks": results}
+
+
+def _path(workspace: Workspace, dataset_id: str, check: str) -> Path:
+    return workspace.findings_dir(dataset_id) / f"{check}.parquet"
+
+
+def _write(workspace: Workspace, dataset_id: str, check: Check, findings: Sequence[Finding]) -> None:
+    columns = {name: [getattr(finding, name) for finding in findings] for name in _SCHEMA.names}
+    columns["suggested"] = [json.dumps(suggested) for suggested in columns["suggested"]]
+    parameters = {"threshold": check.threshold, "version": check.version}
+    table = pa.table(columns, schema=_SCHEMA.with_metadata({"check": json.dumps(parameters)}))
+    with workspace.atomic_path(_path(workspace, dataset_id, check.name)) as scratch:
+        pq.write_table(table, scratch)
+
+
+def _read(workspace: Workspace, dataset_id: str, check: str) -> list[Finding]:
+    table = pd.read_parquet(_path(workspace, dataset_id, check))
+    return [
+        Finding(
+            check=check,
+            rows=tuple(rows.tolist()),
+            image_ids=tuple(image_ids.tolist()),
+            score=score,
+            flagged=flagged,
+            suggested=json.loads(suggested),
+            evidence=evidence,
+        )
+        for rows, image_ids, score, flagged, suggested, evidence in zip(
+            *(table[name].tolist() for name in _SCHEMA.names), strict=True
+        )
+    ]
+
+
+def scanned_checks(workspace: Workspace, dataset_id: str) -> list[str]:
+    """Names of the checks whose findings are there, in the order of the registry."""
+    return [name for name in CHECKS if _path(workspace, dataset_id, name).exists()]
+
+
+def load_findings(workspace: Workspace, dataset_id: str, check: str | None = None) -> list[Finding]:
+    """Read what was found, worst first within each check.
+
+    Args:
+        workspace: The lab.
+        dataset_id: Id of the data set.
+        check: Name of one check; all that were scanned where None.
+
+    Returns:
+        Flagged findings and those next below the threshold.
+
+    Raises:
+        WbcError: No such data set or check, or it was not scanned yet.
+    """
+    if check is not None:
+        CHECKS.get(check)
+    dataset = read_dataset(workspace, dataset_id)
+    scanned = scanned_checks(workspace, dataset.id)
+    wanted = scanned if check is None else [check]
+    if not scanned or (check is not None and check not in scanned):
+        raise WbcError(
+            f"The data set {dataset.name} was not scanned" + (f" for {check}." if check else "."),
+            fix=f"Scan it with `wbc scan {dataset.id}`.",
+        )
+    return [finding for name in wanted for finding in _read(workspace, dataset.id, name)]
+
+
+def duplicate_groups(workspace: Workspace, dataset_id: str) -> list[tuple[int, ...]]:
+    """Rows that show the same picture, exactly or nearly, as connected groups.
+
+    A check that was not scanned yet is scanned now.
+
+    Returns:
+        Groups of at least two rows, each rising, in the order of their first row; no row is in two.
+
+    Raises:
+        WbcError: No such data set.
+    """
+    names = ["exact_duplicates", "near_duplicates"]
+    missing = [name for name in names if name not in scanned_checks(workspace, dataset_id)]
+    if missing:
+        scan(workspace, dataset_id, missing)
+    parent: dict[int, int] = {}
+
+    def root(row: int) -> int:
+        parent.setdefault(row, row)
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = parent[row]
+        return row
+
+    for name in names:
+        for finding in load_findings(workspace, dataset_id, name):
+            if finding.flagged:
+                for row in finding.rows[1:]:
+                    parent[root(row)] = root(finding.rows[0])
+    groups: dict[int, list[int]] = {}
+    for row in sorted(parent):
+        groups.setdefault(root(row), []).append(row)
+    return sorted(tuple(rows) for rows in groups.values())
