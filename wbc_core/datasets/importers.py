@@ -254,19 +254,19 @@ def import_source(
             differ and none is given; labels or class names do not fit.
     """
     source = Path(source)
-    if not source.exists():
-        raise WbcError(f"There is no file or folder {source}.", fix="Check the path.")
     if size is not None and not SIZES[0] <= size <= SIZES[1]:
         raise WbcError("The size cannot be used.", expected=f"{SIZES[0]}..{SIZES[1]} pixels", got=size)
-    name = plain_text((name if name is not None else _default_name(source)).strip())
-    if not 0 < len(name) <= 200:
-        raise WbcError("The name cannot be used.", expected="1 to 200 characters", got=len(name))
     try:
+        name = plain_text((name if name is not None else _default_name(source)).strip())
+        if not 0 < len(name) <= 200:
+            raise WbcError("The name cannot be used.", expected="1 to 200 characters", got=len(name))
         with _pillow_quiet():
             return _import_any(workspace, source, name, size, class_names, progress)
-    except PermissionError as error:
+    except OSError as error:
         raise WbcError(
-            f"{error.filename} may not be read or written.", fix="Change its permissions."
+            f"{error.filename or source} cannot be read or written.",
+            got=error.strerror or error,
+            fix="Look at its permissions and at the free space on the disk.",
         ) from None
 
 
@@ -278,6 +278,8 @@ def _import_any(
     class_names: Sequence[str] | None,
     progress: Progress,
 ) -> ImportResult:
+    if not source.exists():
+        raise WbcError(f"There is no file or folder {source}.", fix="Check the path.")
     if source.is_file() and source.suffix.lower() == ".npz":
         return _import_npz(workspace, source, name, size, class_names, progress)
     opened = _listing_of(source)

@@ -1,5 +1,6 @@
 """Folders, zip archives and CSV files: what is taken, what is left out, what is refused."""
 
+import errno
 import io
 import stat
 import zipfile
@@ -13,7 +14,7 @@ from PIL import Image
 from wbc_core.datasets import importers
 from wbc_core.datasets.class_labels import resolve_classes
 from wbc_core.datasets.importers import ImportResult, import_source
-from wbc_core.datasets.store import class_counts, list_datasets, load_table, open_images
+from wbc_core.datasets.store import DatasetWriter, class_counts, list_datasets, load_table, open_images
 from wbc_core.errors import Cancelled, WbcError
 from wbc_core.workspace import Workspace
 
@@ -299,6 +300,8 @@ def test_a_csv_that_is_none_is_refused(workspace: Workspace, tmp_path: Path) -> 
 def test_sources_that_cannot_be_are_named(workspace: Workspace, tmp_path: Path) -> None:
     with pytest.raises(WbcError, match="no file or folder"):
         import_source(workspace, tmp_path / "absent.npz")
+    with pytest.raises(WbcError, match="cannot be read or written"):
+        import_source(workspace, tmp_path / f"{'x' * 300}.npz", name="x")
     (tmp_path / "x.rar").write_bytes(b"x")
     with pytest.raises(WbcError, match=r"x\.rar is of no kind"):
         import_source(workspace, tmp_path / "x.rar")
@@ -324,6 +327,18 @@ def test_progress_rises_and_cancelling_leaves_nothing(workspace: Workspace, tmp_
     with pytest.raises(Cancelled):
         import_source(workspace, source, name="other", progress=cancel)
     assert len(list_datasets(workspace)) == 1
+    assert list(workspace.scratch_dir.iterdir()) == []
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(DatasetWriter, "append", full)
+    with pytest.raises(WbcError, match="No space left"):
+        import_source(workspace, as_folder(tmp_path, CELLS))
     assert list(workspace.scratch_dir.iterdir()) == []
 
 

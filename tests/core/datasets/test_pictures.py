@@ -1,9 +1,13 @@
 """Every mode and every damage of a picture file."""
 
+import contextlib
 import io
+import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from wbc_core.datasets import pictures
@@ -146,6 +150,28 @@ def test_truncated_files_are_damaged(kind: str) -> None:
     data = encode(Image.fromarray(noise), kind)
     with pytest.raises(Unreadable, match=r"damaged|not a picture"):
         decode_picture(data[: len(data) // 2])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kind=st.sampled_from(["PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM", "JPEG2000"]),
+    places=st.lists(st.floats(0, 0.999), min_size=1, max_size=6),
+    values=st.lists(st.integers(0, 255), min_size=6, max_size=6),
+    in_header=st.booleans(),
+)
+def test_damage_gives_a_picture_or_a_reason(
+    kind: str, places: list[float], values: list[int], in_header: bool
+) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    data = bytearray(encode(Image.fromarray(noise), kind))
+    reach = min(len(data), 64) if in_header else len(data)
+    for place, value in zip(places, values, strict=False):
+        data[int(place * reach)] = value
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with contextlib.suppress(Unreadable):
+            picture_size(bytes(data))
+            assert decode_picture(bytes(data), size=8).pixels.shape == (8, 8, 3)
 
 
 def test_floating_point_pictures_have_no_known_range() -> None:
