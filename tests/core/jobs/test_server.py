@@ -1,0 +1,83 @@
+"""`wbc lab` for real: a server that answers, a worker that is replaced when it dies, a clean end of both."""
+
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.core.jobs.conftest import wait_until
+from wbc_core.errors import WbcError
+from wbc_core.jobs import queue
+from wbc_core.jobs.server import run_lab, submit_demo_if_empty
+from wbc_core.workspace import Workspace
+
+Nap = Callable[..., dict[str, object]]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as reply:
+            return reply.status == 200
+    except OSError:
+        return False
+
+
+def test_the_lab_serves_works_and_ends_with_ctrl_c(workspace: Workspace, nap: Nap, tmp_path: Path) -> None:
+    job = queue.submit(workspace, "nap", nap(0.2)).id
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "wbc_core.cli",
+        "lab",
+        "--port",
+        str(port),
+        "--home",
+        str(workspace.home),
+    ]
+    with (tmp_path / "output").open("wb") as output:
+        lab = subprocess.Popen(command, stdout=output, stderr=output, cwd=tmp_path)
+    try:
+        wait_until(lambda: answers(port) and queue.get_job(workspace, job).state == "succeeded", 60)
+        children = psutil.Process(lab.pid).children()
+        worker = next(child for child in children if "worker" in child.cmdline())
+        worker.kill()
+        again = queue.submit(workspace, "nap", nap(60)).id
+        wait_until(lambda: queue.get_job(workspace, again).state == "running", 60)
+        everyone = psutil.Process(lab.pid).children(recursive=True)
+        lab.send_signal(signal.SIGINT)
+        assert lab.wait(30) == 0
+    finally:
+        lab.kill()
+    assert psutil.wait_procs(everyone, timeout=10)[1] == []
+    assert not answers(port)
+    waiting = queue.get_job(workspace, again)
+    assert (waiting.state, waiting.attempts) == ("queued", 0)
+    assert "Traceback" not in (tmp_path / "output").read_text()
+
+
+def test_a_taken_port_is_said_before_anything_starts(workspace: Workspace) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(WbcError, match="--port"):
+            run_lab(workspace, port=taken.getsockname()[1], with_worker=False)
+    assert queue.list_jobs(workspace) == []
+
+
+def test_only_an_empty_workspace_gets_the_demo(workspace: Workspace) -> None:
+    submit_demo_if_empty(workspace)
+    submit_demo_if_empty(workspace)
+    assert [job.kind for job in queue.list_jobs(workspace)] == ["demo"]
