@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from wbc_core.evaluation.files import spreadsheet_safe
 from wbc_core.evaluation.reports import probabilities_of
 
 
@@ -61,6 +62,20 @@ def disagreements(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     differ = (predicted != predicted[0]).any(axis=0)
     found: pd.DataFrame = merged[differ].sort_values(["right", "row"], ignore_index=True)
     return found
+
+
+def named_predictions(predictions: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
+    """Predictions with class names in place of labels, harmless in a spreadsheet: for people and their CSV.
+
+    Returns:
+        Columns row, image_id, label, predicted, and one probability a class, named as the class.
+    """
+    names = np.array([spreadsheet_safe(name) for name in class_names], dtype=object)
+    table = predictions[["row", "image_id"]].copy()
+    table["label"] = names[predictions["label"].to_numpy()]
+    table["predicted"] = names[predictions["predicted"].to_numpy()]
+    chances = pd.DataFrame(probabilities_of(predictions), columns=names, index=table.index)
+    return pd.concat([table, chances], axis=1)
 
 
 def per_class_table(report: Mapping[str, object], class_names: Sequence[str]) -> pd.DataFrame:

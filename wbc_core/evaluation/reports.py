@@ -56,6 +56,13 @@ def load_report(workspace: Workspace, run_id: str, part: str | None = None) -> J
     return workspace.read_json(reports_dir(workspace, run_id) / f"{name}.json", f"report {name} of {run_id}")
 
 
+def is_outdated(workspace: Workspace, run_id: str, name: str) -> bool:
+    """Whether the model was written again after a report, as when a stopped run was resumed."""
+    model = workspace.run_dir(run_id) / "best.keras"
+    report = reports_dir(workspace, run_id) / f"{name}.json"
+    return model.exists() and model.stat().st_mtime > report.stat().st_mtime
+
+
 def load_predictions(workspace: Workspace, run_id: str, part: str | None = None) -> pd.DataFrame:
     """Read the predictions that a report was computed from.
 

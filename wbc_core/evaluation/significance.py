@@ -74,6 +74,21 @@ class PairedDifference:
     macro_f1: float | None
     macro_f1_ci: Interval | None
 
+    def turned(self) -> "PairedDifference":
+        """First minus second."""
+        (accuracy, accuracy_ci), (macro, macro_ci) = (
+            _turned(self.accuracy, self.accuracy_ci),
+            _turned(self.macro_f1, self.macro_f1_ci),
+        )
+        return PairedDifference(accuracy, accuracy_ci, macro, macro_ci)
+
+
+def _turned(value: float | None, interval: Interval | None) -> tuple[float | None, Interval | None]:
+    return (
+        None if value is None else 0.0 - value,
+        None if interval is None else (0.0 - interval[1], 0.0 - interval[0]),
+    )
+
 
 def _draw_pairs(
     pairs: Integers, images: int, classes: int, generator: np.random.Generator, draws: int
