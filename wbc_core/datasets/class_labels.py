@@ -10,8 +10,10 @@ MAX_CLASSES = 10_000
 def name_numbered(count: int, given: Sequence[str] | None) -> tuple[str, ...]:
     """Names of the labels 0..count-1: those given, else the numbers themselves.
 
+    More names than labels are welcome: a part of a data set may lack the images of its last classes.
+
     Raises:
-        WbcError: There are more or fewer names than labels.
+        WbcError: There are fewer names than labels.
 
     Example:
         >>> name_numbered(3, None)
@@ -19,10 +21,10 @@ def name_numbered(count: int, given: Sequence[str] | None) -> tuple[str, ...]:
     """
     if given is None:
         return tuple(str(number) for number in range(count))
-    if len(given) != count:
+    if len(given) < count:
         raise WbcError(
-            "The number of class names is not that of the labels.",
-            expected=f"{count} names, for the labels 0..{count - 1}",
+            "There are fewer class names than labels.",
+            expected=f"at least {count} names, for the labels 0..{count - 1}",
             got=f"{len(given)}: {', '.join(given[:20])}",
             fix="Give one name a label, in the order of the labels.",
         )

@@ -150,7 +150,7 @@ def test_numbers_as_classes_are_the_labels() -> None:
     assert labels["10"] == 10
     assert resolve_classes({"0", "2"}, ["a", "b", "c"]) == (("a", "b", "c"), {"0": 0, "2": 2})
     assert resolve_classes({"2", "10"}, None) == (("2", "10"), {"2": 0, "10": 1})
-    with pytest.raises(WbcError, match="number of class names"):
+    with pytest.raises(WbcError, match="fewer class names than labels"):
         resolve_classes({"0", "1"}, ["a"])
     assert resolve_classes({"99999999999999999999", "0"}, None)[0] == ("0", "99999999999999999999")
 
