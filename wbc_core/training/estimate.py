@@ -20,3 +20,19 @@ def estimate_run(spec: RunSpec, images: int, validation_images: int) -> float:
     """Seconds for the whole run on two CPU cores, its start included, if it does not stop early."""
     start = BACKBONES.get(spec.backbone).speed.start
     return start + spec.epochs * estimate(spec, images, validation_images)
+
+
+def about(seconds: float) -> str:
+    """A foreseen time in words, no finer than it deserves.
+
+    Example:
+        >>> about(12), about(250), about(9000)
+        ('about 15 s', 'about 5 min', 'about 2 h 30 min')
+    """
+    if seconds < 55:
+        return f"about {-(-seconds // 5) * 5:.0f} s"
+    minutes = int(-(-seconds // 60))
+    if minutes < 60:
+        return f"about {minutes} min"
+    hours, rest = divmod(-(-minutes // 10) * 10, 60)
+    return f"about {hours} h {rest} min" if rest else f"about {hours} h"

@@ -22,6 +22,7 @@ class Setting:
         help: What it does, in one sentence.
         low: Smallest value, included.
         high: Largest value, included.
+        step: What one press of + or - adds in a form.
         choices: The valid words of a `choice`.
     """
 
@@ -31,6 +32,7 @@ class Setting:
     help: str
     low: float = 0
     high: float = 0
+    step: float = 1
     choices: tuple[str, ...] = ()
 
     @property
@@ -91,9 +93,13 @@ SETTINGS: dict[str, Setting] = {
         Setting("weights", "First weights", "weights", "Where the backbone's weights come from."),
         Setting("epochs", "Epochs", "int", "At most so many passes over the prepared images.", 1, 1000),
         Setting("batch_size", "Batch size", "int", "Images a step.", 1, 1024),
-        Setting("learning_rate", "Learning rate", "float", "Step size of AdamW at the start.", 1e-7, 1.0),
-        Setting("weight_decay", "Weight decay", "float", "Decoupled decay of AdamW, a step.", 0.0, 1.0),
-        Setting("dropout", "Dropout", "float", "Share of features dropped before the classifier.", 0.0, 0.95),
+        Setting(
+            "learning_rate", "Learning rate", "float", "Step size of AdamW at the start.", 1e-7, 1.0, 1e-4
+        ),
+        Setting("weight_decay", "Weight decay", "float", "Decoupled decay of AdamW, a step.", 0.0, 1.0, 1e-4),
+        Setting(
+            "dropout", "Dropout", "float", "Share of features dropped before the classifier.", 0.0, 0.95, 0.05
+        ),
         Setting(
             "class_weight",
             "Class weight",
@@ -124,6 +130,7 @@ SETTINGS: dict[str, Setting] = {
             "What the learning rate is multiplied by then.",
             0.01,
             0.99,
+            0.1,
         ),
         Setting("seed", "Seed", "int", "Same seed, same run on the same machine.", 0, 2**31 - 1),
     )

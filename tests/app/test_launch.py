@@ -1,0 +1,122 @@
+"""The Launch page: empty states, cost, warnings, and runs put into the queue."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+from wbc_core.splitting import load_split, make_split
+
+from wbc_core.augment.prepare import prepare
+from wbc_core.augment.recipe import load_recipe
+from wbc_core.curation.review import decide
+from wbc_core.datasets.store import DatasetWriter
+from wbc_core.jobs import queue
+from wbc_core.records import Dataset
+from wbc_core.training.spec import RunSpec
+from wbc_core.workspace import Workspace
+
+SIZE = 32
+
+
+def open_page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, **ids: str) -> AppTest:
+    monkeypatch.setenv("WBC_HOME", str(workspace.home))
+    page = AppTest.from_file("../../app/main.py", default_timeout=30)
+    for kind, identifier in ids.items():
+        page.query_params[kind] = identifier
+    page.switch_page("views/launch.py").run()
+    assert not page.exception
+    return page
+
+
+def shown(page: AppTest) -> str:
+    elements = [
+        *page.markdown,
+        *page.warning,
+        *page.error,
+        *page.success,
+        *page.info,
+        *page.metric,
+        *page.caption,
+    ]
+    return "\n".join(str(element.value) for element in elements)
+
+
+@pytest.fixture
+def dataset(workspace: Workspace) -> Dataset:
+    """60 images of two classes."""
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [40, 20])
+    images = generator.integers(0, 256, (60, SIZE, SIZE, 3), dtype=np.uint8)
+    with DatasetWriter(workspace, "noise", ("large", "small"), (SIZE, SIZE, 3)) as writer:
+        writer.append(images, labels, [f"row {row}" for row in range(60)], np.full((60, 2), SIZE))
+        return writer.finish("drawn")
+
+
+@pytest.fixture
+def prepared(workspace: Workspace, dataset: Dataset) -> str:
+    """Id of the plain prepared set of its split."""
+    split = make_split(workspace, dataset.id)
+    return prepare(workspace, split.id, load_recipe(workspace, "plain")).id
+
+
+def test_the_empty_states_lead_to_the_step_before(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset
+) -> None:
+    assert "There is no data set yet" in shown(open_page(workspace, monkeypatch))
+    assert "There is no prepared set yet" in shown(open_page(workspace, monkeypatch, dataset=dataset.id))
+
+
+def test_two_backbones_are_launched_at_once(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
+) -> None:
+    page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
+    assert "on 2 CPU cores" in shown(page)
+    assert page.query_params["prepared"] == [prepared]
+    page.pills(key="launch-backbones").set_value(["cnn", "mobilenet_v3_small"]).run()
+    page.number_input(key="launch-epochs").set_value(3).run()
+    page.segmented_control(key="launch-class_weight").set_value("balanced").run()
+    page.button(key="launch").click().run()
+    assert not page.exception
+    jobs = queue.list_jobs(workspace)
+    specs = sorted((RunSpec.from_json(job.spec) for job in jobs), key=lambda spec: spec.backbone)
+    assert [(job.kind, job.state) for job in jobs] == [("train", "queued")] * 2
+    assert [spec.backbone for spec in specs] == ["cnn", "mobilenet_v3_small"]
+    assert all((spec.prepared, spec.epochs, spec.class_weight) == (prepared, 3, "balanced") for spec in specs)
+    assert "2 runs are in the queue" in shown(page)
+
+
+def test_a_preset_fills_the_form(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
+) -> None:
+    page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
+    assert page.number_input(key="launch-epochs").value == 10
+    page.segmented_control(key="launch-preset").set_value("report").run()
+    assert page.number_input(key="launch-epochs").value == RunSpec("", "").epochs
+    assert page.pills(key="launch-backbones").value == ["cnn", "mobilenet_v3_small"]
+
+
+def test_without_a_backbone_nothing_can_be_launched(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
+) -> None:
+    page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
+    page.pills(key="launch-backbones").set_value([]).run()
+    assert not page.exception
+    assert page.button(key="launch").disabled
+    assert "Choose at least one backbone" in shown(page)
+
+
+def test_a_stale_split_and_a_class_without_validation_images_are_said(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
+) -> None:
+    page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
+    assert not page.warning
+    decide(workspace, dataset.id, {0: ("drop", None)}, who="tester")
+    path = next((workspace.home / "splits").glob("*.json"))
+    split = load_split(workspace, path.stem)
+    without = replace(split, parts={**split.parts, "validation": [split.parts["validation"][0], 0]})
+    path.write_text(json.dumps(without.to_json()))
+    page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
+    assert "made from an older clean set" in shown(page)
+    assert "No validation image of small" in shown(page)
