@@ -1,12 +1,15 @@
 """What a recipe's operations do to a few images, exactly as `prepare` does it to all."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from wbc_core.augment.operations import OPERATIONS, Drawn, Images
 from wbc_core.augment.recipe import check_operations
-from wbc_core.records import Operation
+from wbc_core.balance import kept_rows, target_counts
+from wbc_core.balance.smote import Rows
+from wbc_core.records import Operation, Recipe
 
 
 def draw_operation(
@@ -59,3 +62,46 @@ def preview(
         drawn = part_of_draw(every, places)
         result.append((operation.name, OPERATIONS.get(operation.name).apply(images, drawn), drawn))
     return result
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A few real train images and where they stand in the balanced train part.
+
+    Attributes:
+        rows: Rows of the data set.
+        labels: Their classes.
+        positions: Their positions in a prepared set, among the originals.
+    """
+
+    rows: tuple[int, ...]
+    labels: tuple[int, ...]
+    positions: tuple[int, ...]
+
+
+def examples(recipe: Recipe, rows: Sequence[Rows], count: int) -> Examples:
+    """Choose images for a preview: the classes in turn, in each spread over its real images.
+
+    Args:
+        recipe: The recipe; its plan and seed tell which images are kept.
+        rows: Train rows of every class, in class order.
+        count: How many images.
+
+    Example:
+        >>> rows = [np.array([3, 8]), np.array([], dtype=int), np.array([1, 4, 9])]
+        >>> examples(Recipe("mine", "smote"), rows, 3)
+        Examples(rows=(3, 1, 8), labels=(0, 2, 0), positions=(0, 3, 1))
+    """
+    kept = kept_rows(recipe.balance, rows, recipe.seed)
+    starts = np.cumsum([0, *target_counts(recipe.balance, [len(own) for own in rows])])
+    filled = [label for label, own in enumerate(kept) if len(own)]
+    chosen = []
+    for label in filled:
+        wanted = len(range(filled.index(label), count, len(filled)))
+        places = np.unique(np.linspace(0, len(kept[label]), wanted, endpoint=False).astype(int))
+        chosen += [
+            (turn, label, int(kept[label][place]), int(starts[label] + place))
+            for turn, place in enumerate(places)
+        ]
+    chosen.sort()
+    return Examples(*(tuple(entry[field] for entry in chosen) for field in (2, 1, 3)))

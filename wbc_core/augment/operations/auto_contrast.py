@@ -36,7 +36,8 @@ OPERATION = OperationType(
     effect="Stretches each colour channel until its darkest pixel is 0 and its brightest 255.",
     source="keras.layers.AutoContrast; Cubuk et al. 2019, AutoAugment, appendix A",
     parameters=(),
-    draws={},
+    draws=0,
+    words="nothing random",
     scale=_scale,
     apply=_apply,
 )

@@ -48,9 +48,10 @@ class OperationType:
         effect: What it does, in one sentence.
         source: The layer or paper that it follows.
         parameters: Its settings.
-        draws: Name of every drawn parameter to the format of its caption ("factor {:.2f}").
-        scale: From uniform numbers in [0, 1), float64 (n, len(draws)), and the image shape (H, W, 3) to the
-            drawn parameters, row by row.
+        draws: How many random numbers an image takes.
+        words: Caption of an image, with the drawn parameters by name ("saturation x {gain:.2f}").
+        scale: From uniform numbers in [0, 1), float64 (n, draws), and the image shape (H, W, 3) to the drawn
+            parameters, row by row.
         apply: From images, uint8 (n, H, W, 3), and drawn parameters to new images; deterministic, and each
             image by its own values only.
     """
@@ -60,7 +61,8 @@ class OperationType:
     effect: str
     source: str
     parameters: tuple[Parameter, ...]
-    draws: Mapping[str, str]
+    draws: int
+    words: str
     scale: Callable[[NDArray[np.float64], tuple[int, int, int], Mapping[str, float]], Drawn]
     apply: Callable[[Images, Drawn], Images]
 
@@ -84,7 +86,7 @@ class OperationType:
             WbcError: A setting is unknown, no number or out of its range.
         """
         settings = self.checked(parameters)
-        return self.scale(generator.random((n, len(self.draws))), shape, settings)
+        return self.scale(generator.random((n, self.draws)), shape, settings)
 
     def checked(self, parameters: Mapping[str, object]) -> dict[str, float]:
         """Return every setting, defaults filled in.
@@ -116,5 +118,4 @@ class OperationType:
 
     def caption(self, drawn: Drawn, position: int) -> str:
         """Say what was drawn for one image, for the line under its picture."""
-        words = [text.format(drawn[name][position]) for name, text in self.draws.items()]
-        return ", ".join(words) or "nothing random"
+        return self.words.format(**{name: values[position] for name, values in drawn.items()})

@@ -42,12 +42,8 @@ OPERATION = OperationType(
         Parameter("width_factor", "Width", 0.5, 0.0, 1.0, 0.05, "share of the width, at most", "wider"),
         Parameter("fill_value", "Fill", 0.0, 0.0, 255.0, 1.0, "grey level", "brighter rectangle"),
     ),
-    draws={
-        "centre_x": "at x {:.0f}",
-        "centre_y": "y {:.0f}",
-        "width": "{:.0f} px wide",
-        "height": "{:.0f} px tall",
-    },
+    draws=4,
+    words="{width:.0f} x {height:.0f} px at {centre_x:.0f}, {centre_y:.0f}",
     scale=_scale,
     apply=_apply,
 )

@@ -45,7 +45,8 @@ OPERATION = OperationType(
             "factor_high", "Strongest", 0.7, 0.0, 1.0, 0.05, "0.5 as is, 1 full", "more colour when higher"
         ),
     ),
-    draws={"gain": "saturation x {:.2f}"},
+    draws=1,
+    words="saturation x {gain:.2f}",
     scale=_scale,
     apply=_apply,
 )

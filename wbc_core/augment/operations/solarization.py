@@ -52,7 +52,8 @@ OPERATION = OperationType(
             "leaves more dark pixels; 0 inverts all",
         ),
     ),
-    draws={"addition": "+{:.0f}", "threshold": "from {:.0f} up"},
+    draws=2,
+    words="from {threshold:.0f}, +{addition:.0f}",
     scale=_scale,
     apply=_apply,
 )

@@ -1,0 +1,269 @@
+"""Prepared sets: the train part of a split, balanced and augmented, streamed to disk as uint8."""
+
+import resource
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from wbc_core.augment.operations import OPERATIONS, Drawn
+from wbc_core.augment.preview import draw_operation, part_of_draw
+from wbc_core.augment.recipe import check_recipe
+from wbc_core.balance import draw_plan, target_counts
+from wbc_core.balance.smote import Images, Rows, SmoteDraw, interpolate
+from wbc_core.datasets.store import find_dataset, open_images
+from wbc_core.errors import WbcError
+from wbc_core.progress import Progress, part_of, silent
+from wbc_core.records import Dataset, PreparedSet, Recipe, Split, content_id
+from wbc_core.splitting import load_split, split_table
+from wbc_core.workspace import Workspace, now
+
+CHUNK_BYTES = 8 * 2**20
+"""Pixels of the originals worked on at a time, in bytes."""
+
+_ROW_BYTES = 64
+# Left free beside a prepared set, so that the lab's database and logs can still be written.
+_SPARE_BYTES = 256 * 2**20
+
+
+def counts_after(split: Split, recipe: Recipe) -> list[int]:
+    """Train images per class after a recipe, in class order, before anything is computed.
+
+    Raises:
+        WbcError: There is no such balance plan.
+    """
+    copies = 1 + len(recipe.operations)
+    return [copies * count for count in target_counts(recipe.balance, split.parts["train"])]
+
+
+def images_after(split: Split, recipe: Recipe) -> int:
+    """Train images after a recipe: the balanced ones, and one copy of each under every operation."""
+    return sum(counts_after(split, recipe))
+
+
+def bytes_after(split: Split, recipe: Recipe, image_shape: tuple[int, int, int]) -> int:
+    """Bytes that a prepared set takes on disk: pixels, labels and provenance.
+
+    Args:
+        split: The split.
+        recipe: The recipe.
+        image_shape: Height, width, channels, in pixels.
+    """
+    return images_after(split, recipe) * (int(np.prod(image_shape)) + _ROW_BYTES)
+
+
+def prepared_id(split_id: str, recipe: Recipe) -> str:
+    """The id of a prepared set, `pr-...`, known before it is made."""
+    return content_id("pr", {"split": split_id, "recipe": check_recipe(recipe).to_json()})
+
+
+def train_rows(workspace: Workspace, split_id: str, classes: int) -> list[Rows]:
+    """Rows of the train part of each class, rising; the only rows that preparing ever reads."""
+    table = split_table(workspace, split_id)
+    train = table[table["part"] == "train"].sort_values("row")
+    rows, labels = train["row"].to_numpy(np.int64), train["label"].to_numpy(np.int64)
+    return [rows[labels == label] for label in range(classes)]
+
+
+def prepare(workspace: Workspace, split_id: str, recipe: Recipe, progress: Progress = silent) -> PreparedSet:
+    """Balance and augment the train part of a split, and write it to the workspace.
+
+    On disk come first all balanced originals, class by class, real images before further ones; then one
+    block an operation with a copy of each, in the same order. The same split and recipe give the same bytes.
+
+    Args:
+        workspace: The workspace.
+        split_id: Id of the split.
+        recipe: The recipe.
+        progress: Told how far it is; may raise `Cancelled`, and then nothing is left behind.
+
+    Returns:
+        The new prepared set, or the one that was there already.
+
+    Raises:
+        WbcError: No such split, a recipe that is not valid, a class too small for SMOTE, or a disk too full.
+    """
+    started = time.monotonic()
+    recipe = check_recipe(recipe)
+    split = load_split(workspace, split_id)
+    identifier = prepared_id(split.id, recipe)
+    final = workspace.prepared_dir(identifier)
+    if (final / "prepared.json").exists():
+        return load_prepared(workspace, identifier)
+    dataset = find_dataset(workspace, split.dataset)
+    if not images_after(split, recipe):
+        raise WbcError("The split has no train images.", fix="Keep more images, then split again.")
+    check_room(workspace, bytes_after(split, recipe, dataset.image_shape))
+    images = open_images(workspace, dataset.id)
+    rows = train_rows(workspace, split.id, len(dataset.class_names))
+    draws = draw_plan(
+        recipe.balance, images, rows, recipe.seed, dataset.class_names, part_of(progress, 0.0, 0.4)
+    )
+    labels = np.repeat(np.arange(len(draws)), [len(draw) for draw in draws])
+    blocks = 1 + len(recipe.operations)
+    with workspace.atomic_path(final) as scratch:
+        scratch.mkdir(parents=True)
+        balanced = SmoteDraw.join(draws)
+        _write_images(scratch / "images.npy", images, balanced, recipe, dataset, part_of(progress, 0.4, 0.98))
+        np.save(scratch / "labels.npy", np.tile(labels, blocks))
+        _provenance(balanced, labels, recipe).to_parquet(scratch / "provenance.parquet", index=False)
+        prepared = PreparedSet(
+            id=identifier,
+            split=split.id,
+            dataset=dataset.id,
+            recipe=recipe,
+            images=len(labels) * blocks,
+            classes=tuple(blocks * len(draw) for draw in draws),
+            seconds=round(time.monotonic() - started, 3),
+            peak_mb=round(peak_megabytes(), 1),
+            created=now(),
+        )
+        workspace.write_json(scratch / "prepared.json", prepared.to_json())
+    progress(1.0, f"prepared {prepared.images:,} images")
+    return load_prepared(workspace, identifier)
+
+
+def check_room(workspace: Workspace, needed: int) -> None:
+    """Refuse a prepared set that the disk has no room for.
+
+    Args:
+        workspace: The workspace.
+        needed: Bytes that it will take.
+
+    Raises:
+        WbcError: The disk has less, or would be left too full for the lab to work.
+    """
+    folder = workspace.home
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if needed + _SPARE_BYTES > free:
+        raise WbcError(
+            f"The disk of {workspace.home} has no room for this prepared set.",
+            expected=f"{(needed + _SPARE_BYTES) / 1e6:,.0f} MB free",
+            got=f"{free / 1e6:,.0f} MB",
+            fix="Free some space, or use fewer operations or a smaller balance plan.",
+        )
+
+
+def _write_images(
+    path: Path, images: Images, balanced: SmoteDraw, recipe: Recipe, dataset: Dataset, progress: Progress
+) -> None:
+    """Write every block in one pass over the originals: a chunk is read once and lands in each block."""
+    count, shape = len(balanced), dataset.image_shape
+    image_bytes = int(np.prod(shape))
+    chunk = max(1, CHUNK_BYTES // image_bytes)
+    drawn = [
+        draw_operation(operation, index, recipe.seed, count, shape)
+        for index, operation in enumerate(recipe.operations)
+    ]
+    total = count * (1 + len(drawn))
+    started = time.monotonic()
+    with path.open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (total, *shape)}
+        npy_format.write_array_header_1_0(file, header)
+        offset = file.tell()
+        for start in range(0, count, chunk):
+            stop = min(count, start + chunk)
+            originals = interpolate(images, balanced, start, stop)
+            for block, changed in enumerate([originals, *_changed(originals, recipe, drawn, start, stop)]):
+                file.seek(offset + (block * count + start) * image_bytes)
+                _write(file, changed)
+            done = stop * (1 + len(drawn))
+            pace = done / max(time.monotonic() - started, 1e-3)
+            progress(stop / count, f"wrote {done:,} of {total:,} images, {pace:,.0f} images/s")
+
+
+def _changed(originals: Images, recipe: Recipe, drawn: list[Drawn], start: int, stop: int) -> list[Images]:
+    return [
+        OPERATIONS.get(operation.name).apply(originals, part_of_draw(values, slice(start, stop)))
+        for operation, values in zip(recipe.operations, drawn, strict=True)
+    ]
+
+
+def _write(file: BinaryIO, images: Images) -> None:
+    file.write(np.ascontiguousarray(images).data)
+
+
+def _provenance(balanced: SmoteDraw, labels: NDArray[np.int64], recipe: Recipe) -> pd.DataFrame:
+    synthetic = balanced.neighbour >= 0
+    names = ["original", *(operation.name for operation in recipe.operations)]
+    blocks, count = len(names), len(balanced)
+    kind = np.repeat(np.array(names, dtype=object), count)
+    kind[:count][synthetic] = recipe.balance
+    neighbour = pd.array(balanced.neighbour, dtype="Int64")
+    neighbour[~synthetic] = pd.NA
+    factor = np.where(synthetic, balanced.factor, np.nan)
+    return pd.DataFrame(
+        {
+            "position": np.arange(blocks * count),
+            "row": np.tile(balanced.base, blocks),
+            "operation": kind,
+            "neighbour_row": pd.concat([pd.Series(neighbour)] * blocks, ignore_index=True),
+            "factor": np.tile(factor, blocks),
+            "label": np.tile(labels, blocks),
+        }
+    )
+
+
+def peak_megabytes() -> float:
+    """Largest resident memory of this process so far, in MB; memory-mapped files count."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def load_prepared(workspace: Workspace, prepared: str) -> PreparedSet:
+    """Read the record of a prepared set.
+
+    Raises:
+        WbcError: There is none with this id, or its record is damaged.
+    """
+    path = workspace.prepared_dir(prepared) / "prepared.json"
+    return PreparedSet.from_json(workspace.read_json(path, f"prepared set {prepared}"))
+
+
+def list_prepared(workspace: Workspace, split_id: str | None = None) -> list[PreparedSet]:
+    """Every prepared set, newest first; those of one split where its id is given."""
+    paths = sorted(
+        (workspace.home / "prepared").glob("pr-*/prepared.json"),
+        key=lambda path: (path.stat().st_mtime_ns, path.parent.name),
+        reverse=True,
+    )
+    sets = [load_prepared(workspace, path.parent.name) for path in paths]
+    return [entry for entry in sets if split_id is None or entry.split == split_id]
+
+
+def open_prepared(workspace: Workspace, prepared: str) -> tuple[Images, NDArray[np.int64]]:
+    """Map the images of a prepared set into memory, and read its labels.
+
+    Returns:
+        Images, uint8 (N, H, W, 3), memory-mapped, read only; labels, int64 (N,).
+
+    Raises:
+        WbcError: There is none with this id.
+    """
+    load_prepared(workspace, prepared)
+    folder = workspace.prepared_dir(prepared)
+    images: Images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+    labels: NDArray[np.int64] = np.load(folder / "labels.npy", allow_pickle=False)
+    return images, labels
+
+
+def provenance(workspace: Workspace, prepared: str) -> pd.DataFrame:
+    """Where every image of a prepared set comes from.
+
+    Returns:
+        One line an image: position, row (of the data set), operation ("original", "smote" or the
+        operation's name), neighbour_row and factor (missing unless made by SMOTE), label.
+
+    Raises:
+        WbcError: There is none with this id.
+    """
+    load_prepared(workspace, prepared)
+    return pd.read_parquet(workspace.prepared_dir(prepared) / "provenance.parquet")
