@@ -1,0 +1,73 @@
+"""Split & balance: hold images out first, then see what each balance plan does to the train part."""
+
+import streamlit as st
+
+from app import cache, cache_prepare, state
+from app.components import recipe_builder, smote_gallery, split_panel
+from app.components.chain_bar import current_split
+from app.components.charts import draw
+from app.components.charts_balance import balance_by_class, parts_by_class
+from app.components.page import begin, empty, link, require_dataset, thousands
+from wbc_core import splitting
+from wbc_core.balance import PLANS, target_counts
+
+begin(
+    "Split & balance",
+    "Hold images out before anything learns; then balance the classes of the train part alone.",
+)
+dataset = require_dataset()
+if not len(cache.clean_set(dataset.id).rows):
+    empty(
+        "Every image is dropped, so there is nothing to split.", label="Review the decisions", view="review"
+    )
+    st.stop()
+splits = splitting.list_splits(state.workspace(), dataset.id)
+split = current_split(dataset.id)
+
+settings, shown = st.columns([0.34, 0.66], gap="large")
+with settings:
+    st.subheader("New split", anchor=False)
+    st.caption(f"Of the {thousands(len(cache.clean_set(dataset.id).rows))} images that are clean now.")
+    split_panel.draw_settings(dataset)
+if split is None:
+    with shown:
+        st.subheader("No split yet", anchor=False)
+        st.markdown(
+            "Make one: classes keep their shares in each part, duplicates stay together, and the same seed "
+            "gives the same split."
+        )
+    st.stop()
+state.select("split", split.id)
+
+with shown:
+    st.subheader("Images in each part", anchor=False)
+    split_panel.draw_choice(splits, split)
+    with st.container(horizontal=True, gap="large"):
+        for part, counts in split.parts.items():
+            st.metric(part.capitalize(), thousands(sum(counts)), width="content")
+    draw(parts_by_class(split.parts, dataset.class_names), key="parts")
+    split_panel.draw_groups(split, *cache_prepare.duplicate_groups(split))
+
+st.subheader("Balance the train part", anchor=False)
+plan = st.segmented_control(
+    "Plan",
+    PLANS.names(),
+    default="smote",
+    required=True,
+    format_func=lambda name: PLANS.get(name).title,
+    key="balance",
+    on_change=recipe_builder.want_balance,
+    bind="query-params",
+    label_visibility="collapsed",
+)
+before = split.parts["train"]
+after = target_counts(plan, before)
+with st.container(horizontal=True, gap="large"):
+    st.metric("Train images before", thousands(sum(before)), width="content")
+    st.metric("After", thousands(sum(after)), width="content")
+    st.markdown(f"{PLANS.get(plan).description}  \n:gray[{PLANS.get(plan).source}]")
+draw(balance_by_class(before, after, dataset.class_names), key="balanced")
+link("augment", "Build the recipe with this plan")
+
+st.subheader("What SMOTE makes", anchor=False)
+smote_gallery.draw(dataset, split)
