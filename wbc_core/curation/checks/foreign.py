@@ -1,7 +1,7 @@
 """Pictures of something else: unlike all the rest, or one picture over and over.
 
 The distance is a Mahalanobis distance to the core of the set, whose mean and covariance are re-estimated from
-the nearest 70 % a few times over (the concentration step of Rousseeuw and Van Driessen, "A fast algorithm for
+the nearest 60 % a few times over (the concentration step of Rousseeuw and Van Driessen, "A fast algorithm for
 the minimum covariance determinant estimator", Technometrics 41, 1999), so that up to a fifth of foreign
 pictures do not make themselves the norm. Settled in docs/decisions/003-finding-foreign-images.md.
 """
@@ -9,18 +9,21 @@ pictures do not make themselves the norm. Settled in docs/decisions/003-finding-
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.appearance import FEATURES
-from wbc_core.curation.checks.base import Check, copies_of, per_class, robust_deviations, worth_showing
+from wbc_core.curation.appearance import COLOUR_FEATURES
+from wbc_core.curation.checks.base import Check, copies_of, per_class, worth_showing
 from wbc_core.curation.measure import Measurements
 from wbc_core.records import Finding
 
-_CORE_SHARE = 0.7
+_CORE_SHARE = 0.6
 _CONCENTRATION_STEPS = 5
 _IMAGES_PER_AXIS = 10
 _SHRINKAGE = 1e-3
 _MANY_COPIES = 10
 _FEWEST = 20
-_THRESHOLD = 7.5
+_CENTRE, _NEAR = 0.3, 0.05
+"""Quantiles of the log distance that serve as its centre and, one unit below it, as its scale."""
+
+_THRESHOLD = 11.5
 
 
 def _standardise(features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -46,20 +49,24 @@ def _distances(standard: NDArray[np.float64], core: NDArray[np.bool_]) -> NDArra
 
 
 def _unlikeness(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How unlike the core each picture is (robust deviations of the log distance), and its features."""
+    """How unlike the core each picture is (units of the log distance), and its standardised features."""
     standard = _standardise(features.astype(np.float64))
     if len(features) < _FEWEST:
         return np.zeros(len(features)), standard
     distances = (np.minimum(np.abs(standard), 5.0) ** 2).mean(axis=1)
     for _ in range(_CONCENTRATION_STEPS):
         distances = _distances(standard, distances <= np.quantile(distances, _CORE_SHARE))
-    return robust_deviations(np.log(distances + 1e-9)), standard
+    logarithm = np.log(distances + 1e-9)
+    ordinary, near = np.quantile(logarithm, [_CENTRE, _NEAR])
+    # Both quantiles lie in the part that a fifth of foreign pictures hardly moves; median and MAD do not.
+    return (logarithm - ordinary) / max(float(ordinary - near), 1e-6), standard
 
 
 def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
     # Each picture counts once: one that is there 1,600 times cannot pass for what is normal.
     unique = measurements.unique_rows
-    unlike, standard = _unlikeness(measurements.appearance[unique])
+    colours = measurements.appearance[unique, : len(COLOUR_FEATURES)]
+    unlike, standard = _unlikeness(colours)
     copies = measurements.copies[unique]
     # In a set where every picture comes several times, that many is no sign of anything.
     many = _MANY_COPIES * max(1.0, float(np.median(copies)))
@@ -88,10 +95,11 @@ def _evidence(
 ) -> str:
     oddest = np.argsort(-np.abs(standard), kind="stable")[:2]
     features = " and ".join(
-        f"{FEATURES[index]} {measurements.appearance[rows[0], index]:.1f} ({standard[index]:+.1f} deviations)"
+        f"{COLOUR_FEATURES[index]} {measurements.appearance[rows[0], index]:.1f} "
+        f"({standard[index]:+.1f} deviations)"
         for index in oddest
     )
-    sentence = f"Its look is {unlike:.1f} robust deviations from the rest, most of all {features}"
+    sentence = f"Its look is {unlike:.1f} steps of log distance from the rest, most of all {features}"
     if len(rows) == 1:
         return f"{sentence}."
     labels = per_class(measurements, rows)
@@ -103,7 +111,7 @@ FOREIGN = Check(
     title="Foreign pictures",
     description="Pictures of something else: unlike all the rest, or one picture repeated many times.",
     threshold=_THRESHOLD,
-    threshold_range=(4.0, 20.0),
-    unit="robust deviations (ten copies of one picture count as 7.5)",
+    threshold_range=(6.0, 30.0),
+    unit="steps of log distance, one from the 5th to the 30th percentile (ten copies count as 11.5)",
     find=_find,
 )
