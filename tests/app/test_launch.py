@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
-from wbc_core.splitting import load_split, make_split
 
 from wbc_core.augment.prepare import prepare
 from wbc_core.augment.recipe import load_recipe
@@ -14,6 +13,7 @@ from wbc_core.curation.review import decide
 from wbc_core.datasets.store import DatasetWriter
 from wbc_core.jobs import queue
 from wbc_core.records import Dataset
+from wbc_core.splitting import load_split, make_split
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
@@ -61,10 +61,15 @@ def prepared(workspace: Workspace, dataset: Dataset) -> str:
     return prepare(workspace, split.id, load_recipe(workspace, "plain")).id
 
 
-def test_the_empty_states_lead_to_the_step_before(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset
+def test_without_a_data_set_the_page_leads_to_it(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "There is no data set yet" in shown(open_page(workspace, monkeypatch))
+
+
+def test_without_a_prepared_set_the_page_leads_to_it(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset
+) -> None:
     assert "There is no prepared set yet" in shown(open_page(workspace, monkeypatch, dataset=dataset.id))
 
 
@@ -73,7 +78,7 @@ def test_two_backbones_are_launched_at_once(
 ) -> None:
     page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
     assert "on 2 CPU cores" in shown(page)
-    assert page.query_params["prepared"] == [prepared]
+    assert page.query_params["prepared"] == prepared
     page.pills(key="launch-backbones").set_value(["cnn", "mobilenet_v3_small"]).run()
     page.number_input(key="launch-epochs").set_value(3).run()
     page.segmented_control(key="launch-class_weight").set_value("balanced").run()

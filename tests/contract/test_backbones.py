@@ -83,3 +83,18 @@ def test_weights_from_a_file_fit_or_are_refused(named_model: tuple[str, object],
     other = next(BACKBONES.get(name) for name in BACKBONES if name != backbone.name)
     with pytest.raises(WbcError, match="do not fit"):
         other.build(SHAPE, f"file:{path}")
+
+
+@pytest.mark.parametrize("name", BACKBONES.names())
+def test_it_learns_a_batch_by_heart(name: str) -> None:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    size = max(32, BACKBONES.get(name).minimum_size)
+    model = build_model(name, (size, size, 3), 2, dropout=0.0)
+    # Eager: tracing a deep network costs more than these few steps.
+    model.compile(keras.optimizers.AdamW(1e-3), "sparse_categorical_crossentropy", run_eagerly=True)
+    labels = np.arange(8) % 2
+    batch = np.random.default_rng(0).integers(0, 256, (8, size, size, 3), dtype=np.uint8)
+    losses = [float(model.train_on_batch(batch, labels)) for _ in range(8)]
+    assert losses[-1] < 0.7 * losses[0]
