@@ -10,13 +10,9 @@ import streamlit as st
 from PIL import Image
 
 from app.state import workspace
+from wbc_core.curation import clean, review, scan
 from wbc_core.datasets import statistics, store
 from wbc_core.records import Dataset, Decision, Finding
-
-try:  # Until the curation modules are all here.
-    from wbc_core.curation import clean, review
-except ImportError:
-    clean = review = None
 
 
 def datasets() -> list[Dataset]:
@@ -24,13 +20,13 @@ def datasets() -> list[Dataset]:
     return store.list_datasets(workspace())
 
 
-@st.cache_data(show_spinner=False, max_entries=16)
+@st.cache_resource(show_spinner=False, max_entries=16)
 def _table(home: str, dataset_id: str) -> pd.DataFrame:
     return store.load_table(workspace(), dataset_id)
 
 
 def table(dataset_id: str) -> pd.DataFrame:
-    """Row, image id, label, source and original size of every image."""
+    """Row, image id, label, source and original size of every image; shared, so not to be changed."""
     return _table(str(workspace().home), dataset_id)
 
 
@@ -113,10 +109,8 @@ def findings_stamp(dataset_id: str) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((path.name, path.stat().st_mtime_ns) for path in folder.glob("*.parquet")))
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=64)
 def _findings(home: str, dataset_id: str, check: str, stamp: tuple[tuple[str, int], ...]) -> list[Finding]:
-    from wbc_core.curation import scan
-
     return scan.load_findings(workspace(), dataset_id, check)
 
 
@@ -127,11 +121,6 @@ def findings(dataset_id: str, check: str) -> list[Finding]:
 
 def scanned_checks(dataset_id: str) -> list[str]:
     """Names of the checks that have been run on the data set."""
-    try:
-        from wbc_core.curation import scan
-    except ImportError:
-        return []
-
     return scan.scanned_checks(workspace(), dataset_id)
 
 
@@ -140,7 +129,7 @@ def head(dataset_id: str) -> int:
     return review.head(workspace(), dataset_id)
 
 
-@st.cache_data(show_spinner=False, max_entries=8)
+@st.cache_resource(show_spinner=False, max_entries=8)
 def _decisions(home: str, dataset_id: str, log_head: int) -> dict[int, Decision]:
     return review.effective_decisions(workspace(), dataset_id)
 
@@ -150,12 +139,12 @@ def decisions(dataset_id: str) -> dict[int, Decision]:
     return _decisions(str(workspace().home), dataset_id, head(dataset_id))
 
 
-@st.cache_data(show_spinner=False, max_entries=8)
-def _clean_set(home: str, dataset_id: str, log_head: int) -> "clean.CleanSet":
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _clean_set(home: str, dataset_id: str, log_head: int) -> clean.CleanSet:
     return clean.clean_set(workspace(), dataset_id)
 
 
-def clean_set(dataset_id: str) -> "clean.CleanSet":
+def clean_set(dataset_id: str) -> clean.CleanSet:
     """Rows and labels that the decisions leave."""
     return _clean_set(str(workspace().home), dataset_id, head(dataset_id))
 

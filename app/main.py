@@ -20,7 +20,6 @@ page = st.navigation(
         section: [
             st.Page(entry.script, title=entry.title, icon=entry.icon, default=entry.view == "dataset")
             for entry in entries
-            if (APP / entry.script).exists()
         ]
         for section, entries in SECTIONS.items()
     }

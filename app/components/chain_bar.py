@@ -6,8 +6,11 @@ import streamlit as st
 
 from app import cache, state
 from app.formatting import plain
-from app.pages import APP, PAGES
+from app.pages import PAGES
+from wbc_core import splitting
+from wbc_core.augment import prepare
 from wbc_core.records import Dataset, PreparedSet, Split
+from wbc_core.training import runs
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,6 @@ class Link:
 
 def current_split(dataset_id: str) -> Split | None:
     """The split that the session works on, else the newest of the data set."""
-    from wbc_core import splitting
-
     splits = splitting.list_splits(state.workspace(), dataset_id)
     chosen = state.current("split")
     return next((split for split in splits if split.id == chosen), splits[0] if splits else None)
@@ -38,8 +39,6 @@ def current_split(dataset_id: str) -> Split | None:
 
 def current_prepared(split_id: str) -> PreparedSet | None:
     """The prepared set that the session works on, else the newest of the split."""
-    from wbc_core.augment import prepare
-
     prepared = prepare.list_prepared(state.workspace(), split_id)
     chosen = state.current("prepared")
     return next((entry for entry in prepared if entry.id == chosen), prepared[0] if prepared else None)
@@ -50,13 +49,7 @@ def _escaped(name: str) -> str:
 
 
 def _prepare_links(dataset: Dataset) -> list[Link]:
-    try:
-        from wbc_core import splitting
-        from wbc_core.training import runs
-
-        split = current_split(dataset.id)
-    except ImportError:
-        split = None
+    split = current_split(dataset.id)
     if split is None:
         return [
             Link("split", "split_balance", there=False),
@@ -114,9 +107,6 @@ def draw() -> None:
         for position, step in enumerate(links(dataset)):
             if position:
                 st.markdown(":gray[:material/chevron_right:]", width="content")
-            if not (APP / PAGES[step.view].script).exists():
-                st.markdown(_text(step), width="content")
-                continue
             st.page_link(
                 PAGES[step.view].script,
                 label=_text(step),

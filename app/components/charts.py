@@ -17,7 +17,7 @@ ACCENT = "#8a6cc0"
 DECISION = "#d0528a"
 NEUTRAL = "#8d8797"
 
-_VIOLETS = ((0.0, "rgba(138,108,192,0)"), (0.08, "rgba(138,108,192,.18)"), (1.0, "rgba(106,66,172,1)"))
+VIOLETS = ((0.0, "rgba(138,108,192,0)"), (0.08, "rgba(138,108,192,.18)"), (1.0, "rgba(106,66,172,1)"))
 
 # Text, grid and paper colours are left to Streamlit's theme, which follows light and dark without a rerun.
 TEMPLATE = go.layout.Template(
@@ -44,11 +44,15 @@ def class_colours(class_names: Sequence[str]) -> dict[str, str]:
     return {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(class_names)}
 
 
-def _figure(*traces: Any, height: int = _HEIGHT, **layout: Any) -> go.Figure:
-    figure = go.Figure(list(traces))
-    figure.update_layout(TEMPLATE.layout)
-    figure.update_layout(height=height, **layout)
-    return figure
+def figure(*traces: Any, height: int = _HEIGHT, **layout: Any) -> go.Figure:
+    """Traces in the lab's look; what `layout` says wins."""
+    drawn = go.Figure(list(traces))
+    drawn.update_layout(TEMPLATE.layout)
+    drawn.update_layout(height=height, **layout)
+    return drawn
+
+
+_figure, _VIOLETS = figure, VIOLETS
 
 
 def draw(figure: go.Figure, *, key: str, **widget: Any) -> Any:
@@ -100,7 +104,7 @@ def bar_by_class(
         )
         for (label, values), opacity in zip(series.items(), opacities, strict=True)
     ]
-    return _figure(
+    return figure(
         *traces,
         height=height,
         barmode="group",
@@ -142,13 +146,13 @@ def confusion_figure(
         text=text,
         texttemplate="%{text}",
         customdata=np.stack([counts, shares * 100], axis=-1),
-        colorscale=[list(stop) for stop in _VIOLETS],
+        colorscale=[list(stop) for stop in VIOLETS],
         xgap=2,
         ygap=2,
         showscale=False,
         hovertemplate="%{y} taken for %{x}: %{customdata[0]:,} images, %{customdata[1]:.3g} %<extra></extra>",
     )
-    return _figure(
+    return figure(
         trace,
         height=height,
         xaxis={"title": "predicted" + (" (% of the true class)" if normalised else ""), "showgrid": False},
@@ -188,7 +192,7 @@ def lines(
         )
         for place, (name, (x, y)) in enumerate(series.items())
     ]
-    return _figure(
+    return figure(
         *traces, height=height, hovermode="x unified", xaxis={"title": x_title}, yaxis={"title": y_title}
     )
 
@@ -230,7 +234,7 @@ def interval_bars(
         },
         hovertemplate="%{y}: %{x:.4g}<extra></extra>",
     )
-    return _figure(
+    return figure(
         trace,
         height=height,
         showlegend=False,
@@ -278,7 +282,7 @@ def scatter(
         )
         for name, (x, y, text) in groups.items()
     ]
-    return _figure(
+    return figure(
         *traces,
         height=height,
         xaxis={"title": x_title, "type": "log" if log_x else "linear"},

@@ -32,7 +32,8 @@ def headline(dataset: Dataset) -> None:
 def samples(dataset: Dataset) -> None:
     """Draw some images of each class, in class order."""
     rows = cache.sample_rows(dataset.id, _SAMPLES)
-    labels = cache.table(dataset.id)["label"]
+    table = cache.table(dataset.id)
+    labels, sources = table["label"].to_numpy(), table["source"].to_numpy()
     pictures = cache.thumbnails(dataset.id, rows)
     items = [
         Item(
@@ -41,7 +42,7 @@ def samples(dataset: Dataset) -> None:
             label=dataset.class_names[labels[row]],
             badge=None,
             mark=None,
-            title=str(cache.table(dataset.id)["source"][row]),
+            title=str(sources[row]),
             group=dataset.class_names[labels[row]],
         )
         for row, picture in zip(rows, pictures, strict=True)

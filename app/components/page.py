@@ -5,7 +5,7 @@ import streamlit as st
 from app import cache, state
 from app.components import chain_bar
 from app.formatting import percent, plain, seconds, thousands
-from app.pages import APP, PAGES
+from app.pages import PAGES
 from wbc_core.records import Dataset
 
 __all__ = ["begin", "empty", "link", "percent", "plain", "require_dataset", "seconds", "thousands"]
@@ -56,9 +56,6 @@ def link(view: str, label: str, *, icon: str | None = None, **widget: object) ->
         widget: Passed on to `st.page_link`.
     """
     entry = PAGES[view]
-    if not (APP / entry.script).exists():
-        st.caption(label)
-        return
     st.page_link(
         entry.script, label=label, icon=icon or entry.icon, query_params=state.link_parameters(), **widget
     )

@@ -50,6 +50,11 @@ def verb(actions: dict[int, tuple[str, int | None]]) -> str:
     return " and ".join(parts).capitalize()
 
 
+def _accept(dataset_id: str, check: str, actions: dict[int, tuple[str, int | None]]) -> None:
+    reason = f"suggestion of {check} accepted"
+    review.decide(state.workspace(), dataset_id, actions, who=state.person(), reason=reason, check=check)
+
+
 @st.dialog("Accept the suggestions", icon=":material/rule:")
 def accept_dialog(dataset: Dataset, shown: Cut) -> None:
     """Show what would go per class, and do it as one step."""
@@ -68,11 +73,13 @@ def accept_dialog(dataset: Dataset, shown: Cut) -> None:
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Cancel"):
             st.rerun()
-        if st.button(verb(actions), type="primary", key="accept-now"):
-            reason = f"suggestion of {shown.check} accepted"
-            review.decide(
-                state.workspace(), dataset.id, actions, who=state.person(), reason=reason, check=shown.check
-            )
+        if st.button(
+            verb(actions),
+            type="primary",
+            key="accept-now",
+            on_click=_accept,
+            args=(dataset.id, shown.check, actions),
+        ):
             st.rerun()
 
 

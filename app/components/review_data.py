@@ -12,6 +12,10 @@ from wbc_core.curation.checks import CHECKS
 from wbc_core.records import Dataset, Decision, Finding
 
 PAGE = 100
+SHOWN_OF_A_GROUP = 12
+
+
+Place = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -22,13 +26,14 @@ class Cut:
         check: Name of the check.
         findings: Worst first.
         images: Number of different images among them.
-        pages: Each page as (finding, place of the row in it) pairs, about `PAGE` of them.
+        pages: Each page as about `PAGE` pictures, each (finding, first row of it, end of its rows): a picture
+            stands for more than one row only where a large group is stacked.
     """
 
     check: str
     findings: tuple[Finding, ...]
     images: int
-    pages: tuple[tuple[tuple[int, int], ...], ...]
+    pages: tuple[tuple[Place, ...], ...]
 
     @property
     def rows(self) -> list[int]:
@@ -37,24 +42,30 @@ class Cut:
 
 
 def is_graded(check: str, findings: Sequence[Finding]) -> bool:
-    """Whether every image has a score of its own, so that a slider can move the threshold."""
+    """Whether images have a score of their own, so that a slider can move the threshold; copies do not."""
     low, high = CHECKS.get(check).threshold_range
-    return low < high and all(len(finding.rows) == 1 for finding in findings)
+    return low < high and any(len(finding.rows) == 1 for finding in findings)
 
 
-def _pages(findings: Sequence[Finding]) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """Cut findings into pages; a group stays on one page unless it is larger than a page."""
-    pages: list[tuple[tuple[int, int], ...]] = []
-    page: list[tuple[int, int]] = []
+def _places(place: int, finding: Finding) -> list[Place]:
+    """The pictures of one finding: every row, or the first few and a stack of the rest."""
+    rows = len(finding.rows)
+    if rows <= 2 * SHOWN_OF_A_GROUP:
+        return [(place, row, row + 1) for row in range(rows)]
+    single = [(place, row, row + 1) for row in range(SHOWN_OF_A_GROUP - 1)]
+    return [*single, (place, SHOWN_OF_A_GROUP - 1, rows)]
+
+
+def _pages(findings: Sequence[Finding]) -> tuple[tuple[Place, ...], ...]:
+    """Cut findings into pages; a group stays on one page."""
+    pages: list[tuple[Place, ...]] = []
+    page: list[Place] = []
     for place, finding in enumerate(findings):
-        members = [(place, member) for member in range(len(finding.rows))]
-        if page and len(page) + len(members) > PAGE:
+        pictures = _places(place, finding)
+        if page and len(page) + len(pictures) > PAGE:
             pages.append(tuple(page))
             page = []
-        while len(members) > PAGE:
-            pages.append(tuple(members[:PAGE]))
-            members = members[PAGE:]
-        page += members
+        page += pictures
     return tuple([*pages, tuple(page)] if page else pages)
 
 
@@ -110,21 +121,22 @@ def items(dataset: Dataset, shown: Cut, page: int) -> list[Item]:
     if not shown.pages:
         return []
     places = shown.pages[page - 1]
-    rows = tuple(shown.findings[place].rows[member] for place, member in places)
+    groups = [shown.findings[place].rows[first:end] for place, first, end in places]
     labels = cache.table(dataset.id)["label"].to_numpy()
     decided = cache.decisions(dataset.id)
-    pictures = cache.thumbnails(dataset.id, rows)
+    pictures = cache.thumbnails(dataset.id, tuple(rows[0] for rows in groups))
     return [
         Item(
-            row=row,
+            row=rows[0],
+            more=list(rows[1:]),
             src=picture,
-            label=dataset.class_names[labels[row]],
-            badge=_badge(shown.findings[place], row, dataset.class_names),
-            mark=mark(decided.get(row), dataset.class_names),
+            label=dataset.class_names[labels[rows[0]]],
+            badge=_badge(shown.findings[place], rows[0], dataset.class_names),
+            mark=mark(decided.get(rows[0]), dataset.class_names),
             title=shown.findings[place].evidence,
             group=str(place) if len(shown.findings[place].rows) > 1 else None,
         )
-        for (place, _), row, picture in zip(places, rows, pictures, strict=True)
+        for (place, _, _), rows, picture in zip(places, groups, pictures, strict=True)
     ]
 
 

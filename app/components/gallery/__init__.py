@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import streamlit as st
 
@@ -27,6 +27,7 @@ class Item(TypedDict):
 
     Attributes:
         row: Row number in the data set.
+        more: Further rows that this picture stands for: a stack, decided on as one. Optional.
         src: Data URL of the picture.
         label: Name of its class.
         badge: A word on the picture, such as what is suggested; None for none.
@@ -36,6 +37,7 @@ class Item(TypedDict):
     """
 
     row: int
+    more: NotRequired[list[int]]
     src: str
     label: str
     badge: str | None

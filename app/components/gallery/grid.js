@@ -6,6 +6,14 @@ function make(tag, className, text) {
   return element;
 }
 
+function rowsOf(item) {
+  return [item.row, ...(item.more ?? [])];
+}
+
+function rowWords(item) {
+  return item.more?.length ? `Row ${item.row} and ${item.more.length.toLocaleString("en")} more` : `Row ${item.row}`;
+}
+
 function markWords(mark) {
   if (!mark) return "undecided";
   return mark.startsWith("relabel:") ? `relabelled to ${mark.slice(8)}` : { keep: "kept", drop: "dropped" }[mark];
@@ -33,7 +41,7 @@ class Grid {
   // Draw again only what is new: the same rows keep their tiles, and with them focus and scroll.
   update(items, colours) {
     this.colours = colours;
-    const signature = JSON.stringify(items.map((item) => [item.row, item.group]));
+    const signature = JSON.stringify(items.map((item) => [item.row, item.group, item.more?.length]));
     this.items = items;
     if (signature !== this.signature) {
       const hadFocus = this.tiles.includes(this.element.getRootNode().activeElement);
@@ -81,7 +89,7 @@ class Grid {
     image.alt = "";
     image.draggable = false;
     image.decoding = "async";
-    picture.append(image, make("span", "badge"), make("i", "mark"), make("i", "tick", "check"));
+    picture.append(image, make("span", "badge"), make("i", "mark"), make("span", "count"), make("i", "tick", "check"));
     const label = make("div", "label");
     label.append(make("span", "dot"), make("span", "name"));
     tile.append(picture, label);
@@ -104,7 +112,7 @@ class Grid {
     tile.tabIndex = index === this.focus ? 0 : -1;
     tile.classList.toggle("focus", index === this.focus);
     tile.setAttribute("aria-selected", String(chosen));
-    tile.setAttribute("aria-label", [`Row ${item.row}`, name, item.badge && `suggested: ${item.badge}`, markWords(mark)]
+    tile.setAttribute("aria-label", [rowWords(item), name, item.badge && `suggested: ${item.badge}`, markWords(mark)]
       .filter(Boolean).join(", "));
     tile.title = item.title ?? "";
     const badge = tile.querySelector(".badge");
@@ -112,8 +120,11 @@ class Grid {
     badge.hidden = !badge.textContent;
     badge.classList.toggle("calm", item.badge === "keep");
     tile.querySelector(".mark").textContent = { keep: "check", drop: "delete", relabel: "sell" }[tile.dataset.mark] ?? "";
-    tile.querySelector(".name").textContent = name;
-    tile.querySelector(".dot").style.background = this.colours?.[name] ?? "transparent";
+    const stacked = item.more?.length ?? 0;
+    tile.classList.toggle("stack", stacked > 0);
+    tile.querySelector(".count").textContent = stacked ? `× ${(stacked + 1).toLocaleString("en")}` : "";
+    tile.querySelector(".name").textContent = stacked && !relabelled ? "the other copies" : name;
+    tile.querySelector(".dot").style.background = (!stacked || relabelled) ? (this.colours?.[name] ?? "") : "";
   }
 
   measure() {

@@ -64,7 +64,7 @@ class Gallery {
     const item = items[focus];
     const many = selected.size > 1;
     for (const part of [this.root.querySelector(".bar"), this.dialogs.zoom]) {
-      const words = item ? [`Row ${item.row}`, item.label] : [];
+      const words = item ? [rowWords(item), item.label] : [];
       if (item && this.data.actions) words.push(markWords(this.grid.markOf(item)));
       const what = words.join(" · ");
       part.querySelector(".what").textContent =
@@ -96,8 +96,12 @@ class Gallery {
     const indices = this.targets();
     if (!indices.length) return;
     const hadSelection = !this.dialogs.zoom.open && this.grid.selected.size > 0;
-    const rows = [...new Set(indices.map((index) => this.grid.items[index].row))];
-    const before = new Map(indices.map((index) => [this.grid.items[index].row, this.grid.markOf(this.grid.items[index])]));
+    const before = new Map();
+    for (const index of indices) {
+      const item = this.grid.items[index];
+      for (const row of rowsOf(item)) before.set(row, this.grid.markOf(item));
+    }
+    const rows = [...before.keys()];
     const mark = action === "relabel" ? `relabel:${this.data.class_names[label]}` : action;
     const seq = this.outbox.add({ context: this.data.context, action, label, rows });
     this.history.push([...before]);

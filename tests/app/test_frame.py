@@ -1,0 +1,137 @@
+"""The frame: navigation, ids in the URL, chain bar, formatting, charts, and the ledger of the grid."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.components import chain_bar, charts
+from app.components.gallery import Ledger, Press
+from app.formatting import percent, plain, seconds, thousands
+from app.pages import PAGES
+from wbc_core.curation.review import decide
+from wbc_core.errors import WbcError
+from wbc_core.records import Dataset
+from wbc_core.workspace import Workspace
+
+MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
+
+
+def open_app(view: str = "dataset", **parameters: str) -> AppTest:
+    page = AppTest.from_file(MAIN, default_timeout=60)
+    for name, value in parameters.items():
+        page.query_params[name] = value
+    page.run()
+    return page if view == "dataset" else page.switch_page(f"views/{view}.py").run()
+
+
+def links(page: AppTest) -> dict[str, str]:
+    return {link.label: link.proto.query_string for link in page.get("page_link")}
+
+
+@pytest.mark.parametrize("view", list(PAGES))
+def test_every_page_opens_on_an_empty_lab_and_leads_on(empty_lab: Workspace, view: str) -> None:
+    page = open_app(view)
+    assert not page.exception
+    assert page.title[0].value
+    assert page.button or links(page)
+
+
+@pytest.mark.parametrize("view", list(PAGES))
+def test_every_page_opens_on_a_scanned_data_set(demo_dataset: Dataset, view: str) -> None:
+    page = open_app(view, dataset=demo_dataset.id)
+    assert not page.exception
+
+
+def test_without_a_choice_the_newest_data_set_is_taken_and_named_in_the_url(demo_dataset: Dataset) -> None:
+    page = open_app()
+    assert page.query_params["dataset"] == demo_dataset.id
+    assert page.selectbox(key="dataset_picker").value == demo_dataset.id
+
+
+def test_a_link_to_a_data_set_that_is_gone_falls_back(demo_dataset: Dataset) -> None:
+    page = open_app(dataset="ds-000000000000")
+    assert not page.exception
+    assert page.query_params["dataset"] == demo_dataset.id
+
+
+def test_the_id_stays_when_the_page_changes(demo_dataset: Dataset) -> None:
+    page = open_app("review", dataset=demo_dataset.id)
+    assert page.query_params["dataset"] == demo_dataset.id
+
+
+def test_the_chain_bar_shows_counts_and_its_links_keep_the_ids(demo_dataset: Dataset) -> None:
+    decide(Workspace.default(), demo_dataset.id, {0: ("drop", None), 5: ("drop", None)}, who="anna")
+    shown = links(open_app(dataset=demo_dataset.id))
+    assert shown["demo 160"] == f"dataset={demo_dataset.id}"
+    assert shown["clean 158"] == f"dataset={demo_dataset.id}"
+    assert ":gray[compare]" in shown
+
+
+def test_without_a_data_set_every_step_is_greyed() -> None:
+    assert not any(step.there for step in chain_bar.links(None))
+
+
+def test_names_from_files_cannot_write_markdown() -> None:
+    hostile = "**x**[y](javascript:1)<b>:red[z]\n# title"
+    assert plain(hostile) == r"\*\*x\*\*\[y\]\(javascript\:1\)\<b\>\:red\[z\] \# title"
+
+
+def test_numbers_are_written_with_units_and_separators() -> None:
+    assert (thousands(13759), percent(0.98714), percent(None)) == ("13,759", "98.7 %", "–")
+    assert (seconds(0.4251), seconds(59.9), seconds(61), seconds(7260), seconds(None)) == (
+        "0.425 s", "59.9 s", "1 min 1 s", "2 h 1 min", "–",
+    )  # fmt: skip
+
+
+def test_a_class_keeps_its_colour_and_the_first_twelve_differ() -> None:
+    names = [f"class {number}" for number in range(12)]
+    colours = charts.class_colours(names)
+    assert len(set(colours.values())) == 12
+    assert charts.class_colours(names[:3]) == dict(list(colours.items())[:3])
+
+
+def test_charts_leave_undefined_values_out_and_keep_the_order_of_classes() -> None:
+    figure = charts.interval_bars({"a": (0.5, 0.4, 0.7), "b": (None, None, None)}, x_title="F1")
+    assert list(figure.data[0].y) == ["a"]
+    assert list(figure.layout.yaxis.categoryarray) == ["a", "b"]
+    bars = charts.bar_by_class({"before": {"b": 2}, "after": {"a": 1, "b": 1}}, class_names=["a", "b"])
+    assert [list(bar.x) for bar in bars.data] == [[0, 2], [1, 1]]
+
+
+def test_a_confusion_matrix_with_an_empty_class_divides_by_nothing() -> None:
+    figure = charts.confusion_figure(np.array([[3, 1], [0, 0]]), ["a", "b"])
+    assert figure.data[0].z.tolist() == [[0.75, 0.25], [0.0, 0.0]]
+    assert [list(line) for line in figure.data[0].text] == [["75", "25"], ["", ""]]
+
+
+def press(seq: int, action: str = "drop") -> Press:
+    return Press(seq=seq, context="{}", action=action, label=None, rows=[seq])
+
+
+def test_the_ledger_writes_each_press_once_and_in_order() -> None:
+    ledger, written = Ledger(), []
+    ledger.write("tab", [press(2), press(1)], lambda entry: written.append(entry["seq"]))
+    ledger.write("tab", [press(1), press(2), press(3)], lambda entry: written.append(entry["seq"]))
+    ledger.write("other", [press(1)], lambda entry: written.append(-entry["seq"]))
+    assert written == [1, 2, 3, -1]
+    assert (ledger.last("tab"), ledger.last("other"), ledger.last("new")) == (3, 1, 0)
+
+
+def test_the_ledger_retries_after_a_fault_but_not_after_a_refusal() -> None:
+    ledger, written = Ledger(), []
+
+    def fault(entry: Press) -> None:
+        if entry["seq"] == 1:
+            raise WbcError("Refused.")
+        if not written:
+            written.append("fault")
+            raise OSError("the disk is away")
+        written.append(entry["seq"])
+
+    with pytest.raises(OSError, match="away"):
+        ledger.write("tab", [press(1), press(2)], fault)
+    assert ledger.last("tab") == 1
+    ledger.write("tab", [press(1), press(2)], fault)
+    assert written == ["fault", 2]
