@@ -299,8 +299,7 @@ def predict(
         table = predict_source(workspace, run, source.resolve(), out=target, tta=tta, progress=progress)
     if out is not None:
         return {"run": run, "out": str(out), "images": len(table)}
-    rows: list[Json] = table.to_dict("records")
-    return rows
+    return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]
 
 
 @command("compare")
