@@ -1,0 +1,195 @@
+"""Evaluating, predicting and exporting with a real model (untrained, so that it takes seconds)."""
+
+import csv
+import hashlib
+import json
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.results_lab import NAMES, SIDE, add_run, build_dataset, build_split, pictures, write_pictures
+from wbc_core.errors import WbcError
+from wbc_core.evaluation.export import export_formats, export_run
+from wbc_core.evaluation.predictions import (
+    differential_count,
+    least_certain,
+    predict_source,
+    read_predictions,
+)
+from wbc_core.evaluation.report import evaluate_run
+from wbc_core.evaluation.reports import (
+    is_outdated,
+    list_reports,
+    load_predictions,
+    load_report,
+    probabilities_of,
+)
+from wbc_core.splitting import split_table
+from wbc_core.workspace import Workspace
+
+RUN = "job-0123456789ab"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = Workspace(tmp_path_factory.mktemp("lab"))
+    _, prepared = build_split(workspace, build_dataset(workspace), fractions=(0.5, 0.3, 0.2))
+    add_run(workspace, prepared, RUN, model=True)
+    return workspace
+
+
+def test_a_report_is_traceable_and_of_the_test_part(lab: Workspace) -> None:
+    seen: list[float] = []
+    report = evaluate_run(lab, RUN, progress=lambda fraction, message: seen.append(fraction))
+    table = split_table(lab, report["split"])
+    held = table[table["part"] == "test"].sort_values("row")
+    predictions = load_predictions(lab, RUN)
+    assert report == load_report(lab, RUN)
+    assert report["part"] == "test"
+    assert predictions["image_id"].tolist() == held["image_id"].tolist()
+    assert report["confusion"] == np.array(report["confusion"]).tolist()
+    assert sum(map(sum, report["confusion"])) == report["images"] == len(held)
+    assert probabilities_of(predictions).sum(axis=1) == pytest.approx(1, abs=1e-5)
+    model = lab.run_dir(RUN) / "best.keras"
+    assert report["model_sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
+    assert report["file_size_bytes"] == model.stat().st_size
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+    assert not is_outdated(lab, RUN, "test")
+
+
+def test_averaged_views_make_a_report_of_their_own(lab: Workspace) -> None:
+    report = evaluate_run(lab, RUN, tta=True)
+    assert report["tta"] is True
+    assert "test-tta" in list_reports(lab, RUN)
+
+
+def test_a_file_is_evaluated_by_its_own_class_names(lab: Workspace, tmp_path: Path) -> None:
+    labels = np.array([0, 1, 2, 2, 1])
+    plain, turned = tmp_path / "plain.npz", tmp_path / "turned.npz"
+    np.savez(plain, images=pictures(labels), labels=labels)
+    np.savez(turned, images=pictures(labels), labels=2 - labels, class_names=np.array(NAMES[::-1]))
+    one, two = (evaluate_run(lab, RUN, data=file) for file in (plain, turned))
+    assert (one["part"], one["file"], one["images"]) == ("file", "plain.npz", 5)
+    assert one["confusion"] == two["confusion"]
+    assert not list(lab.scratch_dir.iterdir())
+
+
+def test_a_file_that_does_not_fit_is_refused(lab: Workspace, tmp_path: Path) -> None:
+    more = tmp_path / "more.npz"
+    np.savez(more, images=pictures([0, 1, 2, 0]), labels=np.array([0, 1, 2, 3]))
+    with pytest.raises(WbcError, match="3 classes"):
+        evaluate_run(lab, RUN, data=more)
+    pickled = tmp_path / "pickled.npz"
+    np.savez(pickled, images=np.array([{"a": 1}], dtype=object), labels=np.array([0]))
+    with pytest.raises(WbcError, match="pickled"):
+        evaluate_run(lab, RUN, data=pickled)
+    with pytest.raises(WbcError, match="npz"):
+        evaluate_run(lab, RUN, data=tmp_path / "absent.npz")
+
+
+def test_a_folder_is_predicted_and_broken_files_are_listed(lab: Workspace, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in" / "deep", [0, 1, 2])
+    (tmp_path / "in" / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "in" / "=cmd.png").write_bytes((tmp_path / "in" / "deep" / "cell-0.png").read_bytes())
+    out = tmp_path / "out.csv"
+    table = predict_source(lab, RUN, tmp_path / "in", out)
+    assert list(table.columns) == ["file", "predicted", *NAMES]
+    assert sorted(table["file"]) == ["=cmd.png", "deep/cell-0.png", "deep/cell-1.png", "deep/cell-2.png"]
+    assert table[list(NAMES)].sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
+    assert [item["source"] for item in table.attrs["rejected"]] == ["broken.png"]
+    with out.open(newline="") as stream:
+        lines = list(csv.reader(stream))
+    assert lines[0] == ["file", "predicted", *NAMES]
+    assert len(lines) == 5
+    assert "'=cmd.png" in [line[0] for line in lines]
+    again = read_predictions(out)
+    assert again["file"].tolist() == table["file"].tolist()
+    assert differential_count(again)["images"].sum() == 4
+    assert least_certain(again)["confidence"].is_monotonic_increasing
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_zip_picture_and_npz_give_the_same_answers(lab: Workspace, tmp_path: Path) -> None:
+    paths = write_pictures(tmp_path / "in", [0, 1, 2])
+    packed, arrays = tmp_path / "in.zip", tmp_path / "in.npz"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in paths:
+            archive.write(path, f"some/{path.name}")
+    np.savez(arrays, images=pictures([0, 1, 2]))
+    by_folder = predict_source(lab, RUN, tmp_path / "in")
+    for source in (packed, arrays):
+        other = predict_source(lab, RUN, source)
+        assert other[list(NAMES)].to_numpy() == pytest.approx(by_folder[list(NAMES)].to_numpy(), abs=1e-5)
+    single = predict_source(lab, RUN, paths[1])
+    assert single["file"].tolist() == ["cell-1.png"]
+    assert single[list(NAMES)].to_numpy() == pytest.approx(by_folder[list(NAMES)].to_numpy()[1:2], abs=1e-5)
+
+
+def test_a_failed_prediction_leaves_no_file(lab: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "broken.png").write_bytes(b"no picture")
+    out = tmp_path / "out.csv"
+    with pytest.raises(WbcError, match="no picture that can be read"):
+        predict_source(lab, RUN, tmp_path / "in", out)
+    with pytest.raises(WbcError, match="There is no file or folder"):
+        predict_source(lab, RUN, tmp_path / "absent", out)
+    evil = tmp_path / "evil.zip"
+    with zipfile.ZipFile(evil, "w") as archive:
+        archive.writestr("../evil.png", b"x")
+    with pytest.raises(WbcError, match=r"evil\.png"):
+        predict_source(lab, RUN, evil, out)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["evil.zip", "in"]
+
+
+@pytest.mark.parametrize("to", ["keras", "savedmodel", "onnx"])
+def test_an_exported_model_answers_as_the_original(lab: Workspace, tmp_path: Path, to: str) -> None:
+    if to == "onnx" and find_spec("tf2onnx") is None:
+        with pytest.raises(WbcError, match=r"pip install 'wbc-lab\[export\]'"):
+            export_run(lab, RUN, to, tmp_path / "out")
+        assert not list(tmp_path.iterdir())
+        return
+    files = export_run(lab, RUN, to, tmp_path / "out")
+    passport = json.loads((tmp_path / "out" / "passport.json").read_text())
+    assert all(path.exists() for path in files)
+    assert passport["largest_gap"] <= 1e-5
+    assert passport["label_changes"] == 0
+    assert passport["classes"] == list(NAMES)
+    assert passport["input"]["shape"] == [SIDE, SIDE, 3]
+
+
+def test_a_model_card_is_filled_and_nothing_is_overwritten(lab: Workspace, tmp_path: Path) -> None:
+    evaluate_run(lab, RUN)
+    (file,) = export_run(lab, RUN, "card", tmp_path / "card")
+    text = file.read_text()
+    for said in ("research only, not a medical device", RUN, "Split: train", "lymphocyte", "to", "Limits"):
+        assert said in text
+    assert "None" not in text
+    with pytest.raises(WbcError, match="not empty"):
+        export_run(lab, RUN, "card", tmp_path / "card")
+    assert file.read_text() == text
+
+
+def test_an_unknown_format_lists_those_there_are(lab: Workspace, tmp_path: Path) -> None:
+    assert export_formats() == ["keras", "onnx", "savedmodel", "card"]
+    with pytest.raises(WbcError, match="one of keras, onnx, savedmodel, card"):
+        export_run(lab, RUN, "pickle", tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_answers_otherwise_is_refused(
+    lab: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wbc_core.evaluation import export
+
+    def wrong(model: object, file: Path, folder: Path) -> export.Predict:
+        (folder / "model.bin").write_bytes(b"x")
+        return lambda images: np.tile(np.float32([1, 0, 0]), (len(images), 1))
+
+    monkeypatch.setitem(export.WRITERS._entries, "keras", wrong)
+    with pytest.raises(WbcError, match="does not answer as the original"):
+        export_run(lab, RUN, "keras", tmp_path / "out")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,163 @@
+"""A small lab with runs and reports that nobody had to train: for tests of evaluation and its pages."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from wbc_core.augment.prepare import prepare
+from wbc_core.augment.recipe import load_recipe
+from wbc_core.datasets.store import DatasetWriter
+from wbc_core.evaluation.report import held_out
+from wbc_core.evaluation.reports import predictions_table, save_report
+from wbc_core.evaluation.scoring import score
+from wbc_core.records import Dataset, PreparedSet, Split
+from wbc_core.splitting import make_split
+from wbc_core.training.runs import Run, load_run, write_run
+from wbc_core.training.spec import RunSpec
+from wbc_core.workspace import Workspace, now
+
+NAMES = ("basophil", "lymphocyte", "platelet")
+SIDE = 32
+
+
+def pictures(labels: Sequence[int], seed: int = 0) -> np.ndarray:
+    """Images uint8 (n, 32, 32, 3) unlike each other: coarse noise whose brightest channel is the class."""
+    generator = np.random.default_rng(seed)
+    coarse = generator.integers(0, 150, (len(labels), 8, 8, 3), dtype=np.uint8)
+    images = coarse.repeat(SIDE // 8, axis=1).repeat(SIDE // 8, axis=2)
+    for image, label in zip(images, labels, strict=True):
+        image[..., label] += 100
+    return images
+
+
+def build_dataset(
+    workspace: Workspace, name: str = "cells", per_class: Sequence[int] = (30, 20, 10)
+) -> Dataset:
+    """A data set of `per_class` images, class by class."""
+    labels = np.repeat(np.arange(len(per_class)), per_class)
+    with DatasetWriter(workspace, "cells", NAMES, (SIDE, SIDE, 3)) as writer:
+        sizes = np.full((len(labels), 2), SIDE)
+        writer.append(pictures(labels), labels, [f"{row}.png" for row in range(len(labels))], sizes)
+        return writer.finish("drawn for a test")
+
+
+def build_split(
+    workspace: Workspace, dataset: Dataset, fractions: tuple[float, ...] = (0.5, 0.5), seed: int = 0
+) -> tuple[Split, PreparedSet]:
+    """A split of a data set and its plain prepared set."""
+    split = make_split(workspace, dataset.id, fractions=fractions, seed=seed)
+    return split, prepare(workspace, split.id, load_recipe(workspace, "plain"))
+
+
+def add_run(
+    workspace: Workspace,
+    prepared: PreparedSet,
+    run_id: str,
+    *,
+    backbone: str = "cnn",
+    model: bool = False,
+    **settings: float,
+) -> Run:
+    """A finished run; with `model`, its untrained network lies there as the best one."""
+    folder = workspace.run_dir(run_id)
+    folder.mkdir(parents=True)
+    spec = RunSpec(prepared=prepared.id, backbone=backbone, epochs=3, **settings)
+    workspace.write_json(folder / "spec.json", spec.to_json())
+    history = pd.DataFrame(
+        {
+            "epoch": [1, 2, 3],
+            "loss": [1.1, 0.8, 0.6],
+            "accuracy": [0.4, 0.6, 0.8],
+            "val_loss": [1.0, 0.9, 0.7],
+            "val_accuracy": [0.4, 0.7, 0.8],
+            "learning_rate": [1e-3] * 3,
+            "seconds": [2.0] * 3,
+            "images_per_second": [100.0] * 3,
+        }
+    )
+    history.to_csv(folder / "history.csv", index=False)
+    parameters = 1234
+    if model:
+        import keras
+
+        from wbc_core.backbones.model import build_model
+
+        keras.utils.set_random_seed(0)
+        network = build_model(backbone, (SIDE, SIDE, 3), len(NAMES), dropout=0.3)
+        network.save(folder / "best.keras")
+        parameters = network.count_params()
+    run = Run(
+        id=run_id,
+        spec=spec,
+        dataset=prepared.dataset,
+        split=prepared.split,
+        class_names=NAMES,
+        image_shape=(SIDE, SIDE, 3),
+        train_images=prepared.images,
+        validation_images=30,
+        parameters=parameters,
+        epochs=3,
+        best_epoch=3,
+        val_accuracy=0.8,
+        seconds=6.0,
+        device="cpu",
+        device_name="a test's processor",
+        created=now(),
+        finished=True,
+        ended="all epochs are done",
+    )
+    write_run(workspace, run)
+    return load_run(workspace, run_id)
+
+
+def add_report(
+    workspace: Workspace, run: Run, *, right: float, seed: int = 0, never: int | None = None
+) -> dict[str, object]:
+    """A report of made-up predictions, about the share `right` of them right; `never` is a
+    class that is never predicted.
+    """
+    generator = np.random.default_rng(seed)
+    held = held_out(workspace, run)
+    labels = held.table["label"].to_numpy()
+    wrong = generator.random(len(labels)) >= right
+    predicted = np.where(wrong, (labels + 1) % len(NAMES), labels)
+    if never is not None:
+        predicted[predicted == never] = (never + 1) % len(NAMES)
+    chances = generator.uniform(0.5, 0.95, len(labels)).astype(np.float32)
+    probabilities = np.repeat(((1 - chances) / (len(NAMES) - 1))[:, None], len(NAMES), axis=1)
+    probabilities[np.arange(len(labels)), predicted] = chances
+    predictions = predictions_table(
+        held.table["row"].to_numpy(), held.table["image_id"].tolist(), labels, probabilities, NAMES
+    )
+    report = {
+        "run": run.id,
+        "backbone": run.backbone,
+        "dataset": run.dataset,
+        "split": run.split,
+        "prepared": run.prepared,
+        "model_sha256": "0" * 64,
+        "part": held.part,
+        "tta": False,
+        "classes": list(NAMES),
+        **score(labels, probabilities, NAMES),
+        "parameters": run.parameters,
+        "file_size_bytes": 5_000_000,
+        "training_seconds": run.seconds,
+        "seconds": 0.5,
+        "created": now(),
+    }
+    save_report(workspace, report, predictions)
+    return report
+
+
+def write_pictures(folder: Path, labels: Sequence[int]) -> list[Path]:
+    """PNG files of `pictures`, one a label."""
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"cell-{number}.png" for number in range(len(labels))]
+    for path, image in zip(paths, pictures(labels), strict=True):
+        Image.fromarray(image).save(path)
+    return paths

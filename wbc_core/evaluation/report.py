@@ -1,0 +1,194 @@
+"""Evaluate a run: predict what it never learnt from, score the predictions, write both down."""
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from wbc_core.datasets.importers import import_source
+from wbc_core.datasets.npz import open_arrays
+from wbc_core.datasets.store import load_table, open_images
+from wbc_core.errors import WbcError
+from wbc_core.evaluation.reports import predictions_table, save_report
+from wbc_core.evaluation.scoring import score
+from wbc_core.progress import Progress, part_of, silent
+from wbc_core.records import Json
+from wbc_core.splitting import load_split, split_table
+from wbc_core.training.runs import Run, load_run
+from wbc_core.workspace import Workspace, now
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images that a run is judged on.
+
+    Attributes:
+        part: `test`, `validation` or `file`.
+        images: uint8 (N, H, W, 3), memory-mapped.
+        table: The images that count, in order: row (in `images`), image_id, label.
+        origin: What the report says about where they come from.
+    """
+
+    part: str
+    images: NDArray[np.uint8]
+    table: pd.DataFrame
+    origin: Json = field(default_factory=dict)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal, read in pieces."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def held_out(workspace: Workspace, run: Run, part: str | None = None) -> LabelledImages:
+    """The images that a run never learnt from, in the data set's order.
+
+    Args:
+        workspace: The lab.
+        run: The run.
+        part: Part of its split; by default `test` where there is one, else `validation`.
+    """
+    part = part or ("test" if "test" in load_split(workspace, run.split).parts else "validation")
+    table = split_table(workspace, run.split)
+    chosen = table[table["part"] == part].sort_values("row", ignore_index=True)
+    return LabelledImages(part, open_images(workspace, run.dataset), chosen[["row", "image_id", "label"]])
+
+
+def _class_names_in(file: Path) -> tuple[str, ...] | None:
+    """The class names that an npz file carries, as those that the lab exports do."""
+    with open_arrays(file) as arrays:
+        stored = arrays.get("class_names")
+        if stored is None or stored.dtype.kind != "U" or len(stored.shape) != 1:
+            return None
+        return tuple(str(name) for chunk in stored.chunks() for name in chunk)
+
+
+def _labels_of_run(
+    labels: NDArray[np.int64], named: tuple[str, ...], run: Run, file: Path
+) -> NDArray[np.int64]:
+    """Labels of a file in the run's own order of classes."""
+    ours = run.class_names
+    if set(named) == set(ours) and len(named) == len(ours):
+        return np.array([ours.index(name) for name in named], dtype=np.int64)[labels]
+    # A file without names has its classes called 0, 1, ..: they are then taken in the run's order.
+    if named == tuple(str(number) for number in range(len(ours))):
+        return labels
+    raise WbcError(
+        f"The classes of {file.name} are not those of run {run.id}.",
+        expected=f"{len(ours)} classes: {', '.join(ours)}",
+        got=f"{len(named)}: {', '.join(named[:20])}",
+        fix="Evaluate on a file with the same classes.",
+    )
+
+
+@contextmanager
+def labelled_file(workspace: Workspace, file: Path, run: Run) -> Iterator[LabelledImages]:
+    """Open a file of labelled images for a while, by the rules of an import and without keeping it.
+
+    Args:
+        workspace: The lab, whose scratch folder holds the pixels meanwhile.
+        file: An npz file; its labels are in the run's order of classes unless it carries `class_names`.
+        run: The run; its image size is what the images are brought to, its classes must be the file's.
+
+    Raises:
+        WbcError: It is no npz file or a broken one, or its classes are others.
+    """
+    if file.suffix.lower() != ".npz" or not file.is_file():
+        raise WbcError(
+            f"{file.name} cannot be evaluated on.",
+            expected="an npz file with images and labels",
+            fix="`wbc clean DATASET --export FILE.npz` writes one.",
+        )
+    workspace.scratch_dir.mkdir(parents=True, exist_ok=True)
+    # Named like every scratch file, so that what a killed process leaves is found and removed.
+    with TemporaryDirectory(prefix=f"{os.getpid()}-", dir=workspace.scratch_dir) as scratch:
+        inner = Workspace(scratch)
+        height, width, _ = run.image_shape
+        dataset = import_source(inner, file, name="file", size=height if height == width else None).dataset
+        table = load_table(inner, dataset.id)[["row", "image_id", "label"]]
+        named = _class_names_in(file) or dataset.class_names
+        table["label"] = _labels_of_run(table["label"].to_numpy(dtype=np.int64), named, run, file)
+        origin = {"file": file.name, "file_sha256": sha256_of(file)}
+        yield LabelledImages("file", open_images(inner, dataset.id), table, origin)
+
+
+@contextmanager
+def _images_for(workspace: Workspace, run: Run, data: Path | None) -> Iterator[LabelledImages]:
+    if data is None:
+        yield held_out(workspace, run)
+    else:
+        with labelled_file(workspace, data, run) as labelled:
+            yield labelled
+
+
+def evaluate_run(
+    workspace: Workspace,
+    run_id: str,
+    *,
+    data: Path | None = None,
+    tta: bool = False,
+    progress: Progress = silent,
+) -> Json:
+    """Evaluate the best model of a run and save the report with its predictions.
+
+    Args:
+        workspace: The lab.
+        run_id: Id of the run.
+        data: An npz file of labelled images to evaluate on; by default the held-out part of the run's split
+            (test if there is one, else validation).
+        tta: Whether to average over the symmetries of every image (test-time augmentation).
+        progress: Where to report.
+
+    Returns:
+        The report: the figures of `scoring.score`, and where they come from: run, dataset, split, prepared,
+        SHA-256 of the model, part (`test`, `validation` or `file`), parameters, `file_size_bytes`,
+        `training_seconds` and `seconds` (of this evaluation).
+
+    Raises:
+        WbcError: No such run, no model yet, or a file that cannot be used.
+    """
+    from wbc_core.training.predict import load_model, predict_probabilities
+
+    started = time.monotonic()
+    run = load_run(workspace, run_id)
+    progress(0.0, "Loading the model")
+    model = load_model(workspace, run_id)
+    path = workspace.run_dir(run_id) / "best.keras"
+    with _images_for(workspace, run, data) as labelled:
+        rows = labelled.table["row"].to_numpy(dtype=np.int64)
+        labels = labelled.table["label"].to_numpy(dtype=np.int64)
+        probabilities = predict_probabilities(
+            model, labelled.images, tta, part_of(progress, 0.05, 0.95), rows=rows
+        )
+        image_ids = labelled.table["image_id"].tolist()
+        predictions = predictions_table(rows, image_ids, labels, probabilities, run.class_names)
+        report: Json = {
+            "run": run.id,
+            "backbone": run.backbone,
+            "dataset": run.dataset,
+            "split": run.split,
+            "prepared": run.prepared,
+            "model_sha256": sha256_of(path),
+            "part": labelled.part,
+            "tta": tta,
+            **labelled.origin,
+            "classes": list(run.class_names),
+            **score(labels, probabilities, run.class_names),
+            "parameters": run.parameters,
+            "file_size_bytes": path.stat().st_size,
+            "training_seconds": run.seconds,
+            "seconds": time.monotonic() - started,
+            "created": now(),
+        }
+    save_report(workspace, report, predictions)
+    progress(1.0, f"Evaluated {len(predictions):,} images")
+    return report
