@@ -1,0 +1,290 @@
+"""Charts of the Results pages: a confusion matrix to click, calibration, cost, differences."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import plotly.graph_objects as go
+
+from app.components import charts
+
+Scale = Literal["counts", "row", "column"]
+_AXIS = {
+    "counts": "predicted (images)",
+    "row": "predicted (% of the true class)",
+    "column": "predicted (% of the predicted class)",
+}
+_CLICK_AREA = 44
+
+
+def _shares(counts: np.ndarray, scale: Scale) -> np.ndarray:
+    if scale == "counts":
+        return counts
+    totals = counts.sum(axis=1 if scale == "row" else 0, keepdims=True)
+    return np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0) * 100
+
+
+def _cell_text(count: float, share: float, scale: Scale) -> str:
+    if count == 0:
+        return ""
+    if scale == "counts":
+        return f"{count:,.0f}"
+    # Two digits are what a cell holds on a narrow screen; three are told on hover.
+    return f"{share:.0f}" if share >= 9.95 else f"{share:.1f}"
+
+
+def confusion(
+    matrix: Sequence[Sequence[int]],
+    class_names: Sequence[str],
+    *,
+    scale: Scale = "row",
+    chosen: tuple[int, int] | None = None,
+    height: int = 500,
+) -> go.Figure:
+    """A confusion matrix whose cells can be clicked.
+
+    A heatmap gives Streamlit no selection, so invisible square markers lie over its cells; each carries
+    (true, predicted) as custom data.
+
+    Args:
+        matrix: Counts, [true][predicted].
+        class_names: The classes, in the lab's order.
+        scale: Counts, or per cent of the true class (`row`) or of the predicted class (`column`).
+        chosen: The cell to outline.
+        height: In pixels.
+    """
+    counts = np.asarray(matrix, dtype=float)
+    shown = _shares(counts, scale)
+    places = range(len(class_names))
+    cells = [(true, predicted) for true in places for predicted in places]
+    # The diagonal would drown the errors: colour follows the square root, text and hover say the numbers.
+    depth = np.sqrt(np.nan_to_num(shown) / (np.nanmax(shown, initial=0.0) or 1.0))
+    heat = go.Heatmap(
+        z=depth,
+        x=list(places),
+        y=list(places),
+        zmin=0,
+        zmax=1,
+        text=[
+            [_cell_text(counts[true, predicted], shown[true, predicted], scale) for predicted in places]
+            for true in places
+        ],
+        texttemplate="%{text}",
+        colorscale=[list(stop) for stop in charts.VIOLETS],
+        xgap=2,
+        ygap=2,
+        showscale=False,
+        hoverinfo="skip",
+    )
+    squares = go.Scatter(
+        x=[predicted for _, predicted in cells],
+        y=[true for true, _ in cells],
+        customdata=[list(cell) for cell in cells],
+        mode="markers",
+        marker={"symbol": "square", "size": _CLICK_AREA, "color": charts.ACCENT, "opacity": 0},
+        selected={"marker": {"opacity": 0}},
+        unselected={"marker": {"opacity": 0}},
+        text=[_cell_hover(counts, cell, class_names) for cell in cells],
+        hovertemplate="%{text}<extra></extra>",
+    )
+    ticks = {"tickvals": list(places), "ticktext": list(class_names), "showgrid": False}
+    edge = [-0.5, len(class_names) - 0.5]
+    figure = charts.figure(
+        heat,
+        squares,
+        height=height,
+        showlegend=False,
+        hovermode="closest",
+        clickmode="event+select",
+        dragmode=False,
+        xaxis={**ticks, "title": _AXIS[scale], "range": edge, "fixedrange": True, "tickangle": -40},
+        yaxis={**ticks, "title": "true", "range": edge[::-1], "fixedrange": True},
+    )
+    if chosen is not None:
+        true, predicted = chosen
+        figure.add_shape(
+            type="rect",
+            x0=predicted - 0.48,
+            x1=predicted + 0.48,
+            y0=true - 0.48,
+            y1=true + 0.48,
+            line={"color": charts.DECISION, "width": 3},
+        )
+    return figure
+
+
+def _cell_hover(counts: np.ndarray, cell: tuple[int, int], class_names: Sequence[str]) -> str:
+    true, predicted = cell
+    number, of_true, of_predicted = counts[cell], counts[true].sum(), counts[:, predicted].sum()
+    verb = "recognised" if true == predicted else f"taken for {class_names[predicted]}"
+    lines = [f"<b>{class_names[true]}</b> {verb}: {number:,.0f} images"]
+    if of_true:
+        lines.append(f"{100 * number / of_true:.3g} % of all {class_names[true]}")
+    if of_predicted:
+        lines.append(f"{100 * number / of_predicted:.3g} % of what was predicted as {class_names[predicted]}")
+    return "<br>".join(lines)
+
+
+def _whiskers(
+    values: Sequence[float], ends: Sequence[Sequence[float] | None], scale: float
+) -> dict[str, Any]:
+    pairs = [interval or (value, value) for value, interval in zip(values, ends, strict=True)]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [scale * (high - value) for value, (_, high) in zip(values, pairs, strict=True)],
+        "arrayminus": [scale * (value - low) for value, (low, _) in zip(values, pairs, strict=True)],
+        "thickness": 1.5,
+        "width": 4,
+        "color": charts.NEUTRAL,
+    }
+
+
+def reliability(bins: Sequence[Mapping[str, Any]], *, height: int = 360) -> go.Figure:
+    """A reliability diagram: accuracy against confidence with intervals; on the diagonal it is honest.
+
+    Args:
+        bins: Reliability bins of a report.
+        height: In pixels.
+    """
+    confidence = [entry["confidence"] for entry in bins]
+    right = [entry["accuracy"] for entry in bins]
+    images = np.array([entry["images"] for entry in bins], dtype=float)
+    # Area tells the number of images; never so small that it cannot be hovered.
+    sizes = 6 + 22 * np.sqrt(images / images.max(initial=1.0))
+    diagonal = go.Scatter(
+        x=[0, 100],
+        y=[0, 100],
+        mode="lines",
+        line={"color": charts.NEUTRAL, "dash": "dash", "width": 1.5},
+        hoverinfo="skip",
+    )
+    points = go.Scatter(
+        x=[100 * value for value in confidence],
+        y=[100 * value for value in right],
+        error_y=_whiskers(right, [entry["accuracy_ci"] for entry in bins], 100),
+        mode="markers",
+        marker={"size": sizes, "color": charts.ACCENT, "opacity": 0.85, "line": {"width": 0}},
+        customdata=images,
+        hovertemplate="confidence %{x:.3g} %, right %{y:.3g} %, %{customdata:,} images<extra></extra>",
+    )
+    return charts.figure(
+        diagonal,
+        points,
+        height=height,
+        showlegend=False,
+        xaxis={"title": "mean confidence (%)", "range": [-2, 103]},
+        yaxis={"title": "predictions that are right (%)", "range": [-2, 103]},
+    )
+
+
+def run_colours(names: Sequence[str]) -> dict[str, str]:
+    """One colour a run, the same in every chart of a comparison.
+
+    Taken from the far end of the palette, so that few runs never wear the colour of a class.
+    """
+    palette = list(charts.class_colours([str(place) for place in range(12)]).values())[::-1]
+    return {name: palette[place % len(palette)] for place, name in enumerate(names)}
+
+
+def cost(runs: Sequence[Mapping[str, Any]], figure: str, *, x_title: str, height: int = 340) -> go.Figure:
+    """Accuracy with its interval against what a run costs, on a logarithmic axis.
+
+    Args:
+        runs: Entries of a comparison; those without the figure are left out.
+        figure: `parameters` or `training_seconds`.
+        x_title: Of the horizontal axis, with its unit.
+        height: In pixels.
+    """
+    colours = run_colours([run["name"] for run in runs])
+    traces = [
+        go.Scatter(
+            x=[run[figure]],
+            y=[100 * run["accuracy"]],
+            error_y=_whiskers([run["accuracy"]], [run["accuracy_ci"]], 100),
+            name=run["name"],
+            mode="markers",
+            marker={"size": 12, "color": colours[run["name"]]},
+            hovertemplate="%{x:,.4g}, accuracy %{y:.3g} %",
+        )
+        for run in runs
+        if run[figure] and run["accuracy"] is not None
+    ]
+    return charts.figure(
+        *traces,
+        height=height,
+        xaxis={"title": x_title, "type": "log"},
+        yaxis={"title": "accuracy (%)"},
+    )
+
+
+def class_f1(
+    scores: Mapping[str, Mapping[str, Mapping[str, Any]]], class_names: Sequence[str], *, height: int = 380
+) -> go.Figure:
+    """F1 of every class, one bar a run with its interval; an undefined F1 is left out, never drawn as 0.
+
+    Args:
+        scores: Run name to the `per_class` part of its report.
+        class_names: The classes, in the lab's order.
+        height: In pixels.
+    """
+    colours = run_colours(list(scores))
+    traces = []
+    for name, classes in scores.items():
+        known = [label for label in class_names if classes[label]["f1"] is not None]
+        values = [classes[label]["f1"] for label in known]
+        traces.append(
+            go.Bar(
+                x=known,
+                y=[100 * value for value in values],
+                error_y=_whiskers(values, [classes[label]["f1_ci"] for label in known], 100),
+                name=name,
+                marker={"color": colours[name]},
+                hovertemplate="%{x}: F1 %{y:.3g} %",
+            )
+        )
+    return charts.figure(
+        *traces,
+        height=height,
+        barmode="group",
+        xaxis={"categoryorder": "array", "categoryarray": list(class_names)},
+        yaxis={"title": "F1 (%)", "range": [0, 103]},
+    )
+
+
+def differences(pairs: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> go.Figure:
+    """Accuracy differences of all pairs with their intervals; one that crosses 0 shows no difference.
+
+    Args:
+        pairs: Pairs of a comparison.
+        names: Run id to its name.
+    """
+    values = {
+        f"{names[pair['b']]} - {names[pair['a']]}": (
+            100 * pair["accuracy_difference"],
+            100 * pair["accuracy_difference_ci"][0],
+            100 * pair["accuracy_difference_ci"][1],
+        )
+        for pair in pairs
+        if pair["accuracy_difference"] is not None
+    }
+    figure = charts.interval_bars(
+        values, x_title="difference of accuracy (points)", height=120 + 34 * len(values)
+    )
+    figure.add_vline(x=0, line={"color": charts.NEUTRAL, "dash": "dash", "width": 1.5})
+    return figure
+
+
+def differential(
+    counts: Sequence[Mapping[str, Any]], class_names: Sequence[str], *, height: int = 320
+) -> go.Figure:
+    """Share of each class among predicted pictures, with its interval.
+
+    Args:
+        counts: Lines of a differential count.
+        class_names: The classes, in the lab's order.
+        height: In pixels.
+    """
+    colours = charts.class_colours(class_names)
+    values = {line["class"]: tuple(100 * line[end] for end in ("share", "low", "high")) for line in counts}
+    return charts.interval_bars(values, x_title="share of pictures (%)", colours=colours, height=height)

@@ -1,0 +1,181 @@
+"""The parts of the Predict page: pictures in, classes, differential count and CSV out."""
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app import results_cache, state
+from app.components import charts, charts_results
+from app.components.gallery import Item, gallery
+from app.components.page import percent, thousands
+from app.components.results_text import share_with_interval
+from wbc_core.errors import WbcError
+from wbc_core.evaluation import predictions as core
+from wbc_core.jobs import queue
+from wbc_core.records import Job
+from wbc_core.training.runs import Run
+
+TYPES = ["png", "jpg", "jpeg", "tif", "tiff", "bmp", "webp", "gif", "zip", "npz"]
+_SHOWN = 60
+_CHUNK_BYTES = 8 << 20
+_ALL = "all classes"
+
+
+def _keep(uploads: Sequence[Any]) -> Path:
+    """Write uploads where the job finds them; one archive stands for itself, pictures go into a folder."""
+    folder = state.workspace().uploads_dir / f"predict-{secrets.token_hex(8)}"
+    folder.mkdir(parents=True)
+    for number, upload in enumerate(uploads, 1):
+        # The last part of the user's name is kept to be shown; the number keeps equal names apart.
+        name = Path(upload.name.replace("\\", "/")).name.lstrip(".") or "picture"
+        path = folder / (f"{number:04d}-{name}" if len(uploads) > 1 else name)
+        with path.open("wb") as file:
+            while chunk := upload.read(_CHUNK_BYTES):
+                file.write(chunk)
+    return folder / path.name if len(uploads) == 1 else folder
+
+
+def source_form(run: Run) -> None:
+    """Draw the choice of pictures and the button that queues their prediction."""
+    way = st.segmented_control(
+        "Where the pictures are",
+        ["On this computer", "On the server"],
+        default="On this computer",
+        required=True,
+        key="predict-way",
+    )
+    source: Path | None = None
+    uploads: Sequence[Any] = ()
+    if way == "On this computer":
+        uploads = st.file_uploader(
+            "Pictures",
+            type=TYPES,
+            accept_multiple_files=True,
+            help="Pictures, or one zip or npz file. Uploads pass through the server's memory: give a path "
+            "for thousands of pictures.",
+        )
+    else:
+        text = st.text_input(
+            "Path",
+            placeholder="/data/smear-12",
+            key="predict-path",
+            help="A picture, a folder, a zip or an npz file on the server; read where it lies.",
+        )
+        source = Path(text.strip()).expanduser() if text.strip() else None
+    tta = st.toggle(
+        "Average over turned and mirrored views", help="Somewhat more accurate, eight times as slow."
+    )
+    archives = [upload for upload in uploads if upload.name.lower().endswith((".zip", ".npz"))]
+    if archives and len(uploads) > 1:
+        st.error("Upload pictures, or one archive alone.", icon=":material/error:")
+        return
+    if st.button("Name the classes", type="primary", icon=":material/image_search:"):
+        if source is None and not uploads:
+            st.error("Give a path or choose pictures first.", icon=":material/error:")
+            return
+        out = state.workspace().home / "predictions" / f"{secrets.token_hex(8)}.csv"
+        out.parent.mkdir(parents=True, exist_ok=True)
+        kept = source or _keep(uploads)
+        _submit(run, kept, out, tta)
+
+
+def _submit(run: Run, source: Path, out: Path, tta: bool) -> None:
+    spec = {"run": run.id, "source": str(source), "out": str(out), "tta": tta}
+    try:
+        job = queue.submit(state.workspace(), "predict", spec)
+    except WbcError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    state.select("job", job.id)
+    st.rerun()
+
+
+def predicted(job: Job) -> pd.DataFrame | None:
+    """The predictions of a finished job, or None where its file is gone."""
+    path = Path(job.spec["out"])
+    return results_cache.predicted(str(path), path.stat().st_mtime_ns) if path.exists() else None
+
+
+def count(table: pd.DataFrame) -> None:
+    """Draw how many pictures were named as each class."""
+    counts = core.differential_count(table)
+    names = counts["class"].tolist()
+    charts.draw(charts_results.differential(counts.to_dict("records"), names), key="differential")
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "Class": names,
+                "Pictures": counts["images"],
+                "Share": [
+                    share_with_interval(line.share, (line.low, line.high)) for line in counts.itertuples()
+                ],
+            }
+        ),
+        hide_index=True,
+        height="content",
+        column_config={"Pictures": st.column_config.NumberColumn(format="localized")},
+    )
+    st.caption("95 % intervals (Wilson) know the number of pictures, not the errors of the model.")
+
+
+def pictures(job: Job, table: pd.DataFrame, run: Run) -> None:
+    """Draw the pictures with what they were named, the least certain first."""
+    names = list(table.columns[2:])
+    there = [name for name in names if (table["predicted"] == name).any()]
+    shown_class = st.selectbox("Show", [_ALL, *there], key="predicted-class", width=280)
+    ranked = core.least_certain(table, None if shown_class == _ALL else shown_class)
+    shown = ranked.head(_SHOWN)
+    sources = results_cache.pictures_of(job.spec["source"], tuple(shown["file"]), run.image_shape)
+    if not sources:
+        st.markdown(":gray[The pictures are no longer where they were.]")
+        return
+    number = thousands(len(ranked))
+    st.caption(
+        (f"The first {_SHOWN} of {number}" if len(ranked) > _SHOWN else number)
+        + " pictures, the least certain first"
+    )
+    items = [
+        Item(
+            row=place,
+            src=sources[line.file],
+            label=line.predicted,
+            badge=percent(line.confidence, 0),
+            mark=None,
+            title=f"{line.file}: {line.second}",
+            group=None,
+        )
+        for place, line in enumerate(shown.itertuples())
+        if line.file in sources
+    ]
+    gallery(items, key="predicted-pictures", class_names=names, actions=False, height=520)
+
+
+def left_out(job: Job) -> None:
+    """List the files that could not be read, and why."""
+    rejected = (job.result or {}).get("rejected") or []
+    if not rejected:
+        return
+    with st.expander(f"{thousands(len(rejected))} files could not be read", icon=":material/report:"):
+        st.dataframe(pd.DataFrame(rejected).rename(columns={"source": "File", "why": "Why"}), hide_index=True)
+
+
+def download(job: Job) -> None:
+    """Draw the button that downloads the CSV file."""
+    path = Path(job.spec["out"])
+    st.download_button(
+        "Download CSV",
+        path.read_bytes,
+        file_name=f"{plain_name(job)}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def plain_name(job: Job) -> str:
+    """Name of what was predicted, without its folder and ending."""
+    return Path(job.spec["source"]).stem or "predictions"

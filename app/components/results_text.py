@@ -1,0 +1,89 @@
+"""How figures of a report are written: three digits, the interval beside it, undefined where it is."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+UNDEFINED = "undefined"
+
+
+def _digits(value: float) -> str:
+    return f"{value:#.3g}".rstrip(".")
+
+
+def share(value: float | None) -> str:
+    """A share in per cent with three digits.
+
+    Example:
+        >>> share(0.97321), share(1.0), share(None)
+        ('97.3 %', '100 %', 'undefined')
+    """
+    return UNDEFINED if value is None else f"{_digits(100 * value)} %"
+
+
+def interval(ends: Sequence[float] | None) -> str:
+    """The ends of a 95 % interval, in per cent.
+
+    Example:
+        >>> interval([0.9612, 0.98]), interval(None)
+        ('96.1 to 98.0 %', '')
+    """
+    return "" if ends is None else f"{_digits(100 * ends[0])} to {_digits(100 * ends[1])} %"
+
+
+def share_with_interval(value: float | None, ends: Sequence[float] | None) -> str:
+    """A share with its 95 % interval in brackets.
+
+    Example:
+        >>> share_with_interval(0.973, [0.9612, 0.98])
+        '97.3 % (96.1 to 98.0)'
+    """
+    return share(value) if ends is None else f"{share(value)} ({interval(ends).removesuffix(' %')})"
+
+
+def points(value: float | None, ends: Sequence[float] | None) -> str:
+    """A difference in percentage points with its 95 % interval.
+
+    Example:
+        >>> points(0.0031, [-0.005, 0.011])
+        '+0.31 (-0.50 to +1.10)'
+    """
+    if value is None:
+        return UNDEFINED
+    return f"{100 * value:+.2f}" + (f" ({100 * ends[0]:+.2f} to {100 * ends[1]:+.2f})" if ends else "")
+
+
+def p_value(p: float) -> str:
+    """A p-value; very small ones are only bounded.
+
+    Example:
+        >>> p_value(0.4123), p_value(0.00001)
+        ('0.412', '< 0.001')
+    """
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def megabytes(size: int) -> str:
+    """A file size in MB with three digits."""
+    return f"{size / 1e6:.3g} MB"
+
+
+def class_scores(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The per-class scores of a report as lines of a table, each score with its interval."""
+    lines = []
+    for name in report["classes"]:
+        entry = report["per_class"][name]
+        scores = {
+            score.capitalize(): share_with_interval(entry[score], entry[f"{score}_ci"])
+            for score in ("precision", "recall", "specificity", "f1")
+        }
+        lines.append({"Class": name, "Images": entry["support"], **scores})
+    return lines
+
+
+def undefined_scores(report: Mapping[str, Any]) -> list[str]:
+    """Which scores of which classes are undefined, and why, one sentence a score."""
+    return [
+        f"{score.capitalize()} of {name} is undefined: {reason}."
+        for name in report["classes"]
+        for score, reason in report["per_class"][name]["undefined"].items()
+    ]

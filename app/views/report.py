@@ -1,0 +1,99 @@
+"""Report: what one run gets right, where it fails, and on which images."""
+
+import json
+
+import streamlit as st
+
+from app import results_cache, state
+from app.components import report_panels
+from app.components.job_panel import job_button, job_panel
+from app.components.page import begin, link
+from app.components.run_choice import choose_run
+from wbc_core.errors import WbcError
+from wbc_core.evaluation import browsing, reports
+from wbc_core.jobs import queue
+
+begin("Report", "See what a run gets right, where it fails, and on which images.")
+run = choose_run("Its report will show the scores of each class and the images behind every error.")
+workspace = state.workspace()
+
+job = None
+if state.current("job"):
+    try:
+        job = queue.get_job(workspace, state.current("job"))
+    except WbcError:
+        state.select("job", None)
+if job is not None and job.kind == "evaluate" and job.spec["run"] == run.id and job.state != "succeeded":
+    job_panel(job.id, title="Evaluating the run")
+
+names = reports.list_reports(workspace, run.id)
+if not names:
+    st.markdown(
+        "This run has no report yet. Evaluating it predicts the held-out images and scores every class."
+    )
+    if job_button("Evaluate", "evaluate", {"run": run.id}, type="primary", icon=":material/grading:"):
+        st.rerun()
+    st.stop()
+
+name = names[0]
+if len(names) > 1:
+    name = st.segmented_control(
+        "Evaluated on",
+        names,
+        default=names[0],
+        required=True,
+        key="part",
+        bind="query-params",
+        format_func=lambda part: part.replace("-tta", ", averaged views"),
+    )
+if reports.is_outdated(workspace, run.id, name):
+    st.warning("The model was trained further after this report.", icon=":material/history:")
+    if job_button("Evaluate again", "evaluate", {"run": run.id}, icon=":material/grading:"):
+        st.rerun()
+
+report = results_cache.report(run.id, name)
+report_panels.headline(report)
+
+matrix, images = st.columns([3, 2], gap="large")
+with matrix:
+    st.subheader("What is taken for what", anchor=False)
+    cell = report_panels.matrix(report)
+with images:
+    if report["part"] == "file":
+        st.markdown(":gray[The images of a file that was evaluated are not kept.]")
+    else:
+        report_panels.cell_gallery(report, name, cell)
+
+st.subheader("Classes", anchor=False)
+report_panels.class_table(report)
+
+calibration, errors = st.columns(2, gap="large")
+with calibration:
+    st.subheader("Does it know when it is wrong?", anchor=False)
+    report_panels.calibration(report)
+with errors:
+    st.subheader("Most confident errors", anchor=False)
+    if report["part"] != "file":
+        report_panels.confident_errors(report, name)
+
+report_panels.further_figures(report)
+with st.container(horizontal=True):
+    st.download_button(
+        "Download predictions",
+        lambda: browsing.named_predictions(
+            results_cache.report_predictions(run.id, name), report["classes"]
+        ).to_csv(index=False),
+        file_name=f"{run.id}-{name}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    st.download_button(
+        "Download report",
+        lambda: json.dumps(report, indent=2),
+        file_name=f"{run.id}-{name}.json",
+        mime="application/json",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    link("compare", "Compare with other runs")

@@ -1,0 +1,76 @@
+"""The Compare page: verdicts in words, refusals, missing reports."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.results_lab import add_report, add_run, build_dataset, build_split
+from wbc_core.jobs import queue
+from wbc_core.records import Dataset, PreparedSet
+from wbc_core.workspace import Workspace
+
+ONE, TWO = "job-00000000000a", "job-00000000000b"
+
+
+@pytest.fixture
+def page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("WBC_HOME", str(workspace.home))
+    return AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/compare.py")
+
+
+@pytest.fixture
+def dataset(workspace: Workspace) -> Dataset:
+    return build_dataset(workspace, per_class=(200, 150, 100))
+
+
+@pytest.fixture
+def prepared(workspace: Workspace, dataset: Dataset) -> PreparedSet:
+    return build_split(workspace, dataset)[1]
+
+
+def shown(page: AppTest) -> str:
+    kinds = (page.markdown, page.warning, page.subheader, page.caption)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def test_one_run_is_not_enough(workspace: Workspace, page: AppTest, prepared: PreparedSet) -> None:
+    add_report(workspace, add_run(workspace, prepared, ONE), right=0.9)
+    page.run()
+    assert not page.exception
+    assert "A comparison needs two runs with reports" in shown(page)
+
+
+def test_two_runs_are_compared_in_words(workspace: Workspace, page: AppTest, prepared: PreparedSet) -> None:
+    add_report(workspace, add_run(workspace, prepared, ONE, learning_rate=0.01), right=0.6)
+    add_report(workspace, add_run(workspace, prepared, TWO, backbone="mobilenet_v3_small"), right=0.95)
+    page.run()
+    assert not page.exception
+    assert "is better than cnn" in shown(page).replace("\\", "")
+    table = page.dataframe[0].value
+    assert set(table["Run"]) == {"cnn", "mobilenet_v3_small"}
+    assert "Learning rate" in table.columns
+    assert "Settings that differ: learning rate" in shown(page)
+    assert "of 225 images" in shown(page)
+
+
+def test_runs_of_different_splits_are_refused_in_words(
+    workspace: Workspace, page: AppTest, prepared: PreparedSet, dataset: Dataset
+) -> None:
+    add_report(workspace, add_run(workspace, prepared, ONE), right=0.9)
+    add_report(workspace, add_run(workspace, build_split(workspace, dataset, seed=1)[1], TWO), right=0.9)
+    page.run()
+    runs = page.multiselect(key="runs")
+    runs.set_value(runs.options).run()
+    assert not page.exception
+    assert "different splits" in shown(page)
+
+
+def test_a_run_without_report_offers_to_evaluate_it(
+    workspace: Workspace, page: AppTest, prepared: PreparedSet
+) -> None:
+    add_report(workspace, add_run(workspace, prepared, ONE), right=0.9)
+    add_run(workspace, prepared, TWO)
+    page.run()
+    assert not page.exception
+    page.button(key=f"evaluate-{TWO}").click().run()
+    (job,) = queue.list_jobs(workspace)
+    assert (job.kind, job.spec) == ("evaluate", {"run": TWO})

@@ -1,0 +1,106 @@
+"""The Report page: empty state, figures, the images of a cell by select box and URL, undefined said so."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.results_lab import NAMES, add_report, add_run, build_dataset, build_split
+from wbc_core.evaluation.reports import load_predictions
+from wbc_core.jobs import queue
+from wbc_core.training.runs import Run
+from wbc_core.workspace import Workspace
+
+RUN = "job-0123456789ab"
+
+
+@pytest.fixture
+def page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("WBC_HOME", str(workspace.home))
+    return AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/report.py")
+
+
+@pytest.fixture
+def run(workspace: Workspace) -> Run:
+    return add_run(workspace, build_split(workspace, build_dataset(workspace))[1], RUN)
+
+
+def shown(page: AppTest) -> str:
+    kinds = (page.markdown, page.warning, page.subheader, page.caption)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def test_without_runs_the_page_says_what_to_do(workspace: Workspace, page: AppTest) -> None:
+    build_dataset(workspace)
+    page.run()
+    assert not page.exception
+    assert "No run has finished an epoch yet" in shown(page)
+
+
+def test_a_run_without_report_is_evaluated_by_a_job(workspace: Workspace, page: AppTest, run: Run) -> None:
+    page.run()
+    assert not page.exception
+    assert "This run has no report yet" in shown(page)
+    next(button for button in page.button if button.label == "Evaluate").click().run()
+    assert not page.exception
+    (job,) = queue.list_jobs(workspace)
+    assert (job.kind, job.spec) == ("evaluate", {"run": RUN})
+
+
+def test_figures_and_the_commonest_error_are_shown(workspace: Workspace, page: AppTest, run: Run) -> None:
+    report = add_report(workspace, run, right=0.7)
+    page.run()
+    assert not page.exception
+    accuracy = next(metric for metric in page.metric if metric.label == "Accuracy")
+    assert accuracy.value == f"{100 * report['accuracy']:.1f} %"
+    assert " to " in accuracy.delta
+    confusion = report["confusion"]
+    worst = max((confusion[i][j], NAMES[i], NAMES[j]) for i in range(3) for j in range(3) if i != j)
+    assert f"{worst[1]} taken for {worst[2]}".capitalize() in shown(page)
+    assert len(page.dataframe[0].value) == len(NAMES)
+
+
+def test_a_shared_link_opens_the_same_cell(workspace: Workspace, page: AppTest, run: Run) -> None:
+    add_report(workspace, run, right=0.7)
+    page.query_params["cell"] = "1-1"
+    page.query_params["run"] = RUN
+    page.run()
+    assert not page.exception
+    assert "Lymphocyte recognised" in shown(page)
+    images = (load_predictions(workspace, RUN)[["label", "predicted"]] == 1).all(axis=1).sum()
+    assert f"{images} images, the least probable true class first" in shown(page)
+
+
+def test_another_cell_is_chosen_in_the_select_box(workspace: Workspace, page: AppTest, run: Run) -> None:
+    add_report(workspace, run, right=0.7)
+    page.run()
+    page.selectbox(key=f"cell-{RUN}").select((2, 2)).run()
+    assert not page.exception
+    assert "Platelet recognised" in shown(page)
+    assert page.query_params["cell"] == "2-2"
+
+
+@pytest.mark.parametrize("cell", ["9-9", "x", "1", "-1-0"])
+def test_a_wrong_link_falls_back(workspace: Workspace, page: AppTest, run: Run, cell: str) -> None:
+    add_report(workspace, run, right=0.7)
+    page.query_params["cell"] = cell
+    page.run()
+    assert not page.exception
+    assert "taken for" in shown(page)
+
+
+def test_undefined_scores_are_said_to_be_undefined(workspace: Workspace, page: AppTest, run: Run) -> None:
+    add_report(workspace, run, right=1.1, never=2)
+    page.run()
+    assert not page.exception
+    table = page.dataframe[0].value
+    assert table["Precision"].tolist()[2] == "undefined"
+    assert table["Recall"].tolist()[2].startswith("0.00 %")
+    assert "Precision of platelet is undefined: no image was predicted as this class" in shown(page).replace(
+        "\\", ""
+    )
+
+
+def test_a_faultless_run_has_no_errors_to_show(workspace: Workspace, page: AppTest, run: Run) -> None:
+    add_report(workspace, run, right=1.1)
+    page.run()
+    assert not page.exception
+    assert "Every image was named right" in shown(page)
