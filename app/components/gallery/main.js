@@ -138,12 +138,15 @@ class Gallery {
     this.decide("relabel", label, true);
   }
 
-  // With nothing in focus the keys still belong to the grid that takes decisions.
+  // With nothing in focus the keys still belong to the grid that takes decisions; from a button or a tab of the
+  // page only the letters do.
   pageKey(event) {
-    const target = event.composedPath()[0];
+    const [target] = event.composedPath();
+    if (!this.data?.actions || event.composedPath().includes(this.root)) return;
+    if (document.querySelector("[role=dialog]")) return;
     const nowhere = target === document.body || target === document.documentElement;
-    if (!nowhere || !this.data?.actions || document.querySelector("[role=dialog]")) return;
-    this.key(event);
+    const written = target.closest?.("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]");
+    if (nowhere || (!written && "kdruz?".includes(event.key))) this.key(event);
   }
 
   key(event) {

@@ -1,0 +1,161 @@
+"""The real server, started as a person starts it, and a real browser driven by Playwright."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from wbc_core.curation import review
+from wbc_core.curation.scan import scan
+from wbc_core.datasets.store import DatasetWriter
+from wbc_core.datasets.synthetic import build_demo_dataset, draw_cells
+from wbc_core.records import Dataset, Decision
+from wbc_core.workspace import Workspace
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium")
+BROWSER_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HOSTILE = "<img src=x onerror=window.owned=1>"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A workspace and the server that shows it."""
+
+    workspace: Workspace
+    url: str
+    process_id: int
+
+    def decisions(self, dataset: Dataset) -> dict[int, Decision]:
+        """The decisions that stand, by row."""
+        return review.effective_decisions(self.workspace, dataset.id)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+@contextmanager
+def serve(home: Path, log: Path) -> Iterator[Lab]:
+    """Start the server from the root of the repository, as the README says, and end it."""
+    port = _free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py"]
+    command += ["--server.address", "127.0.0.1", "--server.port", str(port), "--server.headless", "true"]
+    environment = {**os.environ, "WBC_HOME": str(home)}
+    environment.pop("PYTHONPATH", None)
+    url = f"http://127.0.0.1:{port}"
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        try:
+            until = time.monotonic() + 60
+            while not _answers(url):
+                if server.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError(f"The server did not start:\n{log.read_text()}")
+                time.sleep(0.1)
+            yield Lab(Workspace(home), url, server.pid)
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's chromium, headless."""
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium here; install Debian's package")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_OPTIONS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab with the demo data set, scanned, and one whose class names are hostile."""
+    folder = tmp_path_factory.mktemp("lab")
+    workspace = Workspace(folder / "workspace")
+    labels = np.arange(24) % 2
+    with DatasetWriter(workspace, "hostile <b>set</b>", (HOSTILE, "cell"), (96, 96, 3)) as writer:
+        images = draw_cells(np.random.default_rng(1), labels)
+        writer.append(images, labels, [f"{HOSTILE}.png"] * 24, np.full((24, 2), 96))
+        scan(workspace, writer.finish(HOSTILE).id)
+    scan(workspace, build_demo_dataset(workspace, images=240).id)
+    with serve(workspace.home, folder / "server.log") as running:
+        yield running
+
+
+def _named(lab: Lab, start: str) -> Dataset:
+    from wbc_core.datasets.store import list_datasets
+
+    return next(dataset for dataset in list_datasets(lab.workspace) if dataset.name.startswith(start))
+
+
+@pytest.fixture
+def demo(lab: Lab) -> Iterator[Dataset]:
+    """The demo data set; what a test decides is taken back after it."""
+    dataset = _named(lab, "demo")
+    yield dataset
+    review.undo(lab.workspace, dataset.id, 10_000, who="test")
+
+
+@pytest.fixture
+def hostile(lab: Lab) -> Dataset:
+    """The data set with hostile names."""
+    return _named(lab, "hostile")
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, lab: Lab) -> Iterator[Open]:
+    """A function that opens a path of the lab in a window of its own."""
+    contexts = []
+
+    def open_path(path: str, **options: object) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.goto(lab.url + path)
+        page.locator(".stMainBlockContainer h1").wait_for()
+        return page
+
+    yield open_path
+    for context in contexts:
+        context.close()
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout: float = 15) -> None:
+    """Wait for something that another process does."""
+    until = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < until, f"waited in vain: {what}"
+        time.sleep(0.05)
