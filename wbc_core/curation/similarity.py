@@ -41,7 +41,7 @@ _FARTHEST = 20.0
 _LEARNT_FROM = 256
 _LEAST_CORRELATION = 0.7
 _LEAST_TANGENT_CORRELATION = 0.96
-_BLOCK = 4096
+_BLOCK = 1024
 
 FloatArray = NDArray[np.float32]
 
@@ -197,7 +197,7 @@ def _tangents(thumbnails: NDArray[np.uint8]) -> FloatArray:
 
 def _explained(basis: FloatArray, spectra: FloatArray) -> FloatArray:
     """Correlation of n spectra of unit length with the nearest point of n tangent planes."""
-    coordinates = np.einsum("nkd,nd->nk", basis, spectra.reshape(len(spectra), -1))
+    coordinates = np.einsum("nkd,nd->nk", basis, spectra.reshape(len(spectra), basis.shape[2]))
     return np.asarray(np.sqrt((coordinates**2).sum(axis=1)), dtype=np.float32)
 
 
@@ -218,11 +218,10 @@ def candidate_pairs(measurements: Measurements, images: NDArray[np.uint8], rows:
         return Pairs(none, none, none)
     one, other = _neighbours(measurements, images, rows)
     thumbnails = measurements.thumbnails[rows]
-    spectra = _spectrum(thumbnails, _ORDER)
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(rows), _BLOCK)]
+    tangents = np.concatenate([_tangents(thumbnails[block]) for block in blocks])
+    spectra = np.concatenate([_spectrum(thumbnails[block], _ORDER) for block in blocks])
     spectra /= np.sqrt((spectra**2).sum(axis=(1, 2)))[:, None, None] + 1.0
-    tangents = np.concatenate(
-        [_tangents(thumbnails[start : start + _BLOCK]) for start in range(0, len(rows), _BLOCK)]
-    )
     kept, symmetries = [none], [none]
     for start in range(0, len(one), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(one)))

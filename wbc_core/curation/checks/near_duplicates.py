@@ -155,7 +155,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
 NEAR_DUPLICATES = Check(
     name="near_duplicates",
     title="Near duplicates",
-    description="The same picture saved anew, resized, cropped, turned, mirrored or brightened; keep the best.",
+    description="The same picture saved anew, resized, cropped, turned or brightened; the sharpest stays.",
     threshold=_THRESHOLD,
     threshold_range=(60.0, 100.0),
     unit="percent correlation of the detail, laid over each other",
