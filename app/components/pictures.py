@@ -16,7 +16,7 @@ _STYLE = """<style>
 .wbc-scroll { overflow-x: auto; }
 .wbc-table { border-collapse: collapse; }
 .wbc-table th { text-align: left; font-size: .82rem; font-weight: 600; padding: 0 .6rem .4rem 0;
-  vertical-align: bottom; }
+  vertical-align: bottom; max-width: var(--size); }
 .wbc-table td { padding: 0 .6rem .7rem 0; vertical-align: top; }
 </style>"""
 

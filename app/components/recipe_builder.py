@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import state
 from wbc_core.augment.operations import OPERATIONS
+from wbc_core.augment.prepare import load_prepared
 from wbc_core.augment.recipe import (
     PRESETS,
     check_recipe,
@@ -45,8 +46,15 @@ def _start() -> None:
     chosen = st.selectbox("Start from", names, index=names.index("an2dl"), key="recipe", bind="query-params")
     if st.session_state.get(_LOADED) == chosen:
         return
+    # A reload or a link to a prepared set opens the recipe that made it.
+    prepared = (
+        None if _LOADED in st.session_state or "recipe" in st.query_params else state.current("prepared")
+    )
     try:
-        _fill(load_recipe(state.workspace(), chosen))
+        if prepared:
+            _fill(load_prepared(state.workspace(), prepared).recipe)
+        else:
+            _fill(load_recipe(state.workspace(), chosen))
     except WbcError as error:
         st.error(str(error))
     st.session_state[_LOADED] = chosen

@@ -68,7 +68,9 @@ with st.container(horizontal=True, gap="large"):
     st.metric("Train images now", thousands(sum(split.parts["train"])), width="content")
     st.metric("After the recipe", thousands(images), width="content")
     st.metric("On disk", f"{thousands(needed / 1e6)} MB", width="content")
+spec = {"split": split.id, "recipe": recipe.to_json()}
 ready = (state.workspace().prepared_dir(prepare.prepared_id(split.id, recipe)) / "prepared.json").exists()
+active = [job.spec for job in queue.active_jobs(state.workspace())]
 try:
     prepare.check_room(state.workspace(), 0 if ready else needed)
 except WbcError as error:
@@ -79,13 +81,8 @@ else:
             "This recipe is prepared for this split. It is in the list below.", icon=":material/check:"
         )
     else:
-        job_button(
-            f"Prepare {thousands(images)} images",
-            "prepare",
-            {"split": split.id, "recipe": recipe.to_json()},
-            type="primary",
-            icon=":material/save_as:",
-        )
+        label = f"Prepare {thousands(images)} images"
+        job_button(label, "prepare", spec, type="primary", icon=":material/save_as:", disabled=spec in active)
 job_id = state.current("job")
 job = next((entry for entry in queue.list_jobs(state.workspace()) if entry.id == job_id), None)
 if job is not None and job.kind == "prepare" and job.spec["split"] == split.id:
