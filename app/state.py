@@ -28,16 +28,17 @@ def current(kind: str) -> str | None:
     return st.query_params.get(kind) or st.session_state.get(_remembered(kind))
 
 
-def select(kind: str, identifier: str | None) -> None:
+def select(kind: str, identifier: str | None, *, keep_below: bool = False) -> None:
     """Work on another record from now on; what was chosen further down the chain is forgotten.
 
     Args:
         kind: One of `KINDS`.
         identifier: The record's id; None forgets the choice.
+        keep_below: Keep what is further down: it is known to be made from this record.
     """
     if identifier == current(kind):
         return
-    for name in (kind, *_BELOW.get(kind, ())):
+    for name in (kind, *(() if keep_below else _BELOW.get(kind, ()))):
         st.session_state.pop(_remembered(name), None)
         st.query_params.pop(name, None)
     if identifier:

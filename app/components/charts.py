@@ -52,9 +52,6 @@ def figure(*traces: Any, height: int = _HEIGHT, **layout: Any) -> go.Figure:
     return drawn
 
 
-_figure, _VIOLETS = figure, VIOLETS
-
-
 def draw(figure: go.Figure, *, key: str, **widget: Any) -> Any:
     """Draw a figure the lab's way: full width, no mode bar, in the page's theme.
 

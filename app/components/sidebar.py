@@ -5,7 +5,11 @@ import streamlit as st
 from app import cache, state
 from app.components.page import link
 from app.formatting import plain
+from wbc_core import splitting
+from wbc_core.augment import prepare
+from wbc_core.errors import WbcError
 from wbc_core.jobs import devices, queue
+from wbc_core.training import runs
 
 
 @st.cache_resource(show_spinner=False)
@@ -18,6 +22,18 @@ def _choose() -> None:
     state.select("dataset", st.session_state["dataset_picker"])
 
 
+def dataset_of_link() -> str | None:
+    """The data set behind the run, prepared set or split that a link names without its data set."""
+    readers = {"run": runs.load_run, "prepared": prepare.load_prepared, "split": splitting.load_split}
+    for kind, read in readers.items():
+        if identifier := state.current(kind):
+            try:
+                return str(read(state.workspace(), identifier).dataset)
+            except WbcError:
+                continue
+    return None
+
+
 def dataset_picker() -> None:
     """Draw the choice of data set; the newest is taken where the URL names none."""
     datasets = cache.datasets()
@@ -26,7 +42,9 @@ def dataset_picker() -> None:
     ids = [dataset.id for dataset in datasets]
     names = {dataset.id: f"{dataset.name} · {dataset.images:,}" for dataset in datasets}
     if state.current("dataset") not in ids:
-        state.select("dataset", ids[0])
+        linked = dataset_of_link()
+        known = linked in ids
+        state.select("dataset", linked if known else ids[0], keep_below=known)
     st.session_state["dataset_picker"] = state.current("dataset")
     st.selectbox("Data set", ids, format_func=names.get, key="dataset_picker", on_change=_choose)
 

@@ -11,8 +11,10 @@ from app.components.gallery import Ledger, Press
 from app.formatting import percent, plain, seconds, thousands
 from app.pages import PAGES
 from wbc_core.curation.review import decide
+from wbc_core.datasets.synthetic import build_demo_dataset
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset
+from wbc_core.splitting import make_split
 from wbc_core.workspace import Workspace
 
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
@@ -135,3 +137,13 @@ def test_the_ledger_retries_after_a_fault_but_not_after_a_refusal() -> None:
     assert ledger.last("tab") == 1
     ledger.write("tab", [press(1), press(2)], fault)
     assert written == ["fault", 2]
+
+
+def test_a_link_to_a_split_alone_finds_its_data_set_and_keeps_the_split(demo_dataset: Dataset) -> None:
+    split = make_split(Workspace.default(), demo_dataset.id)
+    build_demo_dataset(Workspace.default(), images=80, seed=1)
+    page = open_app(split=split.id)
+    assert not page.exception
+    assert page.query_params["dataset"] == demo_dataset.id
+    assert page.query_params["split"] == split.id
+    assert f"dataset={demo_dataset.id}&split={split.id}" in links(page)["split 70/30"]

@@ -42,6 +42,8 @@ class Gallery {
     this.setStateValue = setStateValue;
     this.data = data;
     this.root.classList.toggle("actions", data.actions);
+    // A mere picture strip has nothing to say about one picture.
+    this.root.classList.toggle("strip", !data.actions && data.items.every((item) => !item.title));
     this.grid.element.style.maxHeight = data.height ? `${data.height}px` : "";
     this.grid.element.style.setProperty("--tile", `${data.tile}px`);
     this.grid.confirm(this.outbox.acknowledge(data.written));
