@@ -16,7 +16,7 @@ from wbc_core.augment.operations import OPERATIONS, Drawn
 from wbc_core.augment.preview import draw_operation, part_of_draw
 from wbc_core.augment.recipe import check_recipe
 from wbc_core.balance import draw_plan, target_counts
-from wbc_core.balance.smote import Images, Rows, SmoteDraw, interpolate
+from wbc_core.balance.smote import Images, Rows, SmoteDraw, interpolate, release_pages
 from wbc_core.datasets.store import find_dataset, open_images
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, part_of, silent
@@ -172,6 +172,7 @@ def _write_images(
         for start in range(0, count, chunk):
             stop = min(count, start + chunk)
             originals = interpolate(images, balanced, start, stop)
+            release_pages(images)
             for block, changed in enumerate([originals, *_changed(originals, recipe, drawn, start, stop)]):
                 file.seek(offset + (block * count + start) * image_bytes)
                 _write(file, changed)

@@ -1,5 +1,6 @@
 """SMOTE on images: neighbours by blockwise float32 GEMM, samples as uint8, every draw kept."""
 
+import mmap
 from dataclasses import dataclass
 from typing import Self
 
@@ -51,6 +52,15 @@ class SmoteDraw:
             np.concatenate([draw.neighbour for draw in draws]),
             np.concatenate([draw.factor for draw in draws]),
         )
+
+
+def release_pages(images: Images) -> None:
+    """Give back the memory of the part of a memory-mapped array that was read; it is read anew when needed.
+
+    The system would do so only under pressure, and until then the whole file counts as this process's memory.
+    """
+    if isinstance(images.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        images.base.madvise(mmap.MADV_DONTNEED)
 
 
 def nearest_neighbours(images: Images, rows: Rows, k: int, progress: Progress = silent) -> Rows:
@@ -145,6 +155,7 @@ class _Nearest:
 def _centred(images: Images, rows: Rows, mean: NDArray[np.float32]) -> NDArray[np.float32]:
     block = images[rows].reshape(len(rows), -1).astype(np.float32)
     block -= mean
+    release_pages(images)
     return block
 
 
@@ -153,6 +164,7 @@ def _mean_image(images: Images, rows: Rows, block: int) -> NDArray[np.float64]:
     for start in range(0, len(rows), block):
         chunk = images[rows[start : start + block]]
         total += chunk.reshape(len(chunk), -1).sum(axis=0, dtype=np.int64)
+        release_pages(images)
     return total / len(rows)
 
 
