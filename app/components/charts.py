@@ -32,6 +32,8 @@ TEMPLATE = go.layout.Template(
         yaxis={"automargin": True, "zeroline": False},
     )
 )
+# Classes may be called 0 to 7: they are names all the same, and each is written.
+_NAMES = {"type": "category", "dtick": 1}
 _HEIGHT = 340
 
 
@@ -106,8 +108,8 @@ def bar_by_class(
         height=height,
         barmode="group",
         showlegend=nested,
-        xaxis={"title": unit},
-        yaxis={"autorange": "reversed", "title": None},
+        xaxis={"title": unit, "tickformat": ","},
+        yaxis={"autorange": "reversed", **_NAMES},
     )
 
 
@@ -152,8 +154,12 @@ def confusion_figure(
     return figure(
         trace,
         height=height,
-        xaxis={"title": "predicted" + (" (% of the true class)" if normalised else ""), "showgrid": False},
-        yaxis={"title": "true", "autorange": "reversed", "showgrid": False},
+        xaxis={
+            "title": "predicted" + (" (% of the true class)" if normalised else ""),
+            "showgrid": False,
+            **_NAMES,
+        },
+        yaxis={"title": "true", "autorange": "reversed", "showgrid": False, **_NAMES},
     )
 
 
@@ -240,6 +246,7 @@ def interval_bars(
             "autorange": "reversed",
             "categoryorder": "array",
             "categoryarray": list(values),
+            **_NAMES,
             "title": None,
         },
     )

@@ -21,8 +21,8 @@ def headline(dataset: Dataset) -> None:
         st.metric("Images", thousands(dataset.images), width="content")
         st.metric("Classes", len(dataset.class_names), width="content")
         st.metric("Size", f"{width} × {height} px", width="content")
-        st.metric("Smallest class", f"{smallest} · {thousands(counts[smallest])}", width="content")
-        st.metric("Largest class", f"{largest} · {thousands(counts[largest])}", width="content")
+        st.metric(f"Smallest: {plain(smallest)}", thousands(counts[smallest]), width="content")
+        st.metric(f"Largest: {plain(largest)}", thousands(counts[largest]), width="content")
     st.caption(
         f"Source: {plain(dataset.source)} · imported {dataset.created[:16].replace('T', ' ')} UTC · "
         f"{dataset.id}"
@@ -47,7 +47,7 @@ def samples(dataset: Dataset) -> None:
         )
         for row, picture in zip(rows, pictures, strict=True)
     ]
-    gallery(items, key="samples", class_names=dataset.class_names, actions=False, tile=88)
+    gallery(items, key="samples", class_names=dataset.class_names, actions=False, tile=84)
 
 
 def class_chart(dataset: Dataset) -> None:

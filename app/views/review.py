@@ -56,14 +56,14 @@ st.markdown(f":gray[{entry.description}]")
 if review_data.is_graded(check, cache.findings(dataset.id, check)):
     low, high = entry.threshold_range
     threshold = st.slider(
-        f"Threshold ({entry.unit})",
+        "Threshold",
         low,
         high,
         entry.threshold,
         key=f"threshold-{check}",
         on_change=_first_page,
         width=420,
-        help="Moves what is shown, from the scores of the last scan.",
+        help=f"In {entry.unit}. Moves what is shown, from the scores of the last scan.",
     )
     if threshold != entry.threshold:
         shown = review_data.cut(dataset.id, check, threshold)

@@ -1,5 +1,11 @@
 // Keys, buttons and dialogs, and the one function that Streamlit calls at every draw.
-const CHOICE_KEYS = "123456789abcefghijlmnopqrstvwxy";
+// Classes that are called 0 to 7 are chosen by their own digit, all others by their place.
+function choiceKeys(names) {
+  const own = names.map((name) => name.toLowerCase());
+  return own.every((name) => name.length === 1) && new Set(own).size === own.length
+    ? own
+    : [..."123456789abcdefghijklmnopqrstuvwxyz"];
+}
 
 class Gallery {
   constructor(root, store) {
@@ -121,13 +127,14 @@ class Gallery {
 
   choose() {
     if (!this.targets().length) return;
+    const keys = choiceKeys(this.data.class_names);
     const choices = this.data.class_names.map((name, label) => {
       const button = make("button");
       button.type = "button";
       button.dataset.label = label;
       const dot = make("span", "dot");
       dot.style.background = this.data.colours?.[name] ?? "transparent";
-      button.append(make("kbd", "", CHOICE_KEYS[label] ?? ""), dot, make("span", "", name));
+      button.append(make("kbd", "", keys[label] ?? ""), dot, make("span", "", name));
       return button;
     });
     this.dialogs.chooser.querySelector(".choices").replaceChildren(...choices);
@@ -154,7 +161,7 @@ class Gallery {
   key(event) {
     if (event.altKey || ((event.ctrlKey || event.metaKey) && event.key !== "a")) return;
     if (this.dialogs.chooser.open) {
-      const label = CHOICE_KEYS.indexOf(event.key.toLowerCase());
+      const label = choiceKeys(this.data.class_names).indexOf(event.key.toLowerCase());
       if (event.key.length === 1 && label >= 0) this.relabel(label);
       if (event.key !== "Tab" && event.key !== "Escape" && event.key !== "Enter" && event.key !== " ") event.preventDefault();
       event.stopPropagation();
