@@ -1,0 +1,38 @@
+"""A small set of painted cells with planted defects at known rows."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from wbc_core.datasets.store import DatasetWriter
+from wbc_core.records import Dataset
+from wbc_core.workspace import Workspace
+
+Store = Callable[..., Dataset]
+
+
+@pytest.fixture
+def store(workspace: Workspace) -> Store:
+    """Write images and labels as a data set, in chunks of the given size."""
+
+    def write(
+        images: NDArray[np.uint8], labels: NDArray[np.int64] | None = None, classes: int = 2
+    ) -> Dataset:
+        labels = np.arange(len(images)) % classes if labels is None else labels
+        names = [f"class {number}" for number in range(classes)]
+        shape = (images.shape[1], images.shape[2], 3)
+        sizes = np.tile([images.shape[2], images.shape[1]], (len(images), 1))
+        with DatasetWriter(workspace, "small", names, shape) as writer:
+            writer.append(images, labels, [f"{row}.png" for row in range(len(images))], sizes)
+            return writer.finish("a test")
+
+    return write
+
+
+def noise_images(count: int, side: int = 16, seed: int = 0) -> NDArray[np.uint8]:
+    """Images of smooth noise, all different."""
+    generator = np.random.default_rng(seed)
+    coarse = generator.integers(60, 200, size=(count, side // 4, side // 4, 3))
+    return coarse.repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)

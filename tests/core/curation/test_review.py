@@ -1,0 +1,130 @@
+"""The decision log: appended to, undone by further lines, and true after both."""
+
+import time
+
+import pytest
+from sqlalchemy import insert
+
+from tests.core.curation.conftest import Store, noise_images
+from wbc_core.curation.review import (
+    accept,
+    accept_preview,
+    decide,
+    decision_log,
+    effective_decisions,
+    head,
+    undo,
+)
+from wbc_core.curation.scan import scan
+from wbc_core.database import decisions, transaction
+from wbc_core.errors import WbcError
+from wbc_core.workspace import Workspace
+
+
+def actions_now(workspace: Workspace, dataset: str) -> dict[int, tuple[str, int | None]]:
+    return {row: (line.action, line.label) for row, line in effective_decisions(workspace, dataset).items()}
+
+
+def test_the_newest_decision_of_a_row_holds_and_all_are_logged(workspace: Workspace, store: Store) -> None:
+    dataset = store(noise_images(4)).id
+    assert head(workspace, dataset) == 0
+    decide(workspace, dataset, {0: ("drop", None), 1: ("relabel", 1)}, who="Ada", reason="smudge")
+    decide(workspace, dataset, {0: ("keep", None)}, who="Ben", check="blur")
+    assert actions_now(workspace, dataset) == {0: ("keep", None), 1: ("relabel", 1)}
+    log = decision_log(workspace, dataset)
+    assert [(line.row, line.who, line.reason, line.check) for line in log] == [
+        (0, "Ada", "smudge", None),
+        (1, "Ada", "smudge", None),
+        (0, "Ben", "", "blur"),
+    ]
+    assert head(workspace, dataset) == log[-1].id
+    assert log[0].step == log[1].step != log[2].step
+
+
+def test_undo_takes_back_the_last_step_of_anyone_and_only_adds_lines(
+    workspace: Workspace, store: Store
+) -> None:
+    dataset = store(noise_images(4)).id
+    decide(workspace, dataset, {0: ("drop", None), 1: ("drop", None)}, who="Ada")
+    decide(workspace, dataset, {0: ("keep", None)}, who="Ben")
+    before = decision_log(workspace, dataset)
+    assert undo(workspace, dataset, who="Cleo") == 1
+    assert actions_now(workspace, dataset) == {0: ("drop", None), 1: ("drop", None)}
+    assert undo(workspace, dataset, 5, who="Cleo") == 2
+    assert actions_now(workspace, dataset) == {}
+    assert undo(workspace, dataset, who="Cleo") == 0
+    log = decision_log(workspace, dataset)
+    assert log[: len(before)] == before
+    assert [(line.action, line.undoes) for line in log[3:]] == [("undo", 3), ("undo", 1), ("undo", 2)]
+
+
+def test_two_steps_are_undone_together(workspace: Workspace, store: Store) -> None:
+    dataset = store(noise_images(4)).id
+    for row in range(3):
+        decide(workspace, dataset, {row: ("drop", None)}, who="Ada")
+    assert undo(workspace, dataset, 2, who="Ada") == 2
+    assert list(actions_now(workspace, dataset)) == [0]
+
+
+@pytest.mark.parametrize(
+    ("actions", "who", "words"),
+    [
+        ({4: ("drop", None)}, "Ada", "no row 4"),
+        ({-1: ("drop", None)}, "Ada", "no row -1"),
+        ({0: ("burn", None)}, "Ada", "keep, drop, relabel"),
+        ({0: ("relabel", None)}, "Ada", "a label from 0 to 1"),
+        ({0: ("relabel", 2)}, "Ada", "a label from 0 to 1"),
+        ({0: ("drop", 1)}, "Ada", "no label"),
+        ({0: ("drop", None)}, "  ", "name"),
+        ({}, "Ada", "at least one row"),
+    ],
+)
+def test_a_wrong_decision_is_refused_whole(
+    workspace: Workspace, store: Store, actions: dict[int, tuple[str, int | None]], who: str, words: str
+) -> None:
+    dataset = store(noise_images(4)).id
+    with pytest.raises(WbcError, match=words):
+        decide(workspace, dataset, {1: ("drop", None), **actions} if actions else {}, who=who)
+    assert decision_log(workspace, dataset) == []
+
+
+def test_accept_follows_suggestions_once_and_respects_a_verdict(workspace: Workspace, store: Store) -> None:
+    images = noise_images(30)
+    images[[5, 6, 20]] = images[4]
+    dataset = store(images).id
+    scan(workspace, dataset, ["exact_duplicates"])
+    decide(workspace, dataset, {20: ("keep", None)}, who="Ada", check="exact_duplicates")
+    assert accept_preview(workspace, dataset, "exact_duplicates") == {
+        "drop": {"class 0": 1, "class 1": 1},
+        "relabel": {},
+    }
+    assert accept(workspace, dataset, ["exact_duplicates"], who="Ada") == 2
+    assert actions_now(workspace, dataset) == {5: ("drop", None), 6: ("drop", None), 20: ("keep", None)}
+    assert accept(workspace, dataset, ["exact_duplicates"], who="Ada") == 0
+    assert accept_preview(workspace, dataset, "exact_duplicates") == {"drop": {}, "relabel": {}}
+    assert undo(workspace, dataset, who="Ada") == 2
+
+
+def test_accept_needs_a_scan(workspace: Workspace, store: Store) -> None:
+    dataset = store(noise_images(4)).id
+    with pytest.raises(WbcError, match="not scanned for blur"):
+        accept(workspace, dataset, ["blur"], who="Ada")
+
+
+def test_a_long_log_is_read_quickly(workspace: Workspace, store: Store) -> None:
+    dataset = store(noise_images(4)).id
+    line = {
+        "dataset": dataset,
+        "image_id": "x",
+        "action": "drop",
+        "who": "Ada",
+        "at": "now",
+        "reason": "",
+        "step": "one",
+    }
+    with transaction(workspace) as connection:
+        connection.execute(insert(decisions), [{**line, "row": row} for row in range(100_000)])
+    started = time.perf_counter()
+    assert len(effective_decisions(workspace, dataset)) == 100_000
+    # Generous: it takes 0.4 s alone on two cores; a quadratic reading would take minutes.
+    assert time.perf_counter() - started < 5
