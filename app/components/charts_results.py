@@ -15,6 +15,7 @@ _AXIS = {
     "column": "predicted (% of the predicted class)",
 }
 _CLICK_AREA = 44
+_DARK = 0.5
 
 
 def _shares(counts: np.ndarray, scale: Scale) -> np.ndarray:
@@ -65,11 +66,6 @@ def confusion(
         y=list(places),
         zmin=0,
         zmax=1,
-        text=[
-            [_cell_text(counts[true, predicted], shown[true, predicted], scale) for predicted in places]
-            for true in places
-        ],
-        texttemplate="%{text}",
         colorscale=[list(stop) for stop in charts.VIOLETS],
         xgap=2,
         ygap=2,
@@ -100,6 +96,15 @@ def confusion(
         xaxis={**ticks, "title": _AXIS[scale], "range": edge, "fixedrange": True, "tickangle": -40},
         yaxis={**ticks, "title": "true", "range": edge[::-1], "fixedrange": True},
     )
+    for true, predicted in cells:
+        # Annotations, since a heatmap's own text has no colour that reads in both themes.
+        figure.add_annotation(
+            x=predicted,
+            y=true,
+            text=_cell_text(counts[true, predicted], shown[true, predicted], scale),
+            showarrow=False,
+            font={"size": 12} | ({"color": "white"} if depth[true, predicted] > _DARK else {}),
+        )
     if chosen is not None:
         true, predicted = chosen
         figure.add_shape(
@@ -166,6 +171,7 @@ def reliability(bins: Sequence[Mapping[str, Any]], *, height: int = 360) -> go.F
         mode="markers",
         marker={"size": sizes, "color": charts.ACCENT, "opacity": 0.85, "line": {"width": 0}},
         customdata=images,
+        cliponaxis=False,
         hovertemplate="confidence %{x:.3g} %, right %{y:.3g} %, %{customdata:,} images<extra></extra>",
     )
     return charts.figure(
@@ -260,7 +266,7 @@ def differences(pairs: Sequence[Mapping[str, Any]], names: Mapping[str, str]) ->
         names: Run id to its name.
     """
     values = {
-        f"{names[pair['b']]} - {names[pair['a']]}": (
+        f"{names[pair['b']]}<br>- {names[pair['a']]}": (
             100 * pair["accuracy_difference"],
             100 * pair["accuracy_difference_ci"][0],
             100 * pair["accuracy_difference_ci"][1],
@@ -269,7 +275,7 @@ def differences(pairs: Sequence[Mapping[str, Any]], names: Mapping[str, str]) ->
         if pair["accuracy_difference"] is not None
     }
     figure = charts.interval_bars(
-        values, x_title="difference of accuracy (points)", height=120 + 34 * len(values)
+        values, x_title="difference of accuracy (points)", height=110 + 48 * len(values)
     )
     figure.add_vline(x=0, line={"color": charts.NEUTRAL, "dash": "dash", "width": 1.5})
     return figure

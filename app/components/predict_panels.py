@@ -11,7 +11,7 @@ import streamlit as st
 from app import results_cache, state
 from app.components import charts, charts_results
 from app.components.gallery import Item, gallery
-from app.components.page import percent, thousands
+from app.components.page import percent, plain, thousands
 from app.components.results_text import share_with_interval
 from wbc_core.errors import WbcError
 from wbc_core.evaluation import predictions as core
@@ -169,13 +169,16 @@ def download(job: Job) -> None:
     st.download_button(
         "Download CSV",
         path.read_bytes,
-        file_name=f"{plain_name(job)}.csv",
+        file_name="predictions.csv",
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",
     )
 
 
-def plain_name(job: Job) -> str:
-    """Name of what was predicted, without its folder and ending."""
-    return Path(job.spec["source"]).stem or "predictions"
+def told(job: Job, table: pd.DataFrame) -> str:
+    """What was predicted by which run, in words."""
+    source = Path(job.spec["source"])
+    uploaded = source.is_relative_to(state.workspace().uploads_dir)
+    pictures = f"{thousands(len(table))} {'uploaded ' if uploaded else ''}picture{'s' * (len(table) != 1)}"
+    return f"{pictures}{'' if uploaded else f' of {plain(source.name)}'}, named by {plain(job.spec['run'])}"

@@ -8,6 +8,7 @@ from app.components.results_text import share
 from wbc_core.training.runs import Run
 
 _AT_FIRST = 6
+_RUNS = "runs"
 
 
 def run_label(run: Run) -> str:
@@ -56,22 +57,30 @@ def choose_run(message: str) -> Run:
     return runs[chosen]
 
 
+def _remember_runs() -> None:
+    st.query_params[_RUNS] = ",".join(st.session_state["runs_picker"])
+
+
 def choose_runs(message: str) -> list[Run]:
     """Draw the choice of several runs; the newest runs of one split where the URL names none.
 
     Args:
         message: What the page will show once there are runs.
     """
-    runs = {run_label(run): run for run in runs_or_empty(message)}
-    newest = next((run for run in runs.values() if run.id == state.current("run")), next(iter(runs.values())))
-    split = state.current("split") or newest.split
-    here = [label for label, run in runs.items() if run.split == split]
-    chosen = st.multiselect(
+    runs = {run.id: run for run in runs_or_empty(message)}
+    if _RUNS in st.query_params:
+        chosen = [run_id for run_id in st.query_params[_RUNS].split(",") if run_id in runs]
+    else:
+        newest = runs.get(state.current("run") or "", next(iter(runs.values())))
+        split = state.current("split") or newest.split
+        chosen = [run.id for run in runs.values() if run.split == split][:_AT_FIRST]
+    st.session_state["runs_picker"] = list(dict.fromkeys(chosen))
+    st.multiselect(
         "Runs",
         list(runs),
-        default=here[:_AT_FIRST],
-        key="runs",
-        bind="query-params",
+        format_func=lambda run_id: run_label(runs[run_id]),
+        key="runs_picker",
+        on_change=_remember_runs,
         placeholder="Choose at least two runs of one split",
     )
-    return [runs[label] for label in chosen]
+    return [runs[run_id] for run_id in st.session_state["runs_picker"]]

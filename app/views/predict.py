@@ -5,7 +5,7 @@ import streamlit as st
 from app import state
 from app.components import predict_panels
 from app.components.job_panel import job_panel
-from app.components.page import begin, plain, thousands
+from app.components.page import begin
 from app.components.run_choice import choose_run
 from wbc_core.errors import WbcError
 from wbc_core.jobs import queue
@@ -42,11 +42,7 @@ table = predict_panels.predicted(job)
 if table is None:
     st.warning("The predictions of this job are gone. Predict again.", icon=":material/error:")
     st.stop()
-st.subheader(
-    f"{thousands(len(table))} pictures of {plain(predict_panels.plain_name(job))}, named by "
-    f"{plain(job.spec['run'])}",
-    anchor=False,
-)
+st.subheader(predict_panels.told(job, table), anchor=False)
 predict_panels.left_out(job)
 pictures, count = st.columns([3, 2], gap="large")
 with pictures:

@@ -58,9 +58,9 @@ def test_runs_of_different_splits_are_refused_in_words(
     add_report(workspace, add_run(workspace, prepared, ONE), right=0.9)
     add_report(workspace, add_run(workspace, build_split(workspace, dataset, seed=1)[1], TWO), right=0.9)
     page.run()
-    runs = page.multiselect(key="runs")
-    runs.set_value(runs.options).run()
+    page.multiselect(key="runs_picker").set_value([ONE, TWO]).run()
     assert not page.exception
+    assert page.query_params["runs"] == f"{ONE},{TWO}"
     assert "different splits" in shown(page)
 
 

@@ -82,7 +82,7 @@ def test_answers_are_shown_with_counts(workspace: Workspace, page: AppTest, run:
     page.query_params["job"] = job.id
     page.run()
     assert not page.exception
-    assert "2 pictures of smear" in shown(page)
+    assert "2 pictures of smear, named by" in shown(page)
     assert "2 pictures, the least certain first" in shown(page)
     tables = [table.value for table in page.dataframe]
     assert tables[0]["File"].tolist() == ["broken.png"]

@@ -25,6 +25,8 @@ from wbc_core.splitting import load_split, split_table
 from wbc_core.training.runs import Run, load_run
 from wbc_core.workspace import Workspace, now
 
+_NAMES_BYTES = 2**20
+
 
 @dataclass(frozen=True)
 class LabelledImages:
@@ -68,6 +70,8 @@ def _class_names_in(file: Path) -> tuple[str, ...] | None:
     with open_arrays(file) as arrays:
         stored = arrays.get("class_names")
         if stored is None or stored.dtype.kind != "U" or len(stored.shape) != 1:
+            return None
+        if stored.info.file_size > _NAMES_BYTES:
             return None
         return tuple(str(name) for chunk in stored.chunks() for name in chunk)
 
@@ -116,6 +120,8 @@ def labelled_file(workspace: Workspace, file: Path, run: Run) -> Iterator[Labell
         dataset = import_source(inner, file, name="file", size=height if height == width else None).dataset
         table = load_table(inner, dataset.id)[["row", "image_id", "label"]]
         named = _class_names_in(file) or dataset.class_names
+        if len(named) < len(dataset.class_names):  # labels beyond the names: let the numbers speak
+            named = dataset.class_names
         table["label"] = _labels_of_run(table["label"].to_numpy(dtype=np.int64), named, run, file)
         origin = {"file": file.name, "file_sha256": sha256_of(file)}
         yield LabelledImages("file", open_images(inner, dataset.id), table, origin)

@@ -32,7 +32,7 @@ def test_paired_bootstrap_agrees_with_resampling_images_one_by_one() -> None:
     second = np.where(generator.random(120) < 0.5, true, first)
     strata = [np.flatnonzero(true == label) for label in range(3)]
     slow = []
-    for _ in range(1500):
+    for _ in range(400):
         chosen = np.concatenate([generator.choice(rows, rows.size) for rows in strata])
         scores = [
             (
@@ -47,8 +47,8 @@ def test_paired_bootstrap_agrees_with_resampling_images_one_by_one() -> None:
         accuracy_score(true, second) - accuracy_score(true, first), abs=1e-12
     )
     low, high = np.percentile(np.array(slow), (2.5, 97.5), axis=0)
-    assert ours.accuracy_ci == pytest.approx((low[0], high[0]), abs=0.015)
-    assert ours.macro_f1_ci == pytest.approx((low[1], high[1]), abs=0.015)
+    assert ours.accuracy_ci == pytest.approx((low[0], high[0]), abs=0.02)
+    assert ours.macro_f1_ci == pytest.approx((low[1], high[1]), abs=0.02)
 
 
 def test_a_classifier_never_differs_from_itself() -> None:
