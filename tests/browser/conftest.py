@@ -63,9 +63,9 @@ def _answers(url: str) -> bool:
 
 
 @contextmanager
-def serve(home: Path, log: Path) -> Iterator[Lab]:
+def serve(home: Path, log: Path, port: int | None = None) -> Iterator[Lab]:
     """Start the server from the root of the repository, as the README says, and end it."""
-    port = _free_port()
+    port = port or _free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py"]
     command += ["--server.address", "127.0.0.1", "--server.port", str(port), "--server.headless", "true"]
     environment = {**os.environ, "WBC_HOME": str(home)}

@@ -1,8 +1,12 @@
 """The image grid in a real browser: keys, selection, touch, and that no decision is ever lost."""
 
-from playwright.sync_api import Page
+import os
+import signal
+from pathlib import Path
 
-from tests.browser.conftest import Lab, Open, wait_until
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import Lab, Open, serve, wait_until
 from wbc_core.curation.scan import load_findings
 from wbc_core.records import Dataset
 
@@ -122,6 +126,23 @@ def test_closing_the_tab_a_second_after_a_press_loses_nothing(
     page.close()
     expected = dict(zip(shown, ["drop", "drop", "keep", "drop"], strict=False))
     wait_until(lambda: actions(lab, demo) == expected, "four decisions of a closed tab")
+
+
+def test_decisions_outlive_a_killed_server(lab: Lab, demo: Dataset, browser: Browser, tmp_path: Path) -> None:
+    path, log = review_path(demo), tmp_path / "server.log"
+    with browser.new_context() as context:
+        page = context.new_page()
+        with serve(lab.workspace.home, log) as first:
+            page.goto(first.url + path)
+            shown = rows(page)
+            page.keyboard.press("d")
+            wait_until(lambda: actions(lab, demo) == {shown[0]: "drop"}, "a decision before the kill")
+            os.kill(first.process_id, signal.SIGKILL)
+        page.keyboard.press("k")
+        assert mark(page, shown[1]) == "keep"
+        with serve(lab.workspace.home, log, int(first.url.rpartition(":")[2])):
+            expected = {shown[0]: "drop", shown[1]: "keep"}
+            wait_until(lambda: actions(lab, demo) == expected, "the decision made meanwhile", timeout=40)
 
 
 def test_two_people_review_at_once_and_undo_only_their_own(lab: Lab, demo: Dataset, open_page: Open) -> None:
