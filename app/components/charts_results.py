@@ -187,10 +187,10 @@ def reliability(bins: Sequence[Mapping[str, Any]], *, height: int = 360) -> go.F
 def run_colours(names: Sequence[str]) -> dict[str, str]:
     """One colour a run, the same in every chart of a comparison.
 
-    Taken from the far end of the palette, so that few runs never wear the colour of a class.
+    They begin behind the first eight of the palette, so that few runs never wear the colour of a class.
     """
-    palette = list(charts.class_colours([str(place) for place in range(12)]).values())[::-1]
-    return {name: palette[place % len(palette)] for place, name in enumerate(names)}
+    palette = list(charts.class_colours([str(place) for place in range(11)]).values())
+    return {name: palette[(8 + place) % len(palette)] for place, name in enumerate(names)}
 
 
 def cost(runs: Sequence[Mapping[str, Any]], figure: str, *, x_title: str, height: int = 340) -> go.Figure:

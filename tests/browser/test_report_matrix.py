@@ -1,5 +1,6 @@
 """A click on the confusion matrix opens that cell's images, on a wide and on a narrow screen."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -27,11 +28,13 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def test_a_click_opens_the_images_of_a_cell(browser: Browser, results: Lab, width: int, height: int) -> None:
     page = browser.new_page(viewport={"width": width, "height": height})
     page.goto(f"{results.url}/report?run={RUN}")
+    settled = page.locator("[data-testid=stApp][data-test-script-state=notRunning]")
     matrix = page.locator(".stPlotlyChart").first
     area = matrix.locator(".nsewdrag").first
     expect(area).to_be_attached(timeout=30_000)
     expect(page.get_by_text("taken for").first).to_be_visible(timeout=30_000)
     for true, predicted in ((1, 1), (2, 2)):
+        expect(settled).to_be_attached(timeout=30_000)
         matrix.scroll_into_view_if_needed()
         box = area.bounding_box()
         assert box is not None
@@ -40,7 +43,7 @@ def test_a_click_opens_the_images_of_a_cell(browser: Browser, results: Lab, widt
         page.mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
         page.mouse.click(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
         expect(page.get_by_text(f"{NAMES[true].capitalize()} recognised")).to_be_visible(timeout=15_000)
-        assert f"cell={true}-{predicted}" in page.url
+        expect(page).to_have_url(re.compile(f"cell={true}-{predicted}"))
     page.reload()
     expect(page.get_by_text("Platelet recognised")).to_be_visible(timeout=30_000)
     page.close()
