@@ -8,7 +8,7 @@ from app.components.job_panel import job_button, job_panel
 from app.components.page import begin, empty, plain
 from app.components.run_choice import choose_runs
 from wbc_core.errors import WbcError
-from wbc_core.evaluation import reports
+from wbc_core.evaluation import browsing, reports
 from wbc_core.jobs import queue
 
 begin("Compare", "Put runs side by side, and see whether a difference between them was shown.")
@@ -65,7 +65,7 @@ compare_panels.draw_disagreements(comparison, compared[0].dataset)
 with st.container(horizontal=True):
     st.download_button(
         "Download runs",
-        lambda: compare_panels.runs_table(comparison).to_csv(index=False),
+        lambda: browsing.flat_table(comparison["runs"]).to_csv(index=False),
         file_name="runs.csv",
         mime="text/csv",
         icon=":material/download:",
@@ -73,7 +73,7 @@ with st.container(horizontal=True):
     )
     st.download_button(
         "Download pairs",
-        lambda: compare_panels.pairs_table(comparison).to_csv(index=False),
+        lambda: browsing.flat_table(comparison["pairs"]).to_csv(index=False),
         file_name="pairs.csv",
         mime="text/csv",
         icon=":material/download:",

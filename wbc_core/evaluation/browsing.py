@@ -78,22 +78,30 @@ def named_predictions(predictions: pd.DataFrame, class_names: Sequence[str]) -> 
     return pd.concat([table, chances], axis=1)
 
 
-def per_class_table(report: Mapping[str, object], class_names: Sequence[str]) -> pd.DataFrame:
-    """The per-class scores of a report as a table, in class order; undefined scores are missing (NaN).
+def flat_table(entries: Sequence[Mapping[str, object]]) -> pd.DataFrame:
+    """Runs or pairs of a comparison as plain columns for a CSV file, harmless in a spreadsheet.
+
+    Args:
+        entries: `runs` or `pairs` of a comparison.
 
     Returns:
-        Columns class, support, then precision, recall, specificity and f1, each followed by the ends of its
-        95 % interval as `NAME_low` and `NAME_high`.
+        One line an entry; an interval `NAME_ci` becomes `NAME_low` and `NAME_high`, settings become columns.
+
+    Example:
+        >>> flat_table([{"run": "=a", "ece_ci": [0.1, 0.2], "settings": {"seed": 1}}]).to_dict("records")
+        [{'run': "'=a", 'ece_low': 0.1, 'ece_high': 0.2, 'seed': 1}]
     """
-    entries = report["per_class"]
-    if not isinstance(entries, Mapping):
-        raise TypeError("the report holds no per-class scores")
     lines = []
-    for name in class_names:
-        entry = entries[name]
-        line: dict[str, object] = {"class": name, "support": entry["support"]}
-        for figure in ("precision", "recall", "specificity", "f1"):
-            low, high = entry[f"{figure}_ci"] or (None, None)
-            line |= {figure: entry[figure], f"{figure}_low": low, f"{figure}_high": high}
-        lines.append(line)
+    for entry in entries:
+        line: dict[str, object] = {}
+        for name, value in entry.items():
+            if name.endswith("_ci"):
+                ends = value if isinstance(value, list) else [None, None]
+                line |= dict(zip((name[:-2] + "low", name[:-2] + "high"), ends, strict=True))
+            else:
+                line |= dict(value) if isinstance(value, Mapping) else {name: value}
+        safe = {
+            name: spreadsheet_safe(value) if isinstance(value, str) else value for name, value in line.items()
+        }
+        lines.append(safe)
     return pd.DataFrame(lines)

@@ -68,9 +68,21 @@ def test_disagreements_list_what_runs_see_differently(predictions: pd.DataFrame)
     assert found["predicted two"].tolist() == [0, 1, 1]
 
 
-def test_per_class_table_leaves_undefined_scores_missing() -> None:
-    figures = score([0, 1], np.array([[1.0, 0, 0], [0, 1.0, 0]]), NAMES)
-    table = browsing.per_class_table(figures, NAMES)
-    assert table["class"].tolist() == list(NAMES)
-    assert table["f1"].tolist()[:2] == [1.0, 1.0]
-    assert table["recall_low"].isna().tolist() == [False, False, True]
+def test_intervals_become_columns_and_settings_too() -> None:
+    table = browsing.flat_table([{"run": "a", "ece_ci": None}, {"run": "b", "ece_ci": [0.1, 0.2]}])
+    assert list(table.columns) == ["run", "ece_low", "ece_high"]
+    assert table["ece_low"].isna().tolist() == [True, False]
+
+
+def test_predictions_for_people_name_their_classes(predictions: pd.DataFrame) -> None:
+    table = browsing.named_predictions(predictions, ("=basophil", "lymphocyte", "platelet"))
+    assert list(table.columns) == [
+        "row",
+        "image_id",
+        "label",
+        "predicted",
+        "'=basophil",
+        "lymphocyte",
+        "platelet",
+    ]
+    assert table["label"].tolist() == ["'=basophil", "'=basophil", "lymphocyte", "lymphocyte", "platelet"]
