@@ -47,10 +47,10 @@ def test_the_published_file_is_the_one_that_keras_looks_for(
         asked.update(options, name=name, origin=origin)
         return str(path)
 
-    # A file as keras.applications publishes them: legacy HDF5, written from another random start.
+    # The legacy HDF5 format, in which keras.applications publishes its weights.
     source = keras.applications.MobileNetV3Small(input_shape=SHAPE, include_top=False, weights=None)
-    path = tmp_path / "published.weights.h5"
-    source.save_weights(path)
+    path = tmp_path / "published.h5"
+    source.save(path)
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", placed_by_hand)
     model = MOBILENET.build(SHAPE, "imagenet")
     published = MOBILENET.imagenet
