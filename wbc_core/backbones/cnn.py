@@ -48,6 +48,6 @@ CNN = Backbone(
     paper="LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86 (1998)",
     licence="The lab's own code; no published weights",
     minimum_size=2 ** len(_FILTERS),
-    speed=Speed(training=450, prediction=1800, start=6),
+    speed=Speed(training=450, prediction=1800, start=5),
     architecture=build,
 )

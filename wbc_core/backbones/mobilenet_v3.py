@@ -42,7 +42,7 @@ MOBILENET_V3_SMALL = Backbone(
     paper="Howard et al., Searching for MobileNetV3, ICCV 2019, arXiv:1905.02244",
     licence="Apache-2.0",
     minimum_size=32,
-    speed=Speed(training=190, prediction=1150, start=22),
+    speed=Speed(training=215, prediction=1150, start=18),
     architecture=build_small,
     imagenet=WeightsFile(
         name=_SMALL_FILE,
