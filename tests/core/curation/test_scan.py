@@ -1,0 +1,85 @@
+"""Scanning measures once, stores what it found, and knows which pictures belong together."""
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.core.curation.conftest import Store, noise_images
+from wbc_core.curation import measure as measuring
+from wbc_core.curation.checks import CHECKS
+from wbc_core.curation.scan import duplicate_groups, load_findings, scan, scanned_checks
+from wbc_core.datasets.synthetic import draw_cells
+from wbc_core.errors import WbcError
+from wbc_core.workspace import Workspace
+
+
+def test_a_second_scan_measures_nothing(
+    workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = store(noise_images(20)).id
+    result = scan(workspace, dataset)
+    assert list(result["checks"]) == CHECKS.names() == scanned_checks(workspace, dataset)
+
+    def refuse(images: object) -> None:
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(measuring, "_measure_chunk", refuse)
+    scan(workspace, dataset, ["blur"])
+    (next(workspace.findings_dir(dataset).glob("measurements-*"))).write_bytes(b"damaged")
+    with pytest.raises(AssertionError, match="measured again"):
+        scan(workspace, dataset, ["blur"])
+
+
+def test_what_was_not_scanned_is_said(workspace: Workspace, store: Store) -> None:
+    dataset = store(noise_images(20)).id
+    with pytest.raises(WbcError, match="was not scanned"):
+        load_findings(workspace, dataset)
+    scan(workspace, dataset, ["exposure"])
+    assert load_findings(workspace, dataset) == load_findings(workspace, dataset, "exposure")
+    with pytest.raises(WbcError, match="not scanned for blur"):
+        load_findings(workspace, dataset, "blur")
+    with pytest.raises(WbcError, match="no check named"):
+        scan(workspace, dataset, ["nonsense"])
+
+
+def test_one_picture_under_several_labels_is_a_conflict(workspace: Workspace, store: Store) -> None:
+    images = noise_images(10)
+    images[7] = images[2]
+    dataset = store(images).id
+    scan(workspace, dataset, ["exact_duplicates"])
+    (finding,) = load_findings(workspace, dataset, "exact_duplicates")
+    assert finding.rows == (2, 7)
+    assert finding.suggested == {"2": "keep", "7": "drop"}
+    assert "Conflict" in finding.evidence
+    assert "class 0 1, class 1 1" in finding.evidence
+    assert load_findings(workspace, dataset) == [finding]
+
+
+def test_groups_are_transitive_over_exact_and_near_copies(workspace: Workspace, store: Store) -> None:
+    generator = np.random.default_rng(0)
+    images = draw_cells(generator, np.arange(60) % 8)
+    images[10] = images[3]
+    images[20] = np.rot90(images[3])
+    images[30] = cv2.resize(images[5][3:94, 2:93], (96, 96))
+    dataset = store(images).id
+    assert duplicate_groups(workspace, dataset) == [(3, 10, 20), (5, 30)]
+    findings = load_findings(workspace, dataset, "near_duplicates")
+    turned = next(finding for finding in findings if 20 in finding.rows)
+    assert "turned by 90 degrees" in turned.evidence
+    cropped = next(finding for finding in findings if 30 in finding.rows)
+    assert cropped.suggested == {"5": "keep", "30": "drop"}
+    assert "cropped to 9" in cropped.evidence
+
+
+def test_the_demo_is_searched_well(workspace: Workspace) -> None:
+    from wbc_core.datasets.synthetic import build_demo_dataset
+
+    dataset = build_demo_dataset(workspace, seed=0)
+    truth = workspace.read_json(workspace.dataset_dir(dataset.id) / "truth.json", "truth")
+    scan(workspace, dataset.id)
+    for check in CHECKS:
+        planted = {row for item in truth[check] for row in (item if isinstance(item, list) else [item])}
+        found = {
+            row for item in load_findings(workspace, dataset.id, check) if item.flagged for row in item.rows
+        }
+        assert len(found & planted) >= 0.9 * len(planted), check
