@@ -294,11 +294,11 @@ def predict(
     """Name the class of each picture; columns file, predicted, one probability a class."""
     from wbc_core.evaluation.predictions import predict_source
 
-    with console_progress() as progress:
-        target = out.resolve() if out else None
-        table = predict_source(workspace, run, source.resolve(), out=target, tta=tta, progress=progress)
     if out is not None:
-        return {"run": run, "out": str(out), "images": len(table)}
+        spec = {"run": run, "source": str(source.resolve()), "out": str(out.resolve()), "tta": tta}
+        return _in_place(workspace, "predict", spec)
+    with console_progress() as progress:
+        table = predict_source(workspace, run, source.resolve(), out=None, tta=tta, progress=progress)
     return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import cache, state
 from app.components.job_panel import elapsed
-from app.formatting import seconds
+from app.formatting import percent, seconds
 from wbc_core.records import Job
 
 _VERBS = {
@@ -40,6 +40,11 @@ def describe(job: Job) -> str:
     return f"{verb} {subject[job.kind]()}".strip() if job.kind in subject else verb
 
 
+def _accuracy(job: Job) -> str:
+    known = job.kind == "train" and job.result and "accuracy" in job.result
+    return percent(job.result["accuracy"]) if known else ""
+
+
 def job_table(jobs: list[Job]) -> None:
     """Draw jobs as rows; a click on one chooses it and puts its id into the URL.
 
@@ -51,7 +56,7 @@ def job_table(jobs: list[Job]) -> None:
             "What": [describe(job) for job in jobs],
             "State": [job.state for job in jobs],
             "Took": [seconds(elapsed(job)) for job in jobs],
-            "Accuracy": [(job.result or {}).get("accuracy") if job.kind == "train" else None for job in jobs],
+            "Accuracy": [_accuracy(job) for job in jobs],
             "Submitted": pd.to_datetime([job.created for job in jobs]),
             "Device": [job.device or "" for job in jobs],
             "Id": [job.id for job in jobs],
@@ -65,7 +70,7 @@ def job_table(jobs: list[Job]) -> None:
         selection_mode="single-row",
         column_config={
             "What": st.column_config.TextColumn(width="medium"),
-            "Accuracy": st.column_config.NumberColumn(format="percent", help="On the held-out images."),
+            "Accuracy": st.column_config.TextColumn(help="Of a training, on the held-out images."),
             "Submitted": st.column_config.DatetimeColumn(format="distance"),
         },
     )

@@ -61,7 +61,9 @@ def test_sqlite_survives_a_crash_in_the_middle_of_a_write(workspace: Workspace) 
 
 
 @pytest.mark.parametrize("url", ["nonsense", "oracle+nothing://x", "sqlite:////nowhere/at/all.db"])
-def test_a_wrong_url_is_said_in_words(workspace: Workspace, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_url_is_said_in_words(
+    workspace: Workspace, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WBC_DATABASE_URL", url)
     with pytest.raises(WbcError, match="WBC_DATABASE_URL"):
         engine_of(workspace)

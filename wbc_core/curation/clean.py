@@ -1,10 +1,7 @@
 """The clean set: what the decisions leave of a data set, and its way out of the lab."""
 
 import csv
-import secrets
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +10,8 @@ from numpy.typing import NDArray
 
 from wbc_core.curation.review import decision_log, effective_decisions, head
 from wbc_core.datasets.store import load_table, open_images, read_dataset
-from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, content_id
-from wbc_core.workspace import Workspace
+from wbc_core.workspace import Workspace, whole_file
 
 _CHUNK = 512
 
@@ -81,19 +77,6 @@ def clean_counts(clean: CleanSet) -> dict[str, int]:
     return {name: int(count) for name, count in zip(clean.dataset.class_names, counts, strict=True)}
 
 
-@contextmanager
-def _whole_file(path: Path) -> Iterator[Path]:
-    """A path beside the final one to write at, since an export may lie on another disk than the lab."""
-    if not path.parent.is_dir():
-        raise WbcError(f"There is no folder {path.parent}.", fix="Make it, or export to another place.")
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        yield scratch
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
-
-
 def export_npz(workspace: Workspace, clean: CleanSet, path: Path) -> None:
     """Write a clean set as one npz file that `wbc import` and `numpy.load` read without pickle.
 
@@ -120,7 +103,7 @@ def export_npz(workspace: Workspace, clean: CleanSet, path: Path) -> None:
         "fortran_order": False,
         "shape": (len(clean.rows), *clean.dataset.image_shape),
     }
-    with _whole_file(path) as scratch, zipfile.ZipFile(scratch, "w", zipfile.ZIP_STORED) as archive:
+    with whole_file(path) as scratch, zipfile.ZipFile(scratch, "w", zipfile.ZIP_STORED) as archive:
         with archive.open("images.npy", "w", force_zip64=True) as stream:
             np.lib.format.write_array_header_1_0(stream, header)
             for start in range(0, len(clean.rows), _CHUNK):
@@ -150,7 +133,7 @@ def export_decisions_csv(workspace: Workspace, dataset_id: str, path: Path) -> N
         "step",
         "undoes",
     )
-    with _whole_file(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as stream:
+    with whole_file(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(columns)
         for line in decision_log(workspace, dataset.id):

@@ -34,26 +34,6 @@ def without_escape(text: str) -> str:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a path to write a file at; it appears at `path` when the block ends well, replacing an older one.
-
-    Raises:
-        WbcError: The folder does not exist, or `path` is a folder.
-    """
-    if path.is_dir():
-        raise WbcError(f"{path} is a folder.", expected="the name of a file to write", fix="Add a file name.")
-    if not path.parent.is_dir():
-        raise WbcError(f"There is no folder {path.parent}.", fix="Make it, or write to another place.")
-    # Beside the final file, since that may lie on another disk than the workspace.
-    scratch = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}")
-    try:
-        yield scratch
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
-
-
-@contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield a new folder to fill; it appears at `path` when the block ends well.
 

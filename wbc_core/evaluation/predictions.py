@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from wbc_core.datasets.listing import Rejected
 from wbc_core.errors import WbcError
-from wbc_core.evaluation.files import spreadsheet_safe, whole_file, without_escape
+from wbc_core.evaluation.files import spreadsheet_safe, without_escape
 from wbc_core.evaluation.intervals import wilson
 from wbc_core.evaluation.pictures import read_pictures
 from wbc_core.progress import Progress, silent
 from wbc_core.training.runs import load_run
-from wbc_core.workspace import Workspace
+from wbc_core.workspace import Workspace, whole_file
 
 Write = Callable[[Sequence[str], NDArray[np.float32]], None]
 

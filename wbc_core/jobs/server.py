@@ -55,6 +55,7 @@ def run_lab(workspace: Workspace, *, port: int, with_worker: bool, devices: str 
     environment = {**os.environ, "WBC_HOME": str(workspace.home)}
     main_page = Path(__file__).parents[2] / "app" / "main.py"
     options = ["--server.address", "127.0.0.1", "--server.port", str(port), "--server.headless", "true"]
+    options += ["--server.fileWatcherType", "none"]
     serve = [sys.executable, "-m", "streamlit", "run", str(main_page), *options]
     work = [sys.executable, "-m", "wbc_core.cli", "worker", "--home", str(workspace.home)]
     work += ["--devices", devices] if devices else []

@@ -120,7 +120,12 @@ def predict(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -
     table = predict_source(
         workspace, spec["run"], Path(spec["source"]), out=out, tta=bool(spec.get("tta")), progress=progress
     )
-    return {"run": spec["run"], "out": str(out), "images": len(table)}
+    return {
+        "run": spec["run"],
+        "out": str(out),
+        "images": len(table),
+        "rejected": table.attrs["rejected"],
+    }
 
 
 @TASKS.register("export")
