@@ -16,14 +16,15 @@ from wbc_core.records import Finding
 
 _CORE_SHARE = 0.6
 _CONCENTRATION_STEPS = 5
-_IMAGES_PER_AXIS = 10
+_IMAGES_PER_AXIS = 15
 _SHRINKAGE = 1e-3
 _MANY_COPIES = 10
 _FEWEST = 20
+_LEAST_CORRELATION_SPREAD = 0.03
 _CENTRE, _NEAR = 0.3, 0.05
 """Quantiles of the log distance that serve as its centre and, one unit below it, as its scale."""
 
-_THRESHOLD = 11.5
+_THRESHOLD = 11.6
 
 
 def _standardise(features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -31,6 +32,9 @@ def _standardise(features: NDArray[np.float64]) -> NDArray[np.float64]:
     spread = 1.4826 * np.median(np.abs(features - centre), axis=0)
     # A feature that is nearly constant must not turn one odd image into an infinite distance.
     spread = np.maximum(spread, 0.1 * features.std(axis=0)) + 1e-6
+    # Correlations of cells crowd near 1: without a floor every other picture would lie at the clip below.
+    correlations = slice(len(COLOUR_FEATURES) - 3, len(COLOUR_FEATURES))
+    spread[correlations] = np.maximum(spread[correlations], _LEAST_CORRELATION_SPREAD)
     standard: NDArray[np.float64] = np.clip((features - centre) / spread, -20.0, 20.0)
     return standard
 
@@ -112,6 +116,6 @@ FOREIGN = Check(
     description="Pictures of something else: unlike all the rest, or one picture repeated many times.",
     threshold=_THRESHOLD,
     threshold_range=(6.0, 30.0),
-    unit="steps of log distance, one from the 5th to the 30th percentile (ten copies count as 11.5)",
+    unit="steps of log distance, one from the 5th to the 30th percentile (ten copies count as 11.6)",
     find=_find,
 )
