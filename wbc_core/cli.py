@@ -40,7 +40,9 @@ def _in_place(workspace: Workspace, kind: str, spec: Json) -> Json:
 @command("import")
 def import_(
     workspace: Workspace,
-    source: Annotated[Path, Argument(help="An npz file, a folder or zip of class folders, or a CSV file.")],
+    source: Annotated[
+        Path, Argument(metavar="SOURCE", help="An npz file, class folders (zip too), or a CSV file.")
+    ],
     name: Annotated[str | None, Option(help="What to call the data set; the file's name by default.")] = None,
     size: Annotated[int | None, Option(help="Resize to SIZE x SIZE pixels.")] = None,
     classes: Annotated[str | None, Option(help="Class names in label order, separated by commas.")] = None,
@@ -287,7 +289,7 @@ def evaluate(
 def predict(
     workspace: Workspace,
     run: RunReference,
-    source: Annotated[Path, Argument(help="A picture, a folder, a zip or an npz file.")],
+    source: Annotated[Path, Argument(metavar="SOURCE", help="A picture, a folder, a zip or an npz file.")],
     out: Annotated[Path | None, Option(help="Write the table to this CSV file.")] = None,
     tta: Tta = False,
 ) -> Json | list[Json]:

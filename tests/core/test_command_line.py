@@ -164,7 +164,9 @@ WRONG: list[tuple[list[object], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "hint"), WRONG, ids=lambda value: " ".join(map(str, value)))
+@pytest.mark.parametrize(
+    ("arguments", "hint"), WRONG, ids=[" ".join(map(str, arguments)) for arguments, _ in WRONG]
+)
 def test_bad_input_is_one_line_and_status_2(
     lab: dict[str, Any], arguments: list[object], hint: str, tmp_path: Path
 ) -> None:
