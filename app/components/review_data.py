@@ -186,7 +186,14 @@ class Progress:
 
 
 def progress(dataset_id: str, shown: Cut) -> Progress:
-    """How many of the images shown are decided, and how."""
+    """How many of the images shown are decided; the one copy that is left of a group is no open question."""
     decided = cache.decisions(dataset_id)
     actions = [decided[row].action for row in shown.rows if row in decided]
-    return Progress(shown.images, len(actions), actions.count("drop"), actions.count("relabel"))
+    undecided = ([row for row in finding.rows if row not in decided] for finding in shown.findings)
+    last_copies = {
+        rows[0]
+        for finding, rows in zip(shown.findings, undecided, strict=True)
+        if len(rows) == 1 < len(finding.rows)
+    }
+    reviewed = len(actions) + len(last_copies)
+    return Progress(shown.images, reviewed, actions.count("drop"), actions.count("relabel"))

@@ -110,6 +110,15 @@ def test_accepting_shows_the_effect_first_and_is_one_step_to_undo(demo_dataset: 
     assert set(review.effective_decisions(workspace, demo_dataset.id)) == {kept}
 
 
+def test_a_group_of_copies_is_reviewed_once_one_copy_is_left(demo_dataset: Dataset) -> None:
+    shown = review_data.cut(demo_dataset.id, "exact_duplicates")
+    assert review_data.progress(demo_dataset.id, shown).reviewed == 0
+    review.accept(Workspace.default(), demo_dataset.id, ["exact_duplicates"], who="anna")
+    done = review_data.progress(demo_dataset.id, shown)
+    assert (done.left, done.share) == (0, 1.0)
+    assert done.dropped == done.images - len(shown.findings)
+
+
 def press(dataset: Dataset, action: str, rows: list[int], label: int | None = None) -> Press:
     context = review_actions.context(dataset, "blur")
     return Press(seq=1, context=context, action=action, label=label, rows=rows)
