@@ -47,14 +47,21 @@ def weights_source(weights: str) -> tuple[Source, str]:
     """Find the source that `random`, `imagenet` or `file:PATH` names, and its argument.
 
     Raises:
-        WbcError: No source has this name, or it lacks its argument.
+        WbcError: No source has this name, or it lacks its argument or takes none.
 
     Example:
         >>> weights_source("file:my.weights.h5")[1]
         'my.weights.h5'
     """
     kind, _, argument = weights.partition(":")
-    return SOURCES.get(kind), argument
+    source = SOURCES.get(kind)
+    if bool(argument) != (source is from_file):
+        raise WbcError(
+            f"The weights {weights!r} cannot be read.",
+            expected="random, imagenet or file:PATH",
+            fix="Correct weights=.",
+        )
+    return source, argument
 
 
 @SOURCES.register("random")

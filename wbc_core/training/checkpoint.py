@@ -77,8 +77,9 @@ def save_checkpoint(workspace: Workspace, run_id: str, checkpoint: Checkpoint) -
             "stopped": checkpoint.stopped,
         }
         (scratch / "state.json").write_text(json.dumps(state, allow_nan=False), encoding="utf-8")
+    # Never a newer one: a process that has lost its claim may write here after its successor.
     for older in final.parent.iterdir():
-        if older != final:
+        if older.name < final.name:
             shutil.rmtree(older)
 
 
@@ -96,7 +97,7 @@ def load_checkpoint(workspace: Workspace, run_id: str) -> Checkpoint | None:
     state = workspace.read_json(folders[-1] / "state.json", f"run {run_id}")
     try:
         model = keras.saving.load_model(folders[-1] / "model.keras", safe_mode=True)
-    except (ValueError, OSError, TypeError, KeyError) as error:
+    except Exception as error:  # zip, JSON, HDF5 and every layer fail in their own way
         raise WbcError(
             f"The checkpoint of run {run_id} is damaged.",
             got=str(error).splitlines()[0] if str(error) else type(error).__name__,

@@ -37,7 +37,7 @@ def load_model(workspace: Workspace, run_id: str) -> "keras.Model":
 
     try:
         return keras.saving.load_model(path, safe_mode=True, compile=False)
-    except (ValueError, OSError, TypeError, KeyError) as error:
+    except Exception as error:  # zip, JSON, HDF5 and every layer fail in their own way
         raise WbcError(
             f"The model of run {run_id} is damaged.",
             got=str(error).splitlines()[0] if str(error) else type(error).__name__,

@@ -65,7 +65,7 @@ def test_the_published_file_is_the_one_that_keras_looks_for(
         assert (left == right).all()
 
 
-@pytest.mark.parametrize("weights", ["file:", "file:nowhere.weights.h5", "file:/etc/passwd"])
+@pytest.mark.parametrize("weights", ["file:nowhere.weights.h5", "file:/etc/passwd"])
 def test_a_missing_file_is_named(weights: str) -> None:
     with pytest.raises(WbcError, match=r"no file of weights at .*\.weights\.h5"):
         MOBILENET.build(SHAPE, weights)

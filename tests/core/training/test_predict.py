@@ -1,5 +1,7 @@
 """Prediction in chunks, its symmetries, and its errors."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,12 @@ def test_a_run_without_a_model_or_with_a_damaged_one(workspace: Workspace) -> No
     workspace.write_json(workspace.run_dir(RUN) / "spec.json", spec.to_json())
     with pytest.raises(WbcError, match="has no model yet"):
         load_model(workspace, RUN)
-    (workspace.run_dir(RUN) / "best.keras").write_bytes(b"not a model")
-    with pytest.raises(WbcError, match=f"The model of run {RUN} is damaged"):
-        load_model(workspace, RUN)
+    best = workspace.run_dir(RUN) / "best.keras"
+    with zipfile.ZipFile(best, "w") as archive:
+        for name in ("metadata.json", "config.json", "model.weights.h5"):
+            archive.writestr(name, '{"class_name": "Functional"}')
+    rotten = best.read_bytes().replace(b"Functional", b"functional")  # a bad check sum
+    for content in (b"not a model", b"", best.read_bytes(), rotten):
+        best.write_bytes(content)
+        with pytest.raises(WbcError, match=f"The model of run {RUN} is damaged"):
+            load_model(workspace, RUN)
