@@ -8,6 +8,19 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~:$^=])", r"\\\1", " ".join(text.split()))
 
 
+def file_name(text: str) -> str:
+    """The last part of a name that a browser sent, safe and short enough to name one file.
+
+    Example:
+        >>> file_name("..\\\\smears/.cells 12.npz"), file_name("../..")
+        ('cells 12.npz', 'file')
+    """
+    last = "".join(letter for letter in text.replace("\\", "/").split("/")[-1] if letter.isprintable())
+    while len(last.encode()) > 200:
+        last = last[1:]
+    return last.lstrip(". ") or "file"
+
+
 def thousands(number: float) -> str:
     """A count with its thousands separated.
 
@@ -33,7 +46,7 @@ def seconds(duration: float | None) -> str:
 
     Example:
         >>> seconds(0.42), seconds(75), seconds(4000), seconds(None)
-        ('0.42 s', '1 min 15 s', '1 h 7 min', '–')
+        ('0.42 s', '1 min 15 s', '1 h 6 min', '–')
     """
     if duration is None:
         return "–"

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import state
 from app.components.page import plain, thousands
+from app.formatting import file_name
 from wbc_core.errors import WbcError
 from wbc_core.jobs import queue
 from wbc_core.records import Job
@@ -17,10 +18,13 @@ _CHUNK_BYTES = 8 << 20
 
 
 def _keep_upload(upload: Any) -> Path:
-    """Write an upload to disk, where the import job finds it. Its name is the user's, so it is not used."""
-    folder = state.workspace().uploads_dir
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{secrets.token_hex(8)}{Path(upload.name).suffix.lower()[:8]}"
+    """Write an upload to disk, where the import job finds it, in a folder of its own.
+
+    The last part of the user's name is kept: it is what messages and the data set's source speak of.
+    """
+    folder = state.workspace().uploads_dir / f"import-{secrets.token_hex(8)}"
+    folder.mkdir(parents=True)
+    path = folder / file_name(upload.name)
     with path.open("wb") as file:
         while chunk := upload.read(_CHUNK_BYTES):
             file.write(chunk)
@@ -33,7 +37,7 @@ def _submit(source: Path, name: str, size: int | None, classes: str) -> None:
     try:
         job = queue.submit(state.workspace(), "import", spec)
     except WbcError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
         return
     state.select("job", job.id)
     st.rerun()
@@ -93,9 +97,8 @@ def rejected_files(job: Job) -> None:
     rejected = (job.result or {}).get("rejected") or []
     if not rejected:
         return
-    with st.expander(
-        f":red[{thousands(len(rejected))} files were left out]", icon=":material/report:", expanded=True
-    ):
+    count = "1 file was" if len(rejected) == 1 else f"{thousands(len(rejected))} files were"
+    with st.expander(f":red[{count} left out]", icon=":material/report:", expanded=True):
         st.dataframe(
             pd.DataFrame(rejected).rename(columns={"source": "File", "why": "Why"}),
             hide_index=True,

@@ -13,6 +13,7 @@ from app.components import charts, charts_results
 from app.components.gallery import Item, gallery
 from app.components.page import percent, plain, thousands
 from app.components.results_text import share_with_interval
+from app.formatting import file_name
 from wbc_core.errors import WbcError
 from wbc_core.evaluation import predictions as core
 from wbc_core.jobs import queue
@@ -30,8 +31,8 @@ def _keep(uploads: Sequence[Any]) -> Path:
     folder = state.workspace().uploads_dir / f"predict-{secrets.token_hex(8)}"
     folder.mkdir(parents=True)
     for number, upload in enumerate(uploads, 1):
-        # The last part of the user's name is kept to be shown; the number keeps equal names apart.
-        name = Path(upload.name.replace("\\", "/")).name.lstrip(".") or "picture"
+        # The user's name is kept to be shown; the number keeps equal names apart.
+        name = file_name(upload.name)
         path = folder / (f"{number:04d}-{name}" if len(uploads) > 1 else name)
         with path.open("wb") as file:
             while chunk := upload.read(_CHUNK_BYTES):
@@ -88,7 +89,7 @@ def _submit(run: Run, source: Path, out: Path, tta: bool) -> None:
     try:
         job = queue.submit(state.workspace(), "predict", spec)
     except WbcError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
         return
     state.select("job", job.id)
     st.rerun()
@@ -159,7 +160,8 @@ def left_out(job: Job) -> None:
     rejected = (job.result or {}).get("rejected") or []
     if not rejected:
         return
-    with st.expander(f"{thousands(len(rejected))} files could not be read", icon=":material/report:"):
+    count = f"{thousands(len(rejected))} file{'s' * (len(rejected) != 1)}"
+    with st.expander(f":red[{count} could not be read]", icon=":material/report:", expanded=True):
         st.dataframe(pd.DataFrame(rejected).rename(columns={"source": "File", "why": "Why"}), hide_index=True)
 
 

@@ -69,7 +69,7 @@ def test_a_path_becomes_an_import_job_and_its_data_set_is_opened(
     assert "Images per class" in texts(page)
 
 
-def test_an_upload_is_kept_on_disk_under_a_name_of_ours(empty_lab: Workspace) -> None:
+def test_an_upload_is_kept_on_disk_in_a_folder_of_its_own(empty_lab: Workspace) -> None:
     page = open_page()
     page.button_group(key="import-way").set_value("On this computer").run()
     page.file_uploader[0].set_value(("../../evil name.npz", cells(), "application/zip"))
@@ -77,11 +77,12 @@ def test_an_upload_is_kept_on_disk_under_a_name_of_ours(empty_lab: Workspace) ->
     assert not page.exception
     job = queue.list_jobs(empty_lab)[0]
     source = Path(job.spec["source"])
-    assert source.parent == empty_lab.uploads_dir
-    assert source.suffix == ".npz"
-    assert "evil" not in source.name
+    assert source.parent.parent == empty_lab.uploads_dir
+    assert source.name == "evil name.npz"
     run_job(empty_lab, job)
-    assert not source.exists()
+    assert not list(empty_lab.uploads_dir.iterdir())
+    page.run()
+    assert "came in from evil name" in texts(page)
     assert list_datasets(empty_lab)[0].images == 12
 
 

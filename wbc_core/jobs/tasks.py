@@ -38,6 +38,8 @@ def import_dataset(workspace: Workspace, job_id: str, spec: Json, progress: Prog
     )
     if source.resolve().is_relative_to(workspace.uploads_dir):
         source.unlink()
+        if source.parent != workspace.uploads_dir and not any(source.parent.iterdir()):
+            source.parent.rmdir()
     return {
         "dataset": imported.dataset.id,
         "images": imported.dataset.images,
