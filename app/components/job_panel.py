@@ -20,6 +20,8 @@ _BADGES = {
     "cancelled": ("gray", ":material/block:"),
 }
 
+_NO_WORKER = "Waiting, but no worker is running: `make lab` or `wbc worker` starts one."
+
 
 def job_button(label: str, kind: str, spec: dict[str, Any], **widget: Any) -> str | None:
     """Draw a button that submits a job and remembers its id in the URL.
@@ -38,7 +40,7 @@ def job_button(label: str, kind: str, spec: dict[str, Any], **widget: Any) -> st
     try:
         job = queue.submit(state.workspace(), kind, spec)
     except WbcError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return None
     state.select("job", job.id)
     return job.id
@@ -101,17 +103,18 @@ def _body(job_id: str, title: str | None) -> str:
     try:
         job = queue.get_job(state.workspace(), job_id)
     except WbcError as error:
-        st.warning(str(error))
+        st.warning(plain(str(error)))
         return "failed"
     with st.container(border=True, gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{title or job.kind.capitalize()}** {badge(job.state)}", width="stretch")
             _buttons(job)
         done = 1.0 if job.state == "succeeded" else min(1.0, max(0.0, job.progress))
-        st.progress(done, text=plain(job.message) or "Waiting for a worker.")
+        idle = job.state == "queued" and not queue.live_workers(state.workspace())
+        st.progress(done, text=_NO_WORKER if idle else plain(job.message) or "Waiting for a worker.")
         st.caption(_facts(job))
         if job.error:
-            st.error(job.error, icon=":material/error:")
+            st.error(plain(job.error), icon=":material/error:")
         with st.expander("Log", icon=":material/notes:"):
             st.code(
                 queue.read_log(state.workspace(), job.id) or "Nothing written yet.", language=None, height=240

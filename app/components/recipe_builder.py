@@ -5,6 +5,7 @@ import json
 import streamlit as st
 
 from app import state
+from app.formatting import plain
 from wbc_core.augment.operations import OPERATIONS
 from wbc_core.augment.prepare import load_prepared
 from wbc_core.augment.recipe import (
@@ -56,7 +57,7 @@ def _start() -> None:
         else:
             _fill(load_recipe(state.workspace(), chosen))
     except WbcError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
     st.session_state[_LOADED] = chosen
 
 
@@ -125,7 +126,7 @@ def draw() -> Recipe | None:
     try:
         recipe = check_recipe(Recipe(name, balance, operations, int(seed)))
     except WbcError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
         return None
     if name in PRESETS and recipe != PRESETS.get(name):
         recipe = Recipe(f"{name}-edited", recipe.balance, recipe.operations, recipe.seed)
@@ -187,6 +188,6 @@ def draw_files(recipe: Recipe) -> None:
                 "A recipe as JSON", type="json", key="recipe_file", on_change=_import, max_upload_size=1
             )
     if kind == "error":
-        st.error(message)
+        st.error(plain(message))
     elif kind == "success":
         st.success(message)

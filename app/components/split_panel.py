@@ -5,7 +5,7 @@ import streamlit as st
 from app import cache, state
 from app.components import pictures
 from app.components.job_panel import job_button, job_panel
-from app.components.page import link, percent, thousands
+from app.components.page import link, percent, plain, thousands
 from wbc_core import splitting
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, Split
@@ -93,7 +93,7 @@ def draw_settings(dataset: Dataset) -> None:
     )
     message = st.session_state.pop(_MESSAGE, None)
     if message:
-        st.error(message)
+        st.error(plain(message))
 
 
 def _choose() -> None:

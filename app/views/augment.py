@@ -6,7 +6,7 @@ from app import cache, cache_prepare, state
 from app.components import pictures, prepared_list, recipe_builder
 from app.components.chain_bar import current_split
 from app.components.job_panel import job_button, job_panel
-from app.components.page import begin, empty, require_dataset, thousands
+from app.components.page import begin, empty, plain, require_dataset, thousands
 from wbc_core import splitting
 from wbc_core.augment import prepare
 from wbc_core.augment.operations import OPERATIONS
@@ -74,7 +74,7 @@ active = [job.spec for job in queue.active_jobs(state.workspace())]
 try:
     prepare.check_room(state.workspace(), 0 if ready else needed)
 except WbcError as error:
-    st.error(str(error))
+    st.error(plain(str(error)))
 else:
     if ready:
         st.success(

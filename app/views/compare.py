@@ -42,7 +42,7 @@ if len(compared) < 2:
 try:
     comparison = results_cache.comparison(tuple(run.id for run in compared))
 except WbcError as error:
-    st.warning(str(error), icon=":material/call_split:")
+    st.warning(plain(str(error)), icon=":material/call_split:")
     st.stop()
 
 compare_panels.verdicts(comparison)

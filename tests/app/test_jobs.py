@@ -71,10 +71,10 @@ def test_a_failed_job_says_why_and_is_resumed(workspace: Workspace, page: AppTes
     job = submit_training(workspace)
     held = queue.claim_next(workspace, ["train"], "cpu")
     assert held is not None
-    queue.finish(workspace, job, held[1], "failed", error="The loss was not a number.")
+    queue.finish(workspace, job, held[1], "failed", error="No column [x](y).")
     page.run()
     assert not page.exception
-    assert [error.value for error in page.error] == ["The loss was not a number."]
+    assert [error.value for error in page.error] == [r"No column \[x\]\(y\)\."]
     page.button(key=f"resume-{job}").click().run()
     newest = queue.list_jobs(workspace)[0]
     assert newest.spec["resumes"] == job
