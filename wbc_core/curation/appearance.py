@@ -18,8 +18,13 @@ _SHARES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _EDGE_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 _CHANNELS = ("lightness", "green-red", "blue-yellow")
 
+
+def _percentile(share: float) -> str:
+    return "1st percentile" if share == 0.01 else f"{100 * share:.0f}th percentile"
+
+
 COLOUR_FEATURES = (
-    *(f"{channel} at {share:.0%}" for channel in _CHANNELS for share in _SHARES),
+    *(f"{channel} at the {_percentile(share)}" for channel in _CHANNELS for share in _SHARES),
     *(f"mean {channel}" for channel in _CHANNELS),
     *(f"{which} colour spread" for which in ("smallest", "middle", "largest")),
     "correlation of lightness and green-red",
@@ -29,7 +34,7 @@ COLOUR_FEATURES = (
 
 FEATURES = (
     *COLOUR_FEATURES,
-    *(f"edge strength at {share:.0%}" for share in _EDGE_SHARES),
+    *(f"edge strength at the {_percentile(share)}" for share in _EDGE_SHARES),
     "mean edge energy",
     "edge alignment",
 )

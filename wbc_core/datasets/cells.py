@@ -49,7 +49,8 @@ def _away_from(generator: Generator, centre: Point, distance: float) -> Point:
 
 def _smear(generator: Generator, keep_clear: float) -> Picture:
     """Paint the slide with red cells around a free middle, `keep_clear` pixels in radius."""
-    slide = _BLUISH if generator.random() < 0.12 else _CREAM
+    # White balance drifts from slide to slide without a gap, most slides near cream.
+    slide = mix(_CREAM, _BLUISH, float(generator.beta(1, 2)))
     picture = np.full((SIZE, SIZE, 3), slide, np.float32)
     blend(picture, mix(slide, _ERYTHROCYTE, 0.5), np.clip(texture(generator, 24) * 0.05, 0, 0.15))
     bodies, pallors = np.zeros((2, SIZE, SIZE), np.float32)

@@ -1,9 +1,13 @@
 """Pictures of something else: unlike all the rest, or one picture over and over.
 
-The distance is a Mahalanobis distance to the core of the set, whose mean and covariance are re-estimated from
-the nearest 60 % a few times over (the concentration step of Rousseeuw and Van Driessen, "A fast algorithm for
-the minimum covariance determinant estimator", Technometrics 41, 1999), so that up to a fifth of foreign
-pictures do not make themselves the norm. Settled in docs/decisions/003-finding-foreign-images.md.
+A picture's distance is the Mahalanobis distance to the core of the set, whose mean and covariance are
+re-estimated from the nearest 60 % a few times over (the concentration step of Rousseeuw and Van Driessen,
+"A fast algorithm for the minimum covariance determinant estimator", Technometrics 41, 1999), so that up to
+a fifth of foreign pictures do not make themselves the norm. Each fifth of the pictures is measured against
+a core found in the other four (cross-validation), because a core fits the pictures that made it too well,
+the more so the fewer there are. The score is that distance over an ordinary one, the 30th percentile of the
+set: it needs no further scale, whose own error would decide about small sets. Ten copies (times the usual
+number of copies) score as much as the threshold. Settled in docs/decisions/003-finding-foreign-images.md.
 """
 
 import numpy as np
@@ -16,15 +20,17 @@ from wbc_core.records import Finding
 
 _CORE_SHARE = 0.6
 _CONCENTRATION_STEPS = 5
-_IMAGES_PER_AXIS = 15
+_FOLDS = 5
+_IMAGES_PER_AXIS = 5
 _SHRINKAGE = 1e-3
 _MANY_COPIES = 10
 _FEWEST = 20
 _LEAST_CORRELATION_SPREAD = 0.03
-_CENTRE, _NEAR = 0.3, 0.05
-"""Quantiles of the log distance that serve as its centre and, one unit below it, as its scale."""
+_CLIP = 20.0
+_ORDINARY = 0.3
+"""Quantile of the distances that counts as ordinary; a fifth of foreign pictures hardly moves it."""
 
-_THRESHOLD = 11.6
+_THRESHOLD = 16.5
 
 
 def _standardise(features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -35,35 +41,52 @@ def _standardise(features: NDArray[np.float64]) -> NDArray[np.float64]:
     # Correlations of cells crowd near 1: without a floor every other picture would lie at the clip below.
     correlations = slice(len(COLOUR_FEATURES) - 3, len(COLOUR_FEATURES))
     spread[correlations] = np.maximum(spread[correlations], _LEAST_CORRELATION_SPREAD)
-    standard: NDArray[np.float64] = np.clip((features - centre) / spread, -20.0, 20.0)
+    standard: NDArray[np.float64] = np.clip((features - centre) / spread, -_CLIP, _CLIP)
     return standard
 
 
-def _distances(standard: NDArray[np.float64], core: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Mean squared Mahalanobis distance of every image to the mean and covariance of the core."""
-    centred = standard - standard[core].mean(axis=0)
-    values, axes = np.linalg.eigh(np.cov(centred[core], rowvar=False))
+def _distances(
+    standard: NDArray[np.float64], core: NDArray[np.float64], others: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mahalanobis distances (n,), (m,) of pictures and of others to the mean and covariance of a core."""
+    centre = core.mean(axis=0)
+    values, axes = np.linalg.eigh(np.cov(core - centre, rowvar=False))
     # Few images support few axes: the rest share one variance (probabilistic PCA, Tipping and Bishop 1999).
-    unsupported = max(0, len(values) - int(core.sum()) // _IMAGES_PER_AXIS)
+    unsupported = max(0, len(values) - len(core) // _IMAGES_PER_AXIS)
     if unsupported:
         values[:unsupported] = values[:unsupported].mean()
     values = np.maximum(values, 0.0) * (1 - _SHRINKAGE) + _SHRINKAGE * max(float(values.mean()), 1e-9)
-    distances: NDArray[np.float64] = ((centred @ axes) ** 2 / values).mean(axis=1)
-    return distances
+    near, far = (
+        np.sqrt((((points - centre) @ axes) ** 2 / values).mean(axis=1)) for points in (standard, others)
+    )
+    return near, far
+
+
+def _held_out_distances(standard: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distance of each picture to a core found without it, float64 (n,), from 0."""
+    # Shuffled, so that no class or slide that comes every fifth row makes up a fold.
+    fold = np.random.default_rng(0).permutation(len(standard)) % _FOLDS
+    held_out = np.empty(len(standard))
+    for number in range(_FOLDS):
+        others = standard[fold != number]
+        distances = (np.minimum(np.abs(others), 5.0) ** 2).mean(axis=1)
+        for _ in range(_CONCENTRATION_STEPS):
+            core = others[distances <= np.quantile(distances, _CORE_SHARE)]
+            distances, found = _distances(others, core, standard[fold == number])
+        held_out[fold == number] = found
+    return held_out
 
 
 def _unlikeness(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How unlike the core each picture is (units of the log distance), and its standardised features."""
+    """How many times as far from the core as an ordinary picture each is, and its standardised features.
+
+    All zeros where there are too few pictures to tell what is ordinary.
+    """
     standard = _standardise(features.astype(np.float64))
     if len(features) < _FEWEST:
         return np.zeros(len(features)), standard
-    distances = (np.minimum(np.abs(standard), 5.0) ** 2).mean(axis=1)
-    for _ in range(_CONCENTRATION_STEPS):
-        distances = _distances(standard, distances <= np.quantile(distances, _CORE_SHARE))
-    logarithm = np.log(distances + 1e-9)
-    ordinary, near = np.quantile(logarithm, [_CENTRE, _NEAR])
-    # Both quantiles lie in the part that a fifth of foreign pictures hardly moves; median and MAD do not.
-    return (logarithm - ordinary) / max(float(ordinary - near), 1e-6), standard
+    distances = _held_out_distances(standard)
+    return distances / max(float(np.quantile(distances, _ORDINARY)), 1e-3), standard
 
 
 def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
@@ -74,11 +97,10 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
     copies = measurements.copies[unique]
     # In a set where every picture comes several times, that many is no sign of anything.
     many = _MANY_COPIES * max(1.0, float(np.median(copies)))
-    scores = np.maximum(unlike, np.where(copies > 1, copies * (_THRESHOLD / many), 0.0))
-    positions = worth_showing(scores, threshold)
+    scores = np.maximum(unlike, np.where(copies > 1, copies * (_THRESHOLD / many), 0.0)).round(2)
     groups = copies_of(measurements)
     findings = []
-    for position in positions:
+    for position in worth_showing(np.where(scores > 1.0, scores, 0.0), threshold):
         rows = groups[position]
         findings.append(
             Finding(
@@ -97,17 +119,29 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
 def _evidence(
     measurements: Measurements, rows: NDArray[np.int64], unlike: float, standard: NDArray[np.float64]
 ) -> str:
-    oddest = np.argsort(-np.abs(standard), kind="stable")[:2]
-    features = " and ".join(
-        f"{COLOUR_FEATURES[index]} {measurements.appearance[rows[0], index]:.1f} "
-        f"({standard[index]:+.1f} deviations)"
-        for index in oddest
-    )
-    sentence = f"Its look is {unlike:.1f} steps of log distance from the rest, most of all {features}"
-    if len(rows) == 1:
-        return f"{sentence}."
-    labels = per_class(measurements, rows)
-    return f"One picture is there {len(rows):,} times ({labels}). {sentence}."
+    sentences = []
+    if len(rows) > 1:
+        sentences.append(
+            f"The same picture is there {len(rows):,} times ({per_class(measurements, rows)}); "
+            f"{_MANY_COPIES} copies are flagged whatever they show."
+        )
+    if unlike > 0:
+        oddest = np.argsort(-np.abs(standard), kind="stable")[:2]
+        features = " and ".join(
+            _in_words(COLOUR_FEATURES[index], measurements.appearance[rows[0], index], standard[index])
+            for index in oddest
+        )
+        sentences.append(
+            f"It is {unlike:,.1f} times as unlike the rest as an ordinary picture, "
+            f"and {_THRESHOLD:g} is flagged; oddest: {features}."
+        )
+    return " ".join(sentences)
+
+
+def _in_words(feature: str, value: float, deviations: float) -> str:
+    least = "at least " if abs(deviations) >= _CLIP else ""
+    side = "below" if deviations < 0 else "above"
+    return f"its {feature} is {value:.3g}, {least}{abs(deviations):.0f} deviations {side} the usual"
 
 
 FOREIGN = Check(
@@ -115,7 +149,8 @@ FOREIGN = Check(
     title="Foreign pictures",
     description="Pictures of something else: unlike all the rest, or one picture repeated many times.",
     threshold=_THRESHOLD,
-    threshold_range=(6.0, 30.0),
-    unit="steps of log distance, one from the 5th to the 30th percentile (ten copies count as 11.6)",
+    threshold_range=(8.0, 60.0),
+    unit="times as unlike the rest as an ordinary picture",
     find=_find,
+    version=2,
 )
