@@ -1,4 +1,4 @@
-"""Images out of focus."""
+"""Images out of focus: the variance of the Laplacian over that of the luminance, against the set's median."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
     # An image without contrast shows nothing that could be sharp: that is a matter of exposure.
     scores = np.where(
         measurements.contrast[unique] < _NO_CONTRAST, 0.0, np.minimum(1.0 / np.maximum(share, 1e-4), 1e4)
-    )
+    ).round(2)
     return [
         Finding(
             check="blur",
@@ -37,8 +37,8 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
             if scores[position] >= _EXTREME * _THRESHOLD
             else {},
             evidence=(
-                f"Sharpness (variance of the Laplacian over that of the luminance) is {share[position]:.1%} "
-                "of the data set's median."
+                f"It is {scores[position]:,.1f} times less sharp than the usual image (fine detail against "
+                f"contrast: {100 * share[position]:.1f} % of the median)."
             ),
         )
         for position in worth_showing(np.where(scores > 1.0, scores, 0.0), threshold)
@@ -51,6 +51,7 @@ BLUR = Check(
     description="Images far less sharp than the rest; dropping is suggested where little is left to see.",
     threshold=_THRESHOLD,
     threshold_range=(2.0, 100.0),
-    unit="times less sharp than the median",
+    unit="times less sharp than the usual image",
     find=_find,
+    version=2,
 )

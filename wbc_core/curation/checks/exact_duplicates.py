@@ -15,11 +15,11 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
             continue
         labels = len(set(measurements.labels[rows].tolist()))
         counts = per_class(measurements, rows)
-        evidence = f"{len(rows):,} images have exactly the same pixels and the same label ({counts})."
+        evidence = f"{len(rows):,} images show the same pixels under the same label ({counts})."
         if labels > 1:
             evidence = (
-                f"Conflict: {len(rows):,} images have exactly the same pixels, "
-                f"but {labels} different labels ({counts})."
+                f"Conflict: {len(rows):,} images show the same pixels "
+                f"under {labels} different labels ({counts})."
             )
         findings.append(
             Finding(
@@ -43,4 +43,5 @@ EXACT_DUPLICATES = Check(
     threshold_range=(2.0, 100.0),
     unit="copies",
     find=_find,
+    version=2,
 )

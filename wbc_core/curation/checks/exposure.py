@@ -1,10 +1,14 @@
-"""Images that are too dark, too bright, or have lost their detail in black or white."""
+"""Images that are too dark, too bright, or have lost their detail in black or white.
+
+The score is the larger of two: robust deviations of the background's luminance (its 95th percentile) from the
+set's median, and the share of black or white pixels, of which a quarter scores as much as the threshold.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wbc_core.curation.checks.base import Check, copies_of, robust_deviations, worth_showing
-from wbc_core.curation.measure import BRIGHT, DARK, Measurements
+from wbc_core.curation.measure import Measurements
 from wbc_core.records import Finding
 
 _CLIPPED_SHARE = 0.25
@@ -31,7 +35,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
     shift = _deviation(background)
     dark, bright = measurements.dark[unique], measurements.bright[unique]
     clipped = np.maximum(dark - np.median(dark), bright - np.median(bright))
-    scores = np.maximum(np.abs(shift), clipped * (_THRESHOLD / _CLIPPED_SHARE))
+    scores = np.maximum(np.abs(shift), clipped * (_THRESHOLD / _CLIPPED_SHARE)).round(2)
     return [
         Finding(
             check="exposure",
@@ -41,10 +45,10 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
             flagged=bool(scores[position] >= threshold),
             suggested=dict.fromkeys(map(str, groups[position]), "drop"),
             evidence=(
-                f"The background's luminance is {background[position]:.0f} of 255 where "
-                f"{usual:.0f} is usual ({shift[position]:+.1f} deviations); "
-                f"{dark[position]:.1%} of the pixels are black (up to {DARK}) and "
-                f"{bright[position]:.1%} white (from {BRIGHT})."
+                f"Its background has luminance {background[position]:.0f} of 255 where {usual:.0f} is usual "
+                f"({abs(shift[position]):.1f} deviations {'darker' if shift[position] < 0 else 'brighter'}); "
+                f"{100 * dark[position]:.1f} % of its pixels are black and "
+                f"{100 * bright[position]:.1f} % white."
             ),
         )
         for position in worth_showing(scores, threshold)
@@ -57,6 +61,7 @@ EXPOSURE = Check(
     description="Images much darker or brighter than the rest, or with a large part lost in black or white.",
     threshold=_THRESHOLD,
     threshold_range=(2.0, 30.0),
-    unit="robust deviations of the background's luminance (a quarter of the pixels lost counts as 8)",
+    unit="deviations from the usual brightness",
     find=_find,
+    version=2,
 )

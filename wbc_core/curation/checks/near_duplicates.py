@@ -1,7 +1,8 @@
 """The same picture again, but saved, resized, cropped, turned, mirrored, brightened or grained on the way.
 
 Candidates come from `similarity`; each is then laid over the other (enhanced correlation coefficient,
-Evangelidis and Psarakis, IEEE TPAMI 30, 2008) and what is left different is measured on the pixels.
+Evangelidis and Psarakis, IEEE TPAMI 30, 2008) and the
+score is the correlation of their fine detail, in percent.
 """
 
 import os
@@ -74,7 +75,7 @@ def _compare(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[f
     power = float(np.sqrt((one @ one) * (other @ other)))
     likeness = float(one @ other) / power if power > 0 else 0.0
     gain = float(first[inside].mean() / max(float(laid[inside].mean()), 1.0))
-    return 100.0 * max(likeness, 0.0), zoom, gain
+    return round(100.0 * max(likeness, 0.0), 2), zoom, gain
 
 
 def _matches(measurements: Measurements, images: NDArray[np.uint8]) -> list[_Match]:
@@ -112,13 +113,16 @@ def _groups(matches: list[_Match]) -> Iterator[list[_Match]]:
 
 
 def _in_words(match: _Match) -> str:
-    words = [SYMMETRIES[match.symmetry]]
+    changes = [SYMMETRIES[match.symmetry]] if match.symmetry else []
     if abs(match.zoom - 1) > 0.01:
         shown = min(match.zoom, 1 / match.zoom)
-        words.append(f"one cropped to {shown:.0%} of the other's side")
+        changes.append(f"one cropped to {100 * shown:.0f} % of the other's side")
     if abs(match.gain - 1) > 0.02:
-        words.append(f"{abs(1 / match.gain - 1):.0%} {'darker' if match.gain > 1 else 'brighter'}")
-    return f"row {match.second} is row {match.first} {', '.join(words)} ({match.score:.1f} % alike)"
+        tone = "darker" if match.gain > 1 else "brighter"
+        changes.append(f"{100 * abs(1 / match.gain - 1):.0f} % {tone}")
+    words = "".join(f", {change}" for change in changes)
+    alike = f"{match.score:.1f} % alike"
+    return f"row {match.second} shows the same picture as row {match.first}{words} ({alike})"
 
 
 def _finding(measurements: Measurements, matches: list[_Match], threshold: float) -> Finding:
@@ -127,7 +131,7 @@ def _finding(measurements: Measurements, matches: list[_Match], threshold: float
     rows.sort(key=lambda row: -float(measurements.sharpness[row]))
     # A group holds together as long as its weakest link does.
     score = min(match.score for match in matches)
-    shown = "; ".join(_in_words(match) for match in matches[:3])
+    shown = "; ".join(_in_words(match) for match in matches[:3]).replace("row", "Row", 1)
     more = f"; and {len(matches) - 3} more pairs" if len(matches) > 3 else ""
     conflict = ""
     if len(set(measurements.labels[rows].tolist())) > 1:
@@ -139,7 +143,7 @@ def _finding(measurements: Measurements, matches: list[_Match], threshold: float
         score=score,
         flagged=score >= threshold,
         suggested={str(row): "drop" if position else "keep" for position, row in enumerate(rows)},
-        evidence=f"Laid over each other, {shown}{more}.{conflict}",
+        evidence=f"{shown}{more}.{conflict}",
     )
 
 
@@ -158,6 +162,7 @@ NEAR_DUPLICATES = Check(
     description="The same picture saved anew, resized, cropped, turned or brightened; the sharpest stays.",
     threshold=_THRESHOLD,
     threshold_range=(60.0, 100.0),
-    unit="percent correlation of the detail, laid over each other",
+    unit="% alike, laid over each other",
     find=_find,
+    version=2,
 )
