@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from wbc_core.augment.operations.kinds import Drawn, Images, OperationType
+from wbc_core.augment.operations.pixels import look_up
 
 
 def _scale(uniform: NDArray[np.float64], shape: tuple[int, int, int], settings: Mapping[str, float]) -> Drawn:
@@ -23,11 +23,7 @@ def _apply(images: Images, drawn: Drawn) -> Images:
     flat = high == low
     low, span = np.where(flat, 0.0, low)[:, None], np.where(flat, 255.0, high - low)[:, None]
     levels = np.arange(256)[None, :, None]
-    tables = np.rint(np.clip((levels - low) * 255 / span, 0, 255)).astype(np.uint8)
-    result = np.empty_like(images)
-    for position in range(count):
-        cv2.LUT(images[position], tables[position][:, None], dst=result[position])
-    return result
+    return look_up(images, (levels - low) * 255 / span)
 
 
 OPERATION = OperationType(

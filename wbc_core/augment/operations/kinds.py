@@ -49,7 +49,8 @@ class OperationType:
         source: The layer or paper that it follows.
         parameters: Its settings.
         draws: How many random numbers an image takes.
-        words: Caption of an image, with the drawn parameters by name ("saturation x {gain:.2f}").
+        words: Caption of an image: a format of the drawn parameters by name ("saturation x {gain:.2f}"), or a
+            function of them where a format cannot say it.
         scale: From uniform numbers in [0, 1), float64 (n, draws), and the image shape (H, W, 3) to the drawn
             parameters, row by row.
         apply: From images, uint8 (n, H, W, 3), and drawn parameters to new images; deterministic, and each
@@ -62,7 +63,7 @@ class OperationType:
     source: str
     parameters: tuple[Parameter, ...]
     draws: int
-    words: str
+    words: str | Callable[[Mapping[str, float]], str]
     scale: Callable[[NDArray[np.float64], tuple[int, int, int], Mapping[str, float]], Drawn]
     apply: Callable[[Images, Drawn], Images]
 
@@ -118,4 +119,5 @@ class OperationType:
 
     def caption(self, drawn: Drawn, position: int) -> str:
         """Say what was drawn for one image, for the line under its picture."""
-        return self.words.format(**{name: values[position] for name, values in drawn.items()})
+        own = {name: float(values[position]) for name, values in drawn.items()}
+        return self.words.format(**own) if isinstance(self.words, str) else self.words(own)

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from wbc_core.augment.operations.kinds import Drawn, Images, OperationType, Parameter
+from wbc_core.augment.operations.pixels import look_up
 
 
 def _scale(uniform: NDArray[np.float64], shape: tuple[int, int, int], settings: Mapping[str, float]) -> Drawn:
@@ -18,11 +18,7 @@ def _scale(uniform: NDArray[np.float64], shape: tuple[int, int, int], settings: 
 
 def _apply(images: Images, drawn: Drawn) -> Images:
     raised = np.clip(np.arange(256) + drawn["addition"][:, None], 0, 255)
-    tables = np.rint(np.where(raised < drawn["threshold"][:, None], raised, 255 - raised)).astype(np.uint8)
-    result = np.empty_like(images)
-    for position, image in enumerate(images):
-        cv2.LUT(image, tables[position], dst=result[position])
-    return result
+    return look_up(images, np.where(raised < drawn["threshold"][:, None], raised, 255 - raised))
 
 
 OPERATION = OperationType(
