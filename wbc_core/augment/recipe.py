@@ -68,10 +68,9 @@ def check_operations(operations: Sequence[Operation]) -> tuple[Operation, ...]:
 
 PRESETS: Registry[Recipe] = Registry("preset")
 PRESETS.add("plain", Recipe("plain"))
-PRESETS.add(
-    "an2dl",
-    check_recipe(Recipe("an2dl", "smote", tuple(Operation(name) for name in OPERATIONS))),
-)
+_REPORT = ("auto_contrast", "random_saturation", "solarization", "random_cutout")
+for _name, _operations in (("an2dl", _REPORT), ("an2dl_randaugment", (*_REPORT, "rand_augment"))):
+    PRESETS.add(_name, check_recipe(Recipe(_name, "smote", tuple(Operation(name) for name in _operations))))
 
 
 def parse_recipe(plain: object) -> Recipe:

@@ -170,7 +170,7 @@ def test_bad_requests_are_explained(workspace: Workspace, split: Split) -> None:
     with pytest.raises(WbcError, match="'seed'"):
         prepare(workspace, split.id, Recipe("mine", seed=-1))
     with pytest.raises(WbcError, match="auto_contrast"):
-        prepare(workspace, split.id, Recipe("mine", operations=(Operation("flip"),)))
+        prepare(workspace, split.id, Recipe("mine", operations=(Operation("sepia"),)))
     with pytest.raises(WbcError, match="sp-000000000000"):
         prepare(workspace, "sp-000000000000", AN2DL)
     with pytest.raises(WbcError, match="pr-000000000000"):

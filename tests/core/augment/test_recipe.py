@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from wbc_core.augment.operations import OPERATIONS
 from wbc_core.augment.recipe import (
     PRESETS,
     list_recipes,
@@ -15,7 +14,7 @@ from wbc_core.augment.recipe import (
     save_recipe,
 )
 from wbc_core.errors import WbcError
-from wbc_core.records import Operation, Recipe
+from wbc_core.records import Operation, Recipe, content_id
 from wbc_core.workspace import Workspace
 
 
@@ -23,7 +22,14 @@ def test_presets_survive_json() -> None:
     for name, preset in PRESETS.items():
         assert preset.name == name
         assert parse_recipe(preset.to_json()) == preset
-    assert [operation.name for operation in PRESETS.get("an2dl").operations] == OPERATIONS.names()
+
+
+def test_the_preset_of_the_report_stays_what_prepared_sets_were_made_from() -> None:
+    assert content_id("pr", {"recipe": PRESETS.get("plain").to_json()}) == "pr-ba96fb7a97bf"
+    assert content_id("pr", {"recipe": PRESETS.get("an2dl").to_json()}) == "pr-c5b7201faeea"
+    report = ["auto_contrast", "random_saturation", "solarization", "random_cutout"]
+    assert [operation.name for operation in PRESETS.get("an2dl").operations] == report
+    assert [entry.name for entry in PRESETS.get("an2dl_randaugment").operations] == [*report, "rand_augment"]
 
 
 def test_a_saved_recipe_is_found_by_name_and_by_path(workspace: Workspace, tmp_path: Path) -> None:
@@ -40,7 +46,7 @@ def test_a_saved_recipe_is_found_by_name_and_by_path(workspace: Workspace, tmp_p
 
 def test_a_missing_recipe_lists_those_there_are(workspace: Workspace) -> None:
     save_recipe(workspace, Recipe("mine"))
-    with pytest.raises(WbcError, match="plain, an2dl, mine"):
+    with pytest.raises(WbcError, match="plain, an2dl, an2dl_randaugment, mine"):
         load_recipe(workspace, "yours")
 
 
@@ -66,7 +72,7 @@ def test_names_that_could_leave_the_folder_are_refused(workspace: Workspace, nam
         ({"name": "a", "seed": 10**30}, "'seed'"),
         ({"name": "a", "operations": {}}, "'operations'"),
         ({"name": "a", "operations": ["auto_contrast"]}, "Operation 1"),
-        ({"name": "a", "operations": [{"name": "flip"}]}, "auto_contrast, random_saturation"),
+        ({"name": "a", "operations": [{"name": "sepia"}]}, "auto_contrast, random_saturation"),
         ({"name": "a", "operations": [{"name": {}}]}, "'name' of operation 1"),
         ({"name": "a", "operations": [{"name": "solarization", "when": 1}]}, "'when'"),
         ({"name": "a", "operations": [{"name": "solarization", "parameters": [1]}]}, "'parameters'"),
