@@ -1,5 +1,6 @@
 """The `wbc` command: every step of the lab for scripts, with the contract of the design's section 5."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -33,8 +34,14 @@ def _dataset(workspace: Workspace, reference: str) -> str:
 
 def _in_place(workspace: Workspace, kind: str, spec: Json) -> Json:
     """Run a task in this process: the same function that a job of this kind runs."""
+    _quiet_tensorflow()
     with console_progress() as progress:
         return TASKS.get(kind)(workspace, "", spec, progress)
+
+
+def _quiet_tensorflow() -> None:
+    """Keep what TensorFlow says about missing GPUs off standard error, where an error is one line."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @command("import")
@@ -299,6 +306,7 @@ def predict(
     if out is not None:
         spec = {"run": run, "source": str(source.resolve()), "out": str(out.resolve()), "tta": tta}
         return _in_place(workspace, "predict", spec)
+    _quiet_tensorflow()
     with console_progress() as progress:
         table = predict_source(workspace, run, source.resolve(), out=None, tta=tta, progress=progress)
     return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]

@@ -1,5 +1,6 @@
 """How every `wbc` command reads its options, reports progress, prints its result and fails."""
 
+import errno
 import inspect
 import json
 import sys
@@ -129,9 +130,11 @@ def console_progress() -> Iterator[Progress]:
                 flush=True,
             )
 
-    yield progress
-    if on_terminal:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    try:
+        yield progress
+    finally:
+        if on_terminal:  # an error is then alone on its line
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def split_values(texts: Sequence[str]) -> list[str]:
@@ -232,6 +235,16 @@ def run_application(typer_application: typer.Typer) -> None:
         # Whoever read the output has what they wanted; nothing may be written to them at the end either.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+        _end(f"{named}{error.strerror or error}. Check the path and its rights.", 1 if full else 2)
+    except Exception as error:
+        from sqlalchemy.exc import DBAPIError
+
+        if not isinstance(error, DBAPIError):
+            raise
+        _end(f"The database did not do its work: {error.orig}. Check its disk and its rights.", 1)
 
 
 def _end(message: str, status: int) -> None:

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from wbc_core.errors import WbcError
+
 Json = dict[str, Any]
 
 
@@ -38,12 +40,29 @@ class Record:
 
     @classmethod
     def from_json(cls, plain: Json) -> Self:
-        """Build the record from its JSON, ignoring keys that a newer version may have written."""
+        """Build the record from its JSON, ignoring keys that a newer version may have written.
+
+        Raises:
+            WbcError: A key is missing.
+        """
         names = {entry.name: entry for entry in dataclasses.fields(cls)}
         values = {name: value for name, value in plain.items() if name in names}
         for name, value in values.items():
             if isinstance(value, list) and "tuple" in str(names[name].type):
                 values[name] = tuple(tuple(item) if isinstance(item, list) else item for item in value)
+        needed = [
+            name
+            for name, entry in names.items()
+            if entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING
+        ]
+        missing = [name for name in needed if name not in values]
+        if missing:
+            raise WbcError(
+                f"A record of kind {cls.__name__} is damaged.",
+                expected=f"the keys {', '.join(needed)}",
+                got=f"none named {', '.join(missing)}",
+                fix="Restore it from a backup.",
+            )
         return cls(**values)
 
 
@@ -218,7 +237,7 @@ class PreparedSet(Record):
     @classmethod
     def from_json(cls, plain: Json) -> Self:
         """Build the record and its recipe from JSON."""
-        return super().from_json({**plain, "recipe": Recipe.from_json(plain["recipe"])})
+        return super().from_json({**plain, "recipe": Recipe.from_json(plain.get("recipe", {}))})
 
 
 JOB_STATES = ("queued", "running", "succeeded", "failed", "cancelled")

@@ -39,7 +39,12 @@ class Workspace:
     @property
     def database_url(self) -> str:
         """`WBC_DATABASE_URL`, else SQLite in the workspace."""
-        return os.environ.get("WBC_DATABASE_URL") or f"sqlite:///{self.home / 'lab.sqlite'}"
+        chosen = os.environ.get("WBC_DATABASE_URL")
+        if chosen:
+            return chosen
+        # In a URL a `?` begins the options and a `%` a coded character: the database would lie elsewhere.
+        path = str(self.home / "lab.sqlite").replace("%", "%25").replace("?", "%3F")
+        return f"sqlite:///{path}"
 
     def _inside(self, folder: str, identifier: str, suffix: str = "") -> Path:
         if not _IDENTIFIER.fullmatch(identifier):
@@ -109,9 +114,12 @@ class Workspace:
         try:
             yield scratch
             final.parent.mkdir(parents=True, exist_ok=True)
-            if scratch.is_dir() and final.exists():
-                return
-            scratch.replace(final)
+            try:
+                scratch.replace(final)
+            except OSError:
+                # Asked afterwards: another process may be making the same record at this moment.
+                if not (scratch.is_dir() and final.is_dir()):
+                    raise
         finally:
             if scratch.is_dir():
                 shutil.rmtree(scratch)
@@ -140,7 +148,7 @@ class Workspace:
                 f"There is no {what} in the workspace {self.home}.",
                 fix="Check the id, and the workspace named by --home or WBC_HOME.",
             ) from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise WbcError(
                 f"{path.name} of {what} is damaged.",
                 expected="a JSON object",

@@ -1,6 +1,8 @@
 """The `wbc` command as a script uses it: the whole path on drawn cells, and every way to get it wrong."""
 
 import json
+import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from wbc_core.command_line import console_progress
 from wbc_core.datasets.synthetic import draw_cells
 
 CLASSES = "basophil,eosinophil,erythroblast"
@@ -153,6 +156,13 @@ WRONG: list[tuple[list[object], str]] = [
     (["train", "PREPARED", "--backbone", "cnn", "--set", "epochs=-1"], "epochs"),
     (["sweep", "PREPARED", "--backbone", "cnn", "--grid", "epochs=1,two"], "two"),
     (["sweep", "PREPARED", "--backbone", "cnn", "--grid", "epochs=1", "--search", "luck"], "tpe"),
+    (["train", "PREPARED", "--backbone", "cnn", "--set", "epochs=" + "1" * 400], "1000"),
+    (["train", "PREPARED", "--backbone", "cnn", "--set", "weights=file:"], "file:PATH"),
+    (["evaluate", "RUN", "--data", "/"], "npz"),
+    (["predict", "RUN", "/dev/zero"], "zero"),
+    (["predict", "RUN", "/", "--out", "/nowhere/predicted.csv"], "/nowhere"),
+    (["export", "RUN", "/dev/null/folder", "--to", "card"], "/dev/null"),
+    (["export", "RUN", "/proc/folder", "--to", "card"], "/proc"),
     (["jobs", "dance"], "cancel"),
     (["jobs", "show"], "id"),
     (["jobs", "show", "job-0000000000"], "job-0000000000"),
@@ -184,6 +194,60 @@ def test_bad_input_is_one_line_and_status_2(
     assert done.stdout == ""
     after = [path for path in sorted(lab["home"].rglob("*")) if not path.name.startswith("lab.sqlite")]
     assert after == [path for path in before if not path.name.startswith("lab.sqlite")]
+
+
+@pytest.mark.parametrize("home", ["/dev/null", "/dev/null/lab", "/proc/lab"])
+def test_a_home_that_cannot_be_is_one_line_and_status_2(home: str) -> None:
+    done = wbc(Path(home), "jobs", "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert home in done.stderr
+
+
+def test_a_database_that_cannot_be_written_is_one_line(lab: dict[str, Any], tmp_path: Path) -> None:
+    shutil.copytree(lab["home"], tmp_path / "lab")
+    with sqlite3.connect(tmp_path / "lab" / "lab.sqlite") as database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON jobs BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        )
+    database.close()
+    done = wbc(tmp_path / "lab", "train", lab["prepare"]["prepared"], "--backbone", "cnn", "--json")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "disk is full" in done.stderr
+
+
+@pytest.mark.parametrize("content", ["{}", "[" * 100_000, "[1]", "{", '{"recipe": {}}'])
+def test_a_record_that_was_damaged_by_hand_is_one_line(
+    lab: dict[str, Any], content: str, tmp_path: Path
+) -> None:
+    shutil.copytree(lab["home"], tmp_path / "lab")
+    prepared = lab["prepare"]["prepared"]
+    (tmp_path / "lab" / "prepared" / prepared / "prepared.json").write_text(content)
+    (tmp_path / "lab" / "splits" / f"{lab['split']['split']}.json").write_text(content)
+    for command in (
+        ["train", prepared, "--backbone", "cnn"],
+        ["prepare", lab["split"]["split"], "--recipe", "plain"],
+    ):
+        done = wbc(tmp_path / "lab", *command, "--json")
+        assert (done.returncode, done.stdout) == (2, ""), done.stderr
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert "damaged" in done.stderr
+
+
+def test_an_error_on_a_terminal_does_not_follow_half_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+
+    def fail() -> None:
+        with console_progress() as progress:
+            progress(0.5, "halfway")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert capsys.readouterr().err.endswith("halfway\r\x1b[K")
 
 
 def test_help_of_every_command() -> None:

@@ -46,7 +46,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
             expected="a new or an empty folder",
             fix="Name another folder, or empty this one yourself.",
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise WbcError(f"{path.parent} is no folder.", fix="Name another folder.") from None
     scratch = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}")
     scratch.mkdir()
     try:

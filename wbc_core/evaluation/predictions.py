@@ -73,13 +73,15 @@ def predict_source(
     from wbc_core.training.predict import load_model, predict_probabilities
 
     progress(0.0, "Loading the model")
-    model = load_model(workspace, run_id)
+    model = None
     names, rejected = list[str](), list[Rejected]()
     tables = [np.empty((0, len(run.class_names)), dtype=np.float32)]
     with _csv_writer(out, run.class_names) as write:
         for batch in read_pictures(source, run.image_shape):
             rejected += batch.rejected
             if batch.names:
+                # Not before a picture was read: a source without any is told at once.
+                model = model or load_model(workspace, run_id)
                 probabilities = predict_probabilities(model, batch.images, tta)
                 write(batch.names, probabilities)
                 names += batch.names

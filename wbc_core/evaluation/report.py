@@ -166,10 +166,10 @@ def evaluate_run(
 
     started = time.monotonic()
     run = load_run(workspace, run_id)
-    progress(0.0, "Loading the model")
-    model = load_model(workspace, run_id)
     path = workspace.run_dir(run_id) / "best.keras"
     with _images_for(workspace, run, data) as labelled:
+        progress(0.0, "Loading the model")
+        model = load_model(workspace, run_id)
         rows = labelled.table["row"].to_numpy(dtype=np.int64)
         labels = labelled.table["label"].to_numpy(dtype=np.int64)
         probabilities = predict_probabilities(

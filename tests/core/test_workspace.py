@@ -1,0 +1,63 @@
+"""Files that appear whole or not at all, whoever else is writing."""
+
+from pathlib import Path
+
+import pytest
+
+from wbc_core.database import engine_of
+from wbc_core.workspace import Workspace
+
+
+def test_of_two_that_make_one_folder_at_once_both_go_on(workspace: Workspace) -> None:
+    final = workspace.home / "prepared" / "pr-0123456789ab"
+    with workspace.atomic_path(final) as late:
+        late.mkdir()
+        (late / "who").write_text("late")
+        with workspace.atomic_path(final) as early:
+            early.mkdir()
+            (early / "who").write_text("early")
+    assert (final / "who").read_text() == "early"
+    assert not list(workspace.scratch_dir.iterdir())
+
+
+def test_a_folder_that_appears_at_the_last_moment_is_kept(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    final = workspace.home / "prepared" / "pr-0123456789ab"
+    rename = Path.replace
+
+    def overtaken(self: Path, target: Path) -> Path:
+        final.mkdir()
+        (final / "who").write_text("early")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", overtaken)
+    with workspace.atomic_path(final) as late:
+        late.mkdir()
+    assert (final / "who").read_text() == "early"
+    assert not list(workspace.scratch_dir.iterdir())
+
+
+def test_after_an_error_nothing_is_left(workspace: Workspace) -> None:
+    final = workspace.home / "recipes" / "mine.json"
+
+    def fail() -> None:
+        with workspace.atomic_path(final) as scratch:
+            scratch.write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not final.exists()
+    assert not list(workspace.scratch_dir.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a?b", "a?uri=true", "a#b", "a%41b", "a b"])
+def test_the_database_lies_in_the_workspace_whatever_its_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WBC_DATABASE_URL", raising=False)
+    workspace = Workspace(tmp_path / name)
+    engine_of(workspace)
+    assert (workspace.home / "lab.sqlite").exists()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
