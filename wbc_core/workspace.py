@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from pathlib import Path
 from wbc_core.errors import WbcError
 from wbc_core.records import Json
 
+_ABANDONED_AFTER_SECONDS = 86_400.0
 _IDENTIFIER = re.compile(r"[a-z]{2,4}-[0-9a-z]{6,32}")
 
 
@@ -102,6 +104,15 @@ class Workspace:
         """Remove what a process that was killed left half-written."""
         for path in self.scratch_dir.glob(f"{process_id}-*"):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+    def clear_abandoned_scratch(self) -> None:
+        """Remove what processes left half-written that were killed with their workers, a day or more ago."""
+        for path in self.scratch_dir.glob("*-*"):
+            process_id = path.name.partition("-")[0]
+            # The age is for processes of other machines, which cannot be seen from here.
+            old = time.time() - path.stat().st_mtime > _ABANDONED_AFTER_SECONDS
+            if old and process_id.isdigit() and not Path("/proc", process_id).exists():
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
     @contextmanager
     def atomic_path(self, final: Path) -> Iterator[Path]:

@@ -1,5 +1,8 @@
 """Files that appear whole or not at all, whoever else is writing."""
 
+import os
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +53,23 @@ def test_after_an_error_nothing_is_left(workspace: Workspace) -> None:
         fail()
     assert not final.exists()
     assert not list(workspace.scratch_dir.iterdir())
+
+
+def test_only_what_dead_processes_left_long_ago_is_swept(workspace: Workspace) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    workspace.scratch_dir.mkdir(parents=True)
+    old, young, alive = (
+        workspace.scratch_dir / name for name in (f"{dead.pid}-a", f"{dead.pid}-b", f"{os.getpid()}-c")
+    )
+    for path in (old, young, alive):
+        path.mkdir()
+        (path / "half").write_text("written")
+    long_ago = time.time() - 90_000
+    for path in (old, alive):
+        os.utime(path, (long_ago, long_ago))
+    workspace.clear_abandoned_scratch()
+    assert sorted(workspace.scratch_dir.iterdir()) == sorted([young, alive])
 
 
 @pytest.mark.parametrize("name", ["a?b", "a?uri=true", "a#b", "a%41b", "a b"])

@@ -109,7 +109,9 @@ def resume(workspace: Workspace, job_id: str) -> Job:
             got=f"one that is {job.state}",
             fix="Submit its work anew." if job.state == "succeeded" else "Wait for it.",
         )
-    return submit(workspace, job.kind, {**job.spec, "resumes": job_id})
+    # A job that never began has no checkpoint; what it was to go on from is still there.
+    earlier = job_id if workspace.run_dir(job_id).exists() else job.spec.get("resumes", job_id)
+    return submit(workspace, job.kind, {**job.spec, "resumes": earlier})
 
 
 def read_log(workspace: Workspace, job_id: str, tail: int = 200) -> str:

@@ -1,5 +1,6 @@
 """`wbc lab`: the Streamlit server and one local worker beside it, started and ended together."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from wbc_core.workspace import Workspace
 
 CHECK_EVERY_SECONDS = 0.5
 END_WITHIN_SECONDS = 12.0
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def submit_demo_if_empty(workspace: Workspace) -> None:
@@ -50,7 +52,8 @@ def run_lab(workspace: Workspace, *, port: int, with_worker: bool, devices: str 
     parse_devices(devices)
     submit_demo_if_empty(workspace)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    # A hang-up too: in sessions of their own, server and worker would outlive a closed terminal.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     environment = {**os.environ, "WBC_HOME": str(workspace.home)}
     main_page = Path(__file__).parents[2] / "app" / "main.py"
@@ -61,18 +64,36 @@ def run_lab(workspace: Workspace, *, port: int, with_worker: bool, devices: str 
     work += ["--devices", devices] if devices else []
 
     # In sessions of their own, so that Ctrl-C reaches only this process, which then ends them in order.
-    server = subprocess.Popen(serve, env=environment, start_new_session=True, cwd=main_page.parents[1])
-    worker = subprocess.Popen(work, env=environment, start_new_session=True) if with_worker else None
+    server = _child(serve, environment, cwd=main_page.parents[1])
+    worker = _child(work, environment) if with_worker else None
     try:
         while not stop.wait(CHECK_EVERY_SECONDS):
             if server.poll() is not None:
                 return server.returncode
             if worker is not None and worker.poll() is not None:
                 print("The worker died; starting another.", file=sys.stderr, flush=True)
-                worker = subprocess.Popen(work, env=environment, start_new_session=True)
+                worker = _child(work, environment)
         return 0
     finally:
         _end([process for process in (worker, server) if process is not None])
+
+
+def _child(
+    command: list[str], environment: dict[str, str], cwd: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a process that is told to end when this one is killed."""
+    library = ctypes.CDLL(None)
+
+    def end_with_parent() -> None:
+        library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return subprocess.Popen(
+        command,
+        env=environment,
+        cwd=cwd,
+        start_new_session=True,
+        preexec_fn=end_with_parent,
+    )
 
 
 def _end(processes: list[subprocess.Popen[bytes]]) -> None:

@@ -53,17 +53,21 @@ def start_sweep(
         raise WbcError(
             "A sweep needs settings to vary.", fix="Give --grid learning_rate=0.001,0.0003, once a setting."
         )
-    combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    count = min(trials or len(combinations), len(combinations) if search == "grid" else MAXIMUM_TRIALS)
+    possible = math.prod(len(values) for values in grid.values())
+    count = min(trials or possible, possible) if search == "grid" else trials or possible
     if not 1 <= count <= MAXIMUM_TRIALS:
         raise WbcError("The number of trials is off.", expected=f"1 to {MAXIMUM_TRIALS}", got=count)
+    for key, values in grid.items():
+        for value in values:
+            RunSpec.parse(prepared, backbone, {**(settings or {}), key: value})
+    combinations = (dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values()))
     specs = [
         RunSpec.parse(prepared, backbone, {**(settings or {}), **combination}).to_json()
-        for combination in combinations
+        for combination in itertools.islice(combinations, count if search == "grid" else 1)
     ]
     sweep = f"sw-{secrets.token_hex(5)}"
     if search == "grid":
-        queued = [{**spec, "sweep": {"id": sweep, "search": "grid"}} for spec in specs[:count]]
+        queued = [{**spec, "sweep": {"id": sweep, "search": "grid"}} for spec in specs]
     else:
         description = {
             "id": sweep,

@@ -36,13 +36,18 @@ class _Child:
 
 @dataclass
 class DeathWatch:
-    """Tells which heartbeats stopped, by this process's monotonic clock: no wall clock can mislead it."""
+    """Tells which heartbeats stopped, by this process's monotonic clock: no wall clock can mislead it.
+
+    Of the time between two looks only a little counts: what held this process up, such as a database that
+    was away, may have held up the others too, and they must get to beat before they are judged.
+    """
 
     dead_after: float
     _seen: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _looked: float = float("inf")
 
     def stopped(self, beats: dict[str, int], at: float) -> list[str]:
-        """Names whose count has not changed for `dead_after` seconds.
+        """Names whose count has not changed for `dead_after` seconds of looking.
 
         Args:
             beats: Name to count of heartbeats, of everything that should be alive.
@@ -50,14 +55,19 @@ class DeathWatch:
 
         Example:
             >>> watch = DeathWatch(dead_after=15.0)
-            >>> watch.stopped({"a": 1, "b": 1}, 0.0), watch.stopped({"a": 2, "b": 1}, 16.0)
-            ([], ['b'])
+            >>> for at in range(15):
+            ...     assert watch.stopped({"a": at, "b": 1}, at) == []
+            >>> watch.stopped({"a": 15, "b": 1}, 15), watch.stopped({"a": 15, "b": 2}, 100)
+            (['b'], [])
         """
+        passed = min(max(0.0, at - self._looked), self.dead_after / 3)
+        self._looked = at
+        last = self._seen
         self._seen = {
-            name: self._seen[name] if self._seen.get(name, (-1, 0.0))[0] == count else (count, at)
+            name: (count, last[name][1] + passed) if name in last and last[name][0] == count else (count, 0.0)
             for name, count in beats.items()
         }
-        return [name for name, (_, since) in self._seen.items() if at - since >= self.dead_after]
+        return [name for name, (_, still) in self._seen.items() if still >= self.dead_after]
 
 
 class Worker:
@@ -89,12 +99,14 @@ class Worker:
 
     def run(self) -> None:
         """Work until `stop` is set, then end the running jobs and give them back to the queue."""
+        self._workspace.clear_abandoned_scratch()
         while not self.stop.is_set():
-            self._turn_surely()
+            self.turn_surely()
             self.stop.wait(POLL_SECONDS)
         self.close()
 
-    def _turn_surely(self) -> None:
+    def turn_surely(self) -> None:
+        """Turn once, and go on when the database does not answer."""
         try:
             self.turn()
         except DBAPIError as error:
@@ -114,7 +126,13 @@ class Worker:
                 device = "cpu" if lane == DESK else lane
                 claimed = queue.claim_next(self._workspace, kinds, device, self._only)
                 if claimed:
-                    self._children[lane] = self._start(*claimed)
+                    self._begin(lane, *claimed)
+
+    def _begin(self, lane: str, job: Job, claim: str) -> None:
+        try:
+            self._children[lane] = self._start(job, claim)
+        except OSError as error:  # a full disk or too many processes: the other jobs must go on
+            queue.settle(self._workspace, job.id, claim, f"Its process could not be started ({error})")
 
     def _start(self, job: Job, claim: str) -> _Child:
         log = self._workspace.job_log(job.id)
@@ -244,7 +262,7 @@ def follow(workspace: Workspace, job_id: str, progress: Progress = silent) -> Jo
             if job.state in TERMINAL_STATES:
                 return job
             if worker is not None:
-                worker.turn()
+                worker.turn_surely()
             time.sleep(POLL_SECONDS)
     finally:
         if worker is not None:

@@ -77,6 +77,19 @@ def test_resume_makes_a_new_job_and_leaves_the_old_one(workspace: Workspace, nap
     assert queue.get_job(workspace, job.id).state == "cancelled"
 
 
+def test_resuming_what_never_began_goes_on_from_the_checkpoint_before(workspace: Workspace, nap: Nap) -> None:
+    first = queue.submit(workspace, "nap", nap()).id
+    workspace.run_dir(first).mkdir(parents=True)
+    queue.cancel(workspace, first)
+    second = queue.resume(workspace, first).id
+    queue.cancel(workspace, second)
+    third = queue.resume(workspace, second)
+    assert third.spec["resumes"] == first
+    workspace.run_dir(third.id).mkdir()
+    queue.cancel(workspace, third.id)
+    assert queue.resume(workspace, third.id).spec["resumes"] == third.id
+
+
 def test_the_log_of_an_unknown_job_is_an_error(workspace: Workspace, nap: Nap) -> None:
     with pytest.raises(WbcError, match="wbc jobs list"):
         queue.read_log(workspace, "job-0123456789")

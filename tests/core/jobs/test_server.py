@@ -68,6 +68,33 @@ def test_the_lab_serves_works_and_ends_with_ctrl_c(workspace: Workspace, nap: Na
     assert "Traceback" not in (tmp_path / "output").read_text()
 
 
+@pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGKILL])
+def test_nothing_outlives_a_closed_terminal_or_a_killed_lab(
+    workspace: Workspace, nap: Nap, tmp_path: Path, end: signal.Signals
+) -> None:
+    job = queue.submit(workspace, "nap", nap(60)).id
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "wbc_core.cli",
+        "lab",
+        "--port",
+        str(port),
+        "--home",
+        str(workspace.home),
+    ]
+    with (tmp_path / "output").open("wb") as output:
+        lab = subprocess.Popen(command, stdout=output, stderr=output, cwd=tmp_path)
+    wait_until(lambda: answers(port) and queue.get_job(workspace, job).state == "running", 60)
+    everyone = psutil.Process(lab.pid).children(recursive=True)
+    lab.send_signal(end)
+    lab.wait(30)
+    assert psutil.wait_procs(everyone, timeout=20)[1] == []
+    waiting = queue.get_job(workspace, job)
+    assert (waiting.state, waiting.attempts) == ("queued", 0)
+
+
 def test_a_taken_port_is_said_before_anything_starts(workspace: Workspace) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

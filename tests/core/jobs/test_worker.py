@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from tests.core.jobs.conftest import is_running, wait_until
 from wbc_core.jobs import queue
@@ -139,6 +140,40 @@ def test_the_death_watch_ignores_the_wall_clock(jump: float, monkeypatch: pytest
     watch = DeathWatch(dead_after=15.0)
     monkeypatch.setattr(time, "time", lambda: jump)
     assert watch.stopped({"a": 1}, 0.0) == []
-    assert watch.stopped({"a": 2}, 14.0) == []
-    assert watch.stopped({"a": 2}, 28.9) == []
+    for second in range(14, 29):
+        assert watch.stopped({"a": 2}, second) == []
     assert watch.stopped({"a": 2}, 29.0) == ["a"]
+
+
+def test_a_watch_that_was_held_up_itself_lets_the_others_beat_first() -> None:
+    watch = DeathWatch(dead_after=15.0)
+    assert watch.stopped({"a": 1}, 0.0) == []
+    assert watch.stopped({"a": 1}, 60.0) == []  # the database was away for a minute, for everyone
+    assert watch.stopped({"a": 2}, 61.0) == []
+    assert [second for second in range(62, 80) if watch.stopped({"a": 2}, second)] == [76, 77, 78, 79]
+
+
+def test_a_process_that_cannot_be_started_does_not_end_the_worker(workspace: Workspace, nap: Nap) -> None:
+    (workspace.home / "logs").mkdir(parents=True)
+    job = queue.submit(workspace, "nap", nap()).id
+    workspace.job_log(job).mkdir()  # no log can be opened here
+    after = queue.submit(workspace, "nap", nap(0.0)).id
+    with working(workspace):
+        wait_until(lambda: state(workspace, after) == "succeeded")
+    failed = queue.get_job(workspace, job)
+    assert failed.state == "failed"
+    assert "could not be started" in (failed.error or "")
+
+
+def test_follow_goes_on_when_the_database_is_away_for_a_while(
+    workspace: Workspace, nap: Nap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, turn, failures = queue.submit(workspace, "nap", nap(0.0)).id, Worker.turn, iter(range(3))
+
+    def failing(self: Worker) -> None:
+        if next(failures, None) is not None:
+            raise OperationalError("UPDATE", {}, Exception("database is locked"))
+        turn(self)
+
+    monkeypatch.setattr(Worker, "turn", failing)
+    assert follow(workspace, job).state == "succeeded"
