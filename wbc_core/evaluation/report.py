@@ -149,15 +149,13 @@ def evaluate_run(
     Args:
         workspace: The lab.
         run_id: Id of the run.
-        data: An npz file of labelled images to evaluate on; by default the held-out part of the run's split
-            (test if there is one, else validation).
+        data: An npz file of labelled images; by default the split's test part if it has one, else validation.
         tta: Whether to average over the symmetries of every image (test-time augmentation).
         progress: Where to report.
 
     Returns:
-        The report: the figures of `scoring.score`, and where they come from: run, dataset, split, prepared,
-        SHA-256 of the model, part (`test`, `validation` or `file`), parameters, `file_size_bytes`,
-        `training_seconds` and `seconds` (of this evaluation).
+        The figures of `scoring.score`, and where they come from: run, dataset, split, prepared, SHA-256 of
+        the model, part (`test`, `validation` or `file`), parameters, `training_seconds`, and so on.
 
     Raises:
         WbcError: No such run, no model yet, or a file that cannot be used.
@@ -175,8 +173,9 @@ def evaluate_run(
         probabilities = predict_probabilities(
             model, labelled.images, tta, part_of(progress, 0.05, 0.95), rows=rows
         )
-        image_ids = labelled.table["image_id"].tolist()
-        predictions = predictions_table(rows, image_ids, labels, probabilities, run.class_names)
+        predictions = predictions_table(
+            rows, labelled.table["image_id"].tolist(), labels, probabilities, run.class_names
+        )
         report: Json = {
             "run": run.id,
             "backbone": run.backbone,

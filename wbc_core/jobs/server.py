@@ -56,6 +56,10 @@ def run_lab(workspace: Workspace, *, port: int, with_worker: bool, devices: str 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
     environment = {**os.environ, "WBC_HOME": str(workspace.home)}
+    url, relative = workspace.database_url, workspace.database_url.removeprefix("sqlite:///")
+    if relative != url and not relative.startswith("/"):
+        # The server runs in another folder, where a relative path would name another database.
+        environment["WBC_DATABASE_URL"] = f"sqlite:///{Path(relative).absolute()}"
     main_page = Path(__file__).parents[2] / "app" / "main.py"
     options = ["--server.address", "127.0.0.1", "--server.port", str(port), "--server.headless", "true"]
     options += ["--server.fileWatcherType", "none"]

@@ -119,17 +119,19 @@ def _compiled_model(spec: RunSpec, data: TrainingData) -> "keras.Model":
 
 
 def _earlier_run(workspace: Workspace, run_id: str, spec: RunSpec) -> Run | None:
-    if not (workspace.run_dir(run_id) / "summary.json").exists():
+    folder = workspace.run_dir(run_id)
+    begun = (folder / "summary.json").exists()
+    if not begun and not (folder / "spec.json").exists():
         return None
-    run = load_run(workspace, run_id)
-    if run.spec != spec:
+    launched = RunSpec.from_json(workspace.read_json(folder / "spec.json", f"run {run_id}"))
+    if launched != spec:
         raise WbcError(
             f"Run {run_id} was launched with another spec.",
-            expected=run.spec.to_json(),
+            expected=launched.to_json(),
             got=spec.to_json(),
             fix="Launch a new run; a spec is written once.",
         )
-    return run
+    return load_run(workspace, run_id) if begun else None  # killed between spec and summary
 
 
 def _begin(

@@ -95,6 +95,29 @@ def test_nothing_outlives_a_closed_terminal_or_a_killed_lab(
     assert (waiting.state, waiting.attempts) == ("queued", 0)
 
 
+def test_server_and_worker_share_a_database_named_relatively(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, Path | None]] = []
+
+    class Started:
+        returncode = 3
+
+        def __init__(self, command: list[str], env: dict[str, str], cwd: Path | None, **more: object) -> None:
+            seen.append((env["WBC_DATABASE_URL"], cwd))
+
+        poll = wait = lambda self, *_: 3
+        terminate = lambda self: None  # noqa: E731
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WBC_DATABASE_URL", "sqlite:///shared.sqlite")
+    monkeypatch.setattr(subprocess, "Popen", Started)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert run_lab(workspace, port=free_port(), with_worker=True) == 3
+    assert {url for url, _ in seen} == {f"sqlite:///{tmp_path}/shared.sqlite"}
+    assert len(seen) == 2
+
+
 def test_a_taken_port_is_said_before_anything_starts(workspace: Workspace) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

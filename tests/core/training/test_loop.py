@@ -170,6 +170,16 @@ def test_a_lost_loss_stops_the_run_with_the_last_good_weights(
         np.testing.assert_array_equal(kept, before)
 
 
+def test_a_spec_is_kept_though_the_run_was_killed_before_its_summary(
+    training_workspace: tuple[Workspace, str],
+) -> None:
+    workspace, prepared = training_workspace
+    workspace.write_json(workspace.run_dir(RUN) / "spec.json", short_spec(prepared, epochs=1).to_json())
+    with pytest.raises(WbcError, match="launched with another spec"):
+        train(workspace, RUN, short_spec(prepared, epochs=1, seed=1))
+    assert train(workspace, RUN, short_spec(prepared, epochs=1))["epochs"] == 1
+
+
 def test_nothing_to_validate_on_is_refused(training_workspace: tuple[Workspace, str]) -> None:
     workspace, prepared = training_workspace
     path = next((workspace.home / "splits").glob("*.parquet"))
