@@ -54,7 +54,8 @@ def run_lab(workspace: Workspace, *, port: int, with_worker: bool, devices: str 
     stop = threading.Event()
     # A hang-up too: in sessions of their own, server and worker would outlive a closed terminal.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup stays in force
+            signal.signal(number, lambda *_: stop.set())
     environment = {**os.environ, "WBC_HOME": str(workspace.home)}
     url, relative = workspace.database_url, workspace.database_url.removeprefix("sqlite:///")
     if relative != url and not relative.startswith("/"):
