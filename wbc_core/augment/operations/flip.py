@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from wbc_core.augment.operations.kinds import Drawn, Images, OperationType, Parameter
 
+_TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
+
 
 def _scale_flip(
     uniform: NDArray[np.float64], shape: tuple[int, int, int], settings: Mapping[str, float]
@@ -42,10 +44,8 @@ def _scale_turns(
 
 def _apply_turns(images: Images, drawn: Drawn) -> Images:
     result = images.copy()
-    for turns in (1, 2, 3):
-        chosen = np.flatnonzero(drawn["turns"] == turns)
-        if len(chosen):
-            result[chosen] = np.rot90(images[chosen], turns, axes=(1, 2))
+    for position in np.flatnonzero(drawn["turns"]):
+        cv2.rotate(images[position], _TURNS[int(drawn["turns"][position])], dst=result[position])
     return result
 
 
