@@ -21,7 +21,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
     if usual <= 0:
         return []
     unique, groups = measurements.unique_rows, copies_of(measurements)
-    share = measurements.sharpness[unique] / usual
+    share = measurements.sharpness[unique].astype(np.float64) / usual
     # An image without contrast shows nothing that could be sharp: that is a matter of exposure.
     scores = np.where(
         measurements.contrast[unique] < _NO_CONTRAST, 0.0, np.minimum(1.0 / np.maximum(share, 1e-4), 1e4)
