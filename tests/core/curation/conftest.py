@@ -1,6 +1,7 @@
 """A small set of painted cells with planted defects at known rows."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,22 +14,23 @@ from wbc_core.workspace import Workspace
 Store = Callable[..., Dataset]
 
 
+def write_dataset(
+    workspace: Workspace, images: NDArray[np.uint8], labels: NDArray[np.int64] | None = None, classes: int = 2
+) -> Dataset:
+    """Write images and labels as a data set."""
+    labels = np.arange(len(images)) % classes if labels is None else labels
+    names = [f"class {number}" for number in range(classes)]
+    shape = (images.shape[1], images.shape[2], 3)
+    sizes = np.tile([images.shape[2], images.shape[1]], (len(images), 1))
+    with DatasetWriter(workspace, "small", names, shape) as writer:
+        writer.append(images, labels, [f"{row}.png" for row in range(len(images))], sizes)
+        return writer.finish("a test")
+
+
 @pytest.fixture
 def store(workspace: Workspace) -> Store:
-    """Write images and labels as a data set, in chunks of the given size."""
-
-    def write(
-        images: NDArray[np.uint8], labels: NDArray[np.int64] | None = None, classes: int = 2
-    ) -> Dataset:
-        labels = np.arange(len(images)) % classes if labels is None else labels
-        names = [f"class {number}" for number in range(classes)]
-        shape = (images.shape[1], images.shape[2], 3)
-        sizes = np.tile([images.shape[2], images.shape[1]], (len(images), 1))
-        with DatasetWriter(workspace, "small", names, shape) as writer:
-            writer.append(images, labels, [f"{row}.png" for row in range(len(images))], sizes)
-            return writer.finish("a test")
-
-    return write
+    """Write images and labels as a data set of the test's workspace."""
+    return partial(write_dataset, workspace)
 
 
 def noise_images(count: int, side: int = 16, seed: int = 0) -> NDArray[np.uint8]:

@@ -1,11 +1,9 @@
 """The decision log: appended to, undone by further lines, and true after both."""
 
-import time
-
 import pytest
 from sqlalchemy import insert
 
-from tests.core.curation.conftest import Store, noise_images
+from tests.core.curation.conftest import Store, noise_images, write_dataset
 from wbc_core.curation.review import (
     accept,
     accept_preview,
@@ -25,8 +23,9 @@ def actions_now(workspace: Workspace, dataset: str) -> dict[int, tuple[str, int 
     return {row: (line.action, line.label) for row, line in effective_decisions(workspace, dataset).items()}
 
 
-def test_the_newest_decision_of_a_row_holds_and_all_are_logged(workspace: Workspace, store: Store) -> None:
-    dataset = store(noise_images(4)).id
+def test_the_newest_decision_of_a_row_holds_and_all_are_logged(any_workspace: Workspace) -> None:
+    workspace = any_workspace
+    dataset = write_dataset(workspace, noise_images(4)).id
     assert head(workspace, dataset) == 0
     decide(workspace, dataset, {0: ("drop", None), 1: ("relabel", 1)}, who="Ada", reason="smudge")
     decide(workspace, dataset, {0: ("keep", None)}, who="Ben", check="blur")
@@ -41,10 +40,9 @@ def test_the_newest_decision_of_a_row_holds_and_all_are_logged(workspace: Worksp
     assert log[0].step == log[1].step != log[2].step
 
 
-def test_undo_takes_back_the_last_step_of_anyone_and_only_adds_lines(
-    workspace: Workspace, store: Store
-) -> None:
-    dataset = store(noise_images(4)).id
+def test_undo_takes_back_the_last_step_of_anyone_and_only_adds_lines(any_workspace: Workspace) -> None:
+    workspace = any_workspace
+    dataset = write_dataset(workspace, noise_images(4)).id
     decide(workspace, dataset, {0: ("drop", None), 1: ("drop", None)}, who="Ada")
     decide(workspace, dataset, {0: ("keep", None)}, who="Ben")
     before = decision_log(workspace, dataset)
@@ -58,12 +56,23 @@ def test_undo_takes_back_the_last_step_of_anyone_and_only_adds_lines(
     assert [(line.action, line.undoes) for line in log[3:]] == [("undo", 3), ("undo", 1), ("undo", 2)]
 
 
-def test_two_steps_are_undone_together(workspace: Workspace, store: Store) -> None:
-    dataset = store(noise_images(4)).id
+def test_two_steps_are_undone_together(any_workspace: Workspace) -> None:
+    workspace = any_workspace
+    dataset = write_dataset(workspace, noise_images(4)).id
     for row in range(3):
         decide(workspace, dataset, {row: ("drop", None)}, who="Ada")
     assert undo(workspace, dataset, 2, who="Ada") == 2
     assert list(actions_now(workspace, dataset)) == [0]
+
+
+def test_a_person_may_undo_only_their_own(any_workspace: Workspace) -> None:
+    workspace = any_workspace
+    dataset = write_dataset(workspace, noise_images(4)).id
+    decide(workspace, dataset, {0: ("drop", None)}, who="Ada")
+    decide(workspace, dataset, {1: ("relabel", 1)}, who="Ben")
+    assert undo(workspace, dataset, who="Ada", only_by="Ada") == 1
+    assert actions_now(workspace, dataset) == {1: ("relabel", 1)}
+    assert undo(workspace, dataset, who="Ada", only_by="Ada") == 0
 
 
 @pytest.mark.parametrize(
@@ -111,7 +120,8 @@ def test_accept_needs_a_scan(workspace: Workspace, store: Store) -> None:
         accept(workspace, dataset, ["blur"], who="Ada")
 
 
-def test_a_long_log_is_read_quickly(workspace: Workspace, store: Store) -> None:
+def test_a_long_log_is_read_whole(workspace: Workspace, store: Store) -> None:
+    # benchmarks/decisions.py says how long 100,000 lines take.
     dataset = store(noise_images(4)).id
     line = {
         "dataset": dataset,
@@ -123,8 +133,5 @@ def test_a_long_log_is_read_quickly(workspace: Workspace, store: Store) -> None:
         "step": "one",
     }
     with transaction(workspace) as connection:
-        connection.execute(insert(decisions), [{**line, "row": row} for row in range(100_000)])
-    started = time.perf_counter()
-    assert len(effective_decisions(workspace, dataset)) == 100_000
-    # Generous: it takes 0.4 s alone on two cores; a quadratic reading would take minutes.
-    assert time.perf_counter() - started < 5
+        connection.execute(insert(decisions), [{**line, "row": row} for row in range(20_000)])
+    assert len(effective_decisions(workspace, dataset)) == 20_000
