@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_sample_image
 
+from tests.core.curation.conftest import write_dataset
 from wbc_core.curation.clean import clean_set
 from wbc_core.curation.review import accept
 from wbc_core.curation.scan import load_findings, scan
@@ -74,3 +75,20 @@ def test_varied_blends_are_found_at_any_share(contaminated: Path, workspace: Wor
     ]
     assert sum(row >= FIRST_PLANTED for row in flagged) >= 0.9 * planted
     assert sum(row < FIRST_PLANTED for row in flagged) <= 3
+
+
+@pytest.mark.parametrize("count", [200, 400, 800, 2_000])
+def test_small_sets_of_real_cells_raise_no_false_alarms(
+    contaminated: Path, workspace: Workspace, count: int
+) -> None:
+    with np.load(contaminated) as archive:
+        cells = archive["images"][:FIRST_PLANTED]
+    generator = np.random.default_rng(6)
+    drawn = cells[generator.choice(len(cells), count, replace=False)]
+    images = np.concatenate([drawn, _blends(cells, count // 20, generator)])
+    dataset = write_dataset(workspace, images)
+    scan(workspace, dataset.id, ["foreign"])
+    findings = load_findings(workspace, dataset.id, "foreign")
+    flagged = [row for item in findings if item.flagged for row in item.rows]
+    assert sum(row < count for row in flagged) <= 1
+    assert sum(row >= count for row in flagged) >= 0.75 * (count // 20)

@@ -4,10 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.core.curation.conftest import Store, noise_images
+from tests.core.curation.conftest import Store, noise_images, write_dataset
 from wbc_core.curation import measure as measuring
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.scan import duplicate_groups, load_findings, scan, scanned_checks
+from wbc_core.datasets.defects import landscape
 from wbc_core.datasets.synthetic import draw_cells
 from wbc_core.errors import WbcError
 from wbc_core.workspace import Workspace
@@ -83,3 +84,49 @@ def test_the_demo_is_searched_well(workspace: Workspace) -> None:
             row for item in load_findings(workspace, dataset.id, check) if item.flagged for row in item.rows
         }
         assert len(found & planted) >= 0.9 * len(planted), check
+
+
+def _flagged(workspace: Workspace, dataset: str) -> set[int]:
+    scan(workspace, dataset, ["foreign"])
+    findings = load_findings(workspace, dataset, "foreign")
+    return {row for item in findings if item.flagged for row in item.rows}
+
+
+def test_small_clean_sets_raise_one_false_alarm_at_most_on_average(workspace: Workspace) -> None:
+    flagged = []
+    for seed in range(4):
+        cells = draw_cells(np.random.default_rng(seed), np.arange(400) % 8)
+        for part in (cells[:100], cells[:200], cells[200:], cells):
+            flagged.append(len(_flagged(workspace, write_dataset(workspace, part).id)))
+    assert sum(flagged) <= len(flagged)
+
+
+@pytest.mark.parametrize("count", [100, 300])
+def test_foreign_pictures_are_found_in_a_small_set(workspace: Workspace, store: Store, count: int) -> None:
+    generator = np.random.default_rng(2)
+    images = draw_cells(generator, np.arange(count) % 8)
+    planted = set(range(0, count, 20))
+    for row in planted:
+        images[row] = landscape(generator)
+    found = _flagged(workspace, store(images).id)
+    assert len(found & planted) >= 0.9 * len(planted)
+    assert len(found - planted) <= 1
+
+
+def test_a_class_that_comes_every_fifth_row_is_no_foreign_one(workspace: Workspace, store: Store) -> None:
+    images = draw_cells(np.random.default_rng(3), np.arange(200) % 5)
+    assert len(_flagged(workspace, store(images).id)) <= 1
+
+
+def test_scores_are_round_and_said_in_words(workspace: Workspace, store: Store) -> None:
+    images = draw_cells(np.random.default_rng(4), np.arange(80) % 8)
+    images[:12] = landscape(np.random.default_rng(5))
+    dataset = store(images).id
+    scan(workspace, dataset)
+    for finding in load_findings(workspace, dataset):
+        assert finding.score == round(finding.score, 2)
+    worst = load_findings(workspace, dataset, "foreign")[0]
+    assert worst.evidence.startswith("The same picture is there 12 times (class 0 6, class 1 6)")
+    assert (
+        "times as unlike the rest as an ordinary picture, and 16.5 is flagged; oddest: its " in worst.evidence
+    )
