@@ -1,6 +1,7 @@
 """The lab's charts: one look, one colour a class, classes always in the lab's own order."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,7 @@ TEMPLATE = go.layout.Template(
         yaxis={"automargin": True, "zeroline": False},
     )
 )
-# Classes may be called 0 to 7: they are names all the same, and each is written.
-_NAMES = {"type": "category", "dtick": 1}
+_LONGEST_NAME = 22
 _HEIGHT = 340
 
 
@@ -44,6 +44,17 @@ def class_colours(class_names: Sequence[str]) -> dict[str, str]:
         class_names: Every class of the data set, in order. Beyond 12 classes the colours begin again.
     """
     return {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(class_names)}
+
+
+def written(name: str, longest: int = _LONGEST_NAME) -> str:
+    """A name as a chart writes it: short enough to leave room for the data, and never read as HTML."""
+    return escape(name if len(name) <= longest else name[: longest - 1] + "…", quote=False)
+
+
+def name_axis(names: Sequence[str]) -> dict[str, Any]:
+    """Settings of an axis of names. Classes may be called 0 to 7: they are names all the same."""
+    ticks = [written(name) for name in names]
+    return {"type": "category", "tickmode": "array", "tickvals": list(names), "ticktext": ticks}
 
 
 def figure(*traces: Any, height: int = _HEIGHT, **layout: Any) -> go.Figure:
@@ -109,60 +120,11 @@ def bar_by_class(
         barmode="group",
         showlegend=nested,
         xaxis={"title": unit, "tickformat": ","},
-        yaxis={"autorange": "reversed", **_NAMES},
+        yaxis={"autorange": "reversed", **name_axis(class_names)},
     )
 
 
-def confusion_figure(
-    matrix: np.ndarray, class_names: Sequence[str], *, normalised: bool = True, height: int = 460
-) -> go.Figure:
-    """A confusion matrix: rows are true classes, columns are predicted ones.
-
-    Args:
-        matrix: Counts, int (K, K), [true][predicted].
-        class_names: The K classes, in the lab's order.
-        normalised: Whether the colour and the text are the share of the true class; counts stay on hover.
-        height: In pixels.
-    """
-    counts = np.asarray(matrix, dtype=float)
-    totals = counts.sum(axis=1, keepdims=True)
-    shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
-    shown = shares if normalised else counts
-    peak = float(shown.max(initial=0.0)) or 1.0
-    text = [
-        [
-            "" if count == 0 else f"{share * 100:.3g}" if normalised else f"{count:,.0f}"
-            for count, share in line
-        ]
-        for line in np.stack([counts, shares], axis=-1)
-    ]
-    trace = go.Heatmap(
-        z=shown,
-        x=list(class_names),
-        y=list(class_names),
-        zmin=0,
-        zmax=peak,
-        text=text,
-        texttemplate="%{text}",
-        customdata=np.stack([counts, shares * 100], axis=-1),
-        colorscale=[list(stop) for stop in VIOLETS],
-        xgap=2,
-        ygap=2,
-        showscale=False,
-        hovertemplate="%{y} taken for %{x}: %{customdata[0]:,} images, %{customdata[1]:.3g} %<extra></extra>",
-    )
-    return figure(
-        trace,
-        height=height,
-        xaxis={
-            "title": "predicted" + (" (% of the true class)" if normalised else ""),
-            "showgrid": False,
-            **_NAMES,
-        },
-        yaxis={"title": "true", "autorange": "reversed", "showgrid": False, **_NAMES},
-    )
-
-
+_FEW_POINTS = 6
 _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
@@ -195,8 +157,15 @@ def lines(
         )
         for place, (name, (x, y)) in enumerate(series.items())
     ]
+    points = [value for x, _ in series.values() for value in x]
+    # Few epochs would else get ticks at their halves.
+    few = {"dtick": 1} if points and max(points) - min(points) <= _FEW_POINTS else {}
     return figure(
-        *traces, height=height, hovermode="x unified", xaxis={"title": x_title}, yaxis={"title": y_title}
+        *traces,
+        height=height,
+        hovermode="x unified",
+        xaxis={"title": x_title, **few},
+        yaxis={"title": y_title},
     )
 
 
@@ -246,7 +215,7 @@ def interval_bars(
             "autorange": "reversed",
             "categoryorder": "array",
             "categoryarray": list(values),
-            **_NAMES,
+            **name_axis(list(values)),
             "title": None,
         },
     )

@@ -1,6 +1,7 @@
 """Charts of the Results pages: a confusion matrix to click, calibration, cost, differences."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +16,9 @@ _AXIS = {
     "column": "predicted (% of the predicted class)",
 }
 _CLICK_AREA = 44
-_DARK = 0.5
+_INK = "#28232f"
+_DARK = 0.75
+_LONGEST_NAME = 14
 
 
 def _shares(counts: np.ndarray, scale: Scale) -> np.ndarray:
@@ -40,7 +43,7 @@ def confusion(
     *,
     scale: Scale = "row",
     chosen: tuple[int, int] | None = None,
-    height: int = 500,
+    dark: bool = False,
 ) -> go.Figure:
     """A confusion matrix whose cells can be clicked.
 
@@ -52,7 +55,7 @@ def confusion(
         class_names: The classes, in the lab's order.
         scale: Counts, or per cent of the true class (`row`) or of the predicted class (`column`).
         chosen: The cell to outline.
-        height: In pixels.
+        dark: Whether the page is dark, where numbers are white on every cell.
     """
     counts = np.asarray(matrix, dtype=float)
     shown = _shares(counts, scale)
@@ -83,12 +86,13 @@ def confusion(
         text=[_cell_hover(counts, cell, class_names) for cell in cells],
         hovertemplate="%{text}<extra></extra>",
     )
-    ticks = {"tickvals": list(places), "ticktext": list(class_names), "showgrid": False}
+    names = [charts.written(name, _LONGEST_NAME) for name in class_names]
+    ticks = {"tickvals": list(places), "ticktext": names, "showgrid": False}
     edge = [-0.5, len(class_names) - 0.5]
     figure = charts.figure(
         heat,
         squares,
-        height=height,
+        height=max(500, 160 + 32 * len(class_names)),
         showlegend=False,
         hovermode="closest",
         clickmode="event+select",
@@ -103,7 +107,7 @@ def confusion(
             y=true,
             text=_cell_text(counts[true, predicted], shown[true, predicted], scale),
             showarrow=False,
-            font={"size": 12} | ({"color": "white"} if depth[true, predicted] > _DARK else {}),
+            font={"size": 12, "color": "white" if dark or depth[true, predicted] > _DARK else _INK},
         )
     if chosen is not None:
         true, predicted = chosen
@@ -121,12 +125,13 @@ def confusion(
 def _cell_hover(counts: np.ndarray, cell: tuple[int, int], class_names: Sequence[str]) -> str:
     true, predicted = cell
     number, of_true, of_predicted = counts[cell], counts[true].sum(), counts[:, predicted].sum()
-    verb = "recognised" if true == predicted else f"taken for {class_names[predicted]}"
-    lines = [f"<b>{class_names[true]}</b> {verb}: {number:,.0f} images"]
+    label, named = escape(class_names[true], quote=False), escape(class_names[predicted], quote=False)
+    verb = "recognised" if true == predicted else f"taken for {named}"
+    lines = [f"<b>{label}</b> {verb}: {number:,.0f} images"]
     if of_true:
-        lines.append(f"{100 * number / of_true:.3g} % of all {class_names[true]}")
+        lines.append(f"{100 * number / of_true:.3g} % of all {label}")
     if of_predicted:
-        lines.append(f"{100 * number / of_predicted:.3g} % of what was predicted as {class_names[predicted]}")
+        lines.append(f"{100 * number / of_predicted:.3g} % of what was predicted as {named}")
     return "<br>".join(lines)
 
 
@@ -253,7 +258,11 @@ def class_f1(
         *traces,
         height=height,
         barmode="group",
-        xaxis={"categoryorder": "array", "categoryarray": list(class_names)},
+        xaxis={
+            "categoryorder": "array",
+            "categoryarray": list(class_names),
+            **charts.name_axis(class_names),
+        },
         yaxis={"title": "F1 (%)", "range": [0, 103]},
     )
 
@@ -277,6 +286,7 @@ def differences(pairs: Sequence[Mapping[str, Any]], names: Mapping[str, str]) ->
     figure = charts.interval_bars(
         values, x_title="difference of accuracy (points)", height=110 + 48 * len(values)
     )
+    figure.update_yaxes(ticktext=list(values))
     figure.add_vline(x=0, line={"color": charts.NEUTRAL, "dash": "dash", "width": 1.5})
     return figure
 

@@ -89,7 +89,8 @@ def _cell_of_url(classes: int) -> tuple[int, int] | None:
 
 def _worst_cell(confusion: Sequence[Sequence[int]]) -> tuple[int, int]:
     cells = [(count, i, j) for i, line in enumerate(confusion) for j, count in enumerate(line) if i != j]
-    _, true, predicted = max(cells, key=lambda cell: cell[0])
+    # With one class there is nothing to confuse it with.
+    _, true, predicted = max(cells, key=lambda cell: cell[0], default=(0, 0, 0))
     return true, predicted
 
 
@@ -123,7 +124,9 @@ def matrix(report: Mapping[str, Any]) -> tuple[int, int]:
     )
     key = f"matrix-{report['run']}"
     charts.draw(
-        charts_results.confusion(confusion, names, scale=scale, chosen=chosen),
+        charts_results.confusion(
+            confusion, names, scale=scale, chosen=chosen, dark=st.context.theme.type == "dark"
+        ),
         key=key,
         on_select=lambda: _clicked(key),
         selection_mode="points",

@@ -81,9 +81,12 @@ def class_scores(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def undefined_scores(report: Mapping[str, Any]) -> list[str]:
-    """Which scores of which classes are undefined, and why, one sentence a score."""
+    """Which scores of which classes are undefined, and why, one sentence for all classes of one reason."""
+    classes: dict[tuple[str, str], list[str]] = {}
+    for name in report["classes"]:
+        for score, reason in report["per_class"][name]["undefined"].items():
+            classes.setdefault((score, reason), []).append(name)
     return [
-        f"{score.capitalize()} of {name} is undefined: {reason}."
-        for name in report["classes"]
-        for score, reason in report["per_class"][name]["undefined"].items()
+        f"{score.capitalize()} of {', '.join(names)} is undefined: {reason}."
+        for (score, reason), names in classes.items()
     ]

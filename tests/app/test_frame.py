@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.components import chain_bar, charts
+from app.components import chain_bar, charts, charts_results
 from app.components.gallery import Ledger, Press
 from app.formatting import percent, plain, seconds, thousands
 from app.pages import PAGES
@@ -102,10 +101,17 @@ def test_charts_leave_undefined_values_out_and_keep_the_order_of_classes() -> No
     assert [list(bar.x) for bar in bars.data] == [[0, 2], [1, 1]]
 
 
+def test_charts_write_names_short_and_never_as_html() -> None:
+    assert charts.written("<b>blast</b> & co") == "&lt;b&gt;blast&lt;/b&gt; &amp; co"
+    axis = charts.name_axis(["polychromatophilic erythroblast", "ig"])
+    assert axis["ticktext"] == ["polychromatophilic er…", "ig"]
+    assert axis["tickvals"] == ["polychromatophilic erythroblast", "ig"]
+
+
 def test_a_confusion_matrix_with_an_empty_class_divides_by_nothing() -> None:
-    figure = charts.confusion_figure(np.array([[3, 1], [0, 0]]), ["a", "b"])
-    assert figure.data[0].z.tolist() == [[0.75, 0.25], [0.0, 0.0]]
-    assert [list(line) for line in figure.data[0].text] == [["75", "25"], ["", ""]]
+    figure = charts_results.confusion([[3, 1], [0, 0]], ["a", "b"])
+    assert figure.data[0].z.tolist() == [[1.0, (1 / 3) ** 0.5], [0.0, 0.0]]
+    assert [note.text for note in figure.layout.annotations] == ["75", "25", "", ""]
 
 
 def press(seq: int, action: str = "drop") -> Press:

@@ -3,6 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.components import report_panels
 from tests.results_lab import NAMES, add_report, add_run, build_dataset, build_split
 from wbc_core.evaluation.reports import load_predictions
 from wbc_core.jobs import queue
@@ -104,3 +105,8 @@ def test_a_faultless_run_has_no_errors_to_show(workspace: Workspace, page: AppTe
     page.run()
     assert not page.exception
     assert "Every image was named right" in shown(page)
+
+
+def test_one_class_has_no_error_to_open_first() -> None:
+    assert report_panels._worst_cell([[9]]) == (0, 0)
+    assert report_panels._worst_cell([[9, 1], [4, 9]]) == (1, 0)
