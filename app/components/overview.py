@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import cache
-from app.components import charts
+from app.components import charts, pictures
 from app.components.gallery import Item, gallery
 from app.components.page import plain, thousands
 from wbc_core.records import Dataset
@@ -21,8 +21,11 @@ def headline(dataset: Dataset) -> None:
         st.metric("Images", thousands(dataset.images), width="content")
         st.metric("Classes", len(dataset.class_names), width="content")
         st.metric("Size", f"{width} × {height} px", width="content")
-        st.metric(f"Smallest: {plain(smallest)}", thousands(counts[smallest]), width="content")
-        st.metric(f"Largest: {plain(largest)}", thousands(counts[largest]), width="content")
+        if counts[smallest] == counts[largest]:
+            st.metric("In each class", thousands(counts[largest]), width="content")
+        else:
+            st.metric(f"Smallest: {plain(smallest)}", thousands(counts[smallest]), width="content")
+            st.metric(f"Largest: {plain(largest)}", thousands(counts[largest]), width="content")
     st.caption(
         f"Source: {plain(dataset.source)} · imported {dataset.created[:16].replace('T', ' ')} UTC · "
         f"{dataset.id}"
@@ -34,7 +37,7 @@ def samples(dataset: Dataset) -> None:
     rows = cache.sample_rows(dataset.id, _SAMPLES)
     table = cache.table(dataset.id)
     labels, sources = table["label"].to_numpy(), table["source"].to_numpy()
-    pictures = cache.thumbnails(dataset.id, rows)
+    thumbnails = cache.thumbnails(dataset.id, rows)
     items = [
         Item(
             row=row,
@@ -45,23 +48,31 @@ def samples(dataset: Dataset) -> None:
             title=str(sources[row]),
             group=dataset.class_names[labels[row]],
         )
-        for row, picture in zip(rows, pictures, strict=True)
+        for row, picture in zip(rows, thumbnails, strict=True)
     ]
     gallery(items, key="samples", class_names=dataset.class_names, actions=False, tile=84)
 
 
 def class_chart(dataset: Dataset) -> None:
     """Draw the images per class."""
-    figure = charts.bar_by_class(cache.class_counts(dataset.id), class_names=dataset.class_names)
+    names = dataset.class_names
+    figure = charts.bar_by_class(
+        cache.class_counts(dataset.id), class_names=names, height=90 + 32 * len(names)
+    )
     charts.draw(figure, key="class-counts")
 
 
 def mean_images(dataset: Dataset) -> None:
     """Draw the average image of the whole set and of each class."""
     summary = cache.summary(dataset.id)
-    pictures = {"all": summary["mean_image"], **summary["class_mean_images"]}
-    there = {name: picture for name, picture in pictures.items() if picture is not None}
-    st.image(list(there.values()), caption=list(there), width=96)
+    averages = [("all", summary["mean_image"]), *summary["class_mean_images"].items()]
+    pictures.strip(
+        [
+            pictures.Picture(cache.data_url(average), name, f"average of {name}")
+            for name, average in averages
+            if average is not None
+        ]
+    )
 
 
 def spread(dataset: Dataset) -> None:
