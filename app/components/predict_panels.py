@@ -31,9 +31,10 @@ def _keep(uploads: Sequence[Any]) -> Path:
     folder = state.workspace().uploads_dir / f"predict-{secrets.token_hex(8)}"
     folder.mkdir(parents=True)
     for number, upload in enumerate(uploads, 1):
-        # The user's name is kept to be shown; the number keeps equal names apart.
-        name = file_name(upload.name)
-        path = folder / (f"{number:04d}-{name}" if len(uploads) > 1 else name)
+        path = folder / file_name(upload.name)
+        if path.exists():
+            # The user's names are kept, for the CSV file; only equal ones are told apart by a number.
+            path = folder / f"{number:04d}-{path.name}"
         with path.open("wb") as file:
             while chunk := upload.read(_CHUNK_BYTES):
                 file.write(chunk)
@@ -142,11 +143,12 @@ def pictures(job: Job, table: pd.DataFrame, run: Run) -> None:
     items = [
         Item(
             row=place,
+            name=line.file,
             src=sources[line.file],
             label=line.predicted,
             badge=percent(line.confidence, 0),
             mark=None,
-            title=f"{line.file}: {line.second}",
+            title=line.second,
             group=None,
         )
         for place, line in enumerate(shown.itertuples())

@@ -58,13 +58,13 @@ def test_a_path_becomes_a_job(workspace: Workspace, page: AppTest, run: Run, tmp
 def test_uploads_are_kept_under_their_own_names(workspace: Workspace, page: AppTest, run: Run) -> None:
     page.run()
     page.file_uploader[0].set_value(
-        [("../../evil.png", b"1", "image/png"), ("b.png", b"2", "image/png")]
+        [("../../evil.png", b"1", "image/png"), ("b.png", b"2", "image/png"), ("b.png", b"3", "image/png")]
     ).run()
     next(button for button in page.button if button.label == "Name the classes").click().run()
     assert not page.exception
     folder = Path(queue.list_jobs(workspace)[0].spec["source"])
     assert folder.is_relative_to(workspace.uploads_dir)
-    assert sorted(path.name for path in folder.iterdir()) == ["0001-evil.png", "0002-b.png"]
+    assert sorted(path.name for path in folder.iterdir()) == ["0003-b.png", "b.png", "evil.png"]
 
 
 def test_answers_are_shown_with_counts(workspace: Workspace, page: AppTest, run: Run, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ class Item(TypedDict):
 
     Attributes:
         row: Row number in the data set.
+        name: What is said in place of the row, for a picture of no data set. Optional.
         more: Further rows that this picture stands for: a stack, decided on as one. Optional.
         src: Data URL of the picture.
         label: Name of its class.
@@ -37,6 +38,7 @@ class Item(TypedDict):
     """
 
     row: int
+    name: NotRequired[str]
     more: NotRequired[list[int]]
     src: str
     label: str

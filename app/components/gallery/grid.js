@@ -11,6 +11,7 @@ function rowsOf(item) {
 }
 
 function rowWords(item) {
+  if (item.name) return item.name;
   return item.more?.length ? `Row ${item.row} and ${item.more.length.toLocaleString("en")} more` : `Row ${item.row}`;
 }
 
