@@ -16,11 +16,17 @@ _STYLE = """<style>
 .st-key-chain-bar [data-testid="stPageLink-NavLink"] { padding: .15rem .45rem; min-height: 2rem; }
 .st-key-chain-bar p { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .st-key-empty-state { padding-block: 1.5rem; max-width: 38rem; }
+[data-testid="stPageLink-NavLink"]:focus-visible, [data-testid="stSidebarNavLink"]:focus-visible {
+  outline: 2px solid #8a6cc0; outline-offset: -2px;
+}
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 @media (max-width: 640px) {
   .stMainBlockContainer h1 { font-size: 1.5rem; padding-block: .25rem; }
   .stMainBlockContainer { padding-inline: .9rem; }
   .st-key-chain-bar { overflow-x: auto; scrollbar-width: none; }
+  /* A touch screen shows a table's tools for good, over what stands above it. */
+  [data-testid="stElementToolbar"] { display: none; }
+  [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] { row-gap: .75rem; }
 }
 </style>"""
 
