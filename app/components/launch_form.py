@@ -150,7 +150,12 @@ def specs(
 
 
 def validation_warning(split: Split, dataset: Dataset) -> WbcError | None:
-    """What is wrong with the held-out part of a split, if anything."""
+    """What is wrong with the classes or the held-out part of a split, if anything."""
+    if sum(count > 0 for count in split.parts["train"]) < 2:
+        return WbcError(
+            "The train part holds fewer than two classes: there is nothing to tell apart.",
+            fix="Import images of more classes.",
+        )
     counts = split.parts.get("validation", [])
     missing = [name for name, count in zip(dataset.class_names, counts, strict=False) if not count]
     if not any(counts):

@@ -62,7 +62,7 @@ def _remember_runs() -> None:
 
 
 def choose_runs(message: str) -> list[Run]:
-    """Draw the choice of several runs; the newest runs of one split where the URL names none.
+    """Draw the choice of several runs; the newest finished runs of one split where the URL names none.
 
     Args:
         message: What the page will show once there are runs.
@@ -73,7 +73,7 @@ def choose_runs(message: str) -> list[Run]:
     else:
         newest = runs.get(state.current("run") or "", next(iter(runs.values())))
         split = state.current("split") or newest.split
-        chosen = [run.id for run in runs.values() if run.split == split][:_AT_FIRST]
+        chosen = [run.id for run in runs.values() if run.split == split and run.finished][:_AT_FIRST]
     st.session_state["runs_picker"] = list(dict.fromkeys(chosen))
     st.multiselect(
         "Runs",

@@ -14,7 +14,7 @@ from wbc_core.augment.preview import examples, preview
 from wbc_core.errors import WbcError
 from wbc_core.jobs import queue
 
-SHOWN = 8
+AT_LEAST, AT_MOST = 8, 16
 
 begin("Augment", "Build a recipe and see on real train images what it does before anything is written.")
 dataset = require_dataset()
@@ -47,7 +47,8 @@ with shown, st.container(key="preview"):
     st.caption(
         "Train images of every class and what becomes of each: byte for byte what training gets at this seed."
     )
-    chosen = examples(recipe, cache_prepare.train_rows(split), SHOWN)
+    count = min(max(AT_LEAST, len(dataset.class_names)), AT_MOST)
+    chosen = examples(recipe, cache_prepare.train_rows(split), count)
     originals = cache.images(dataset.id)[list(chosen.rows)]
     columns = preview(originals, recipe.operations, recipe.seed, chosen.positions)
     lines = []
