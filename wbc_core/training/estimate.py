@@ -26,9 +26,11 @@ def about(seconds: float) -> str:
     """A foreseen time in words, no finer than it deserves.
 
     Example:
-        >>> about(12), about(250), about(9000)
-        ('about 15 s', 'about 5 min', 'about 2 h 30 min')
+        >>> about(1.6), about(12), about(250), about(9000)
+        ('about 2 s', 'about 15 s', 'about 5 min', 'about 2 h 30 min')
     """
+    if seconds < 10:
+        return f"about {max(1, -(-seconds // 1)):.0f} s"
     if seconds < 55:
         return f"about {-(-seconds // 5) * 5:.0f} s"
     minutes = int(-(-seconds // 60))
