@@ -80,18 +80,15 @@ def active_jobs(workspace: Workspace) -> list[Job]:
 def cancel(workspace: Workspace, job_id: str) -> Job:
     """Take a job out of the queue, or ask its worker to stop it; without effect on a finished job."""
     get_job(workspace, job_id)
-    with transaction(workspace) as connection:
-        taken_out = connection.execute(
-            update(jobs)
-            .where(jobs.c.id == job_id, jobs.c.state == "queued")
-            .values(state="cancelled", message="Cancelled before it started", finished=now())
-        )
-        if not taken_out.rowcount:
-            connection.execute(
-                update(jobs)
-                .where(jobs.c.id == job_id, jobs.c.state == "running")
-                .values(cancel_requested=True, message="Stopping")
-            )
+    taken_out = update(jobs).where(jobs.c.id == job_id, jobs.c.state == "queued")
+    taken_out = taken_out.values(state="cancelled", message="Cancelled before it started", finished=now())
+    asked = update(jobs).where(jobs.c.id == job_id, jobs.c.state == "running")
+    asked = asked.values(cancel_requested=True, message="Stopping")
+    # Once more at the end: a worker may claim the job, or give it back, between two of these.
+    for step in (taken_out, asked, taken_out):
+        with transaction(workspace) as connection:
+            if connection.execute(step).rowcount and step is taken_out:
+                break
     return get_job(workspace, job_id)
 
 

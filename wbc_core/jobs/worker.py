@@ -252,7 +252,7 @@ def follow(workspace: Workspace, job_id: str, progress: Progress = silent) -> Jo
         The job in its terminal state.
     """
     worker = None if worker_is_alive(workspace) else Worker(workspace, parse_devices(None), only=job_id)
-    told = ""
+    told, looked = "", time.monotonic()
     try:
         while True:
             job = queue.get_job(workspace, job_id)
@@ -263,6 +263,10 @@ def follow(workspace: Workspace, job_id: str, progress: Progress = silent) -> Jo
                 return job
             if worker is not None:
                 worker.turn_surely()
+            elif time.monotonic() - looked > DEAD_AFTER_SECONDS:
+                if not worker_is_alive(workspace):
+                    worker = Worker(workspace, parse_devices(None), only=job_id)
+                looked = time.monotonic()
             time.sleep(POLL_SECONDS)
     finally:
         if worker is not None:

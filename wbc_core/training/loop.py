@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from wbc_core.backbones.model import build_model
+from wbc_core.backbones.quiet_import import import_keras_quietly
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
@@ -45,6 +46,7 @@ def train(workspace: Workspace, run_id: str, spec: RunSpec, progress: Progress =
     BACKBONES.get(spec.backbone).check_size(data.dataset.image_shape)
 
     progress(0.0, "loading keras")
+    import_keras_quietly()
     import keras
 
     keras.utils.set_random_seed(spec.seed)

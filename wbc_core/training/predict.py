@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from wbc_core.backbones.quiet_import import import_keras_quietly
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
 from wbc_core.training.runs import load_run
@@ -33,6 +34,7 @@ def load_model(workspace: Workspace, run_id: str) -> "keras.Model":
             f"Run {run_id} has no model yet: none of its {run.spec.epochs} epochs has finished.",
             fix="Wait for its first epoch, or resume it.",
         )
+    import_keras_quietly()
     import keras
 
     try:

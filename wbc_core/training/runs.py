@@ -1,5 +1,6 @@
 """Reading runs: small files only, nothing of keras, so that a page can do it on every rerun."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -109,14 +110,17 @@ def load_run(workspace: Workspace, run_id: str) -> Run:
 
 
 def list_runs(workspace: Workspace, prepared: str | None = None) -> list[Run]:
-    """Every run that has begun, newest first.
+    """Every run that has begun, newest first; a folder that holds no readable run is passed over.
 
     Args:
         workspace: The workspace.
         prepared: Only the runs on this prepared set.
     """
-    folders = (workspace.home / "runs").glob("*/summary.json")
-    runs = [load_run(workspace, path.parent.name) for path in folders]
+    runs = []
+    for path in (workspace.home / "runs").glob("*/summary.json"):
+        # One damaged folder must not take every page that lists runs with it; `load_run` says what is wrong.
+        with suppress(WbcError):
+            runs.append(load_run(workspace, path.parent.name))
     runs = [run for run in runs if prepared in (None, run.prepared)]
     return sorted(runs, key=lambda run: (run.created, run.id), reverse=True)
 
