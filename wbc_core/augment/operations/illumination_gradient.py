@@ -32,7 +32,7 @@ OPERATION = OperationType(
     name="illumination_gradient",
     title="Illumination gradient",
     effect="Brightens one side of the image and darkens the other, as a lamp out of the axis does.",
-    source="the multiplicative shading of Likar et al. 2001, J. Microscopy 204:285, to first order",
+    source="the multiplicative shading of Likar et al. 2000, J. Microscopy 197:285, to first order",
     parameters=(
         Parameter(
             "strength", "Change", 0.3, 0.0, 1.0, 0.05, "share of the light at a corner, at most", "steeper"

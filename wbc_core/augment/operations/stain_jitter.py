@@ -48,7 +48,7 @@ OPERATION = OperationType(
     name="stain_jitter",
     title="Stain jitter",
     effect="Takes more or less of methylene blue and eosin, as another batch of Giemsa would.",
-    source="Tellez et al. 2018, IEEE TMI 37:2126, section III-B; optical density of Macenko et al. 2009",
+    source="Tellez et al. 2018, IEEE TMI 37:2126; optical density of Macenko et al. 2009",
     parameters=(
         Parameter(
             "gain", "Strength", 0.2, 0.0, 0.9, 0.05, "share of each dye, at most", "paler and deeper stains"
