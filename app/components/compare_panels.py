@@ -10,7 +10,14 @@ from app import cache, results_cache, state
 from app.components import charts, charts_results
 from app.components.gallery import Item, gallery
 from app.components.page import percent, plain, seconds, thousands
-from app.components.results_text import megabytes, p_value, points, share, share_with_interval
+from app.components.results_text import (
+    CHOSEN_ON_VALIDATION,
+    megabytes,
+    p_value,
+    points,
+    share,
+    share_with_interval,
+)
 from wbc_core.evaluation import browsing
 from wbc_core.evaluation.compare import SIGNIFICANCE
 from wbc_core.training import runs
@@ -71,6 +78,7 @@ def draw_runs(comparison: Mapping[str, Any]) -> None:
         f"{thousands(comparison['images'])} images of the {comparison['part']} part; 95 % intervals in "
         "brackets. "
         + (f"Settings that differ: {settings}." if settings else "All other settings are the same.")
+        + (f" {CHOSEN_ON_VALIDATION}" if comparison["part"] == "validation" else "")
     )
 
 

@@ -89,7 +89,7 @@ def spread(dataset: Dataset) -> None:
         charts.draw(
             charts.interval_bars(
                 brightness,
-                x_title="brightness of an image (0 to 255): median, 5 % to 95 %",
+                x_title="brightness (0 to 255): median, 5 to 95 %",
                 colours=charts.class_colours(dataset.class_names),
             ),
             key="brightness",
@@ -98,7 +98,7 @@ def spread(dataset: Dataset) -> None:
         charts.draw(
             charts.interval_bars(
                 colour,
-                x_title="colour of an image (0 to 255): median, 5 % to 95 %",
+                x_title="colour (0 to 255): median, 5 to 95 %",
                 colours={"red": "#cf4a4a", "green": "#2f9a5b", "blue": "#4a76d0"},
             ),
             key="colour",

@@ -10,7 +10,14 @@ from app import cache, results_cache
 from app.components import charts, charts_results
 from app.components.gallery import Item, gallery
 from app.components.page import percent, plain, seconds, thousands
-from app.components.results_text import class_scores, interval, megabytes, share, undefined_scores
+from app.components.results_text import (
+    CHOSEN_ON_VALIDATION,
+    class_scores,
+    interval,
+    megabytes,
+    share,
+    undefined_scores,
+)
 from wbc_core.evaluation import browsing
 from wbc_core.evaluation.calibration import BINNINGS
 
@@ -54,6 +61,8 @@ def headline(report: Mapping[str, Any]) -> None:
             delta_arrow="off",
             width="content",
         )
+    if report["part"] == "validation":
+        st.caption(CHOSEN_ON_VALIDATION)
 
 
 def further_figures(report: Mapping[str, Any]) -> None:

@@ -4,6 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 UNDEFINED = "undefined"
+CHOSEN_ON_VALIDATION = (
+    "The best epoch was chosen on these images, so the figures are a little hopeful; a split in three parts "
+    "keeps a test part for an honest last word."
+)
 
 
 def _digits(value: float) -> str:
