@@ -35,7 +35,8 @@ def _first_page() -> None:
     st.session_state["page"] = 1
 
 
-wanted = st.query_params.get("check")
+# A change of page empties the URL: who comes back finds the check that was left.
+wanted = st.query_params.get("check") or st.session_state.get("check_left")
 if "check" not in st.session_state:
     most = max(scanned, key=lambda name: cuts[name].images)
     st.session_state["check"] = wanted if wanted in scanned else most
@@ -48,7 +49,8 @@ check = st.segmented_control(
     on_change=_first_page,
     label_visibility="collapsed",
 )
-if check != wanted:
+st.session_state["check_left"] = check
+if check != st.query_params.get("check"):
     st.query_params["check"] = check
 entry = CHECKS.get(check)
 shown = cuts[check]
