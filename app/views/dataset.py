@@ -44,7 +44,9 @@ overview.headline(dataset)
 with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
     scanned = bool(cache.scanned_checks(dataset.id))
     link("review", "Review the findings" if scanned else "Scan for bad images")
-    with st.popover("Import more images", icon=":material/add_photo_alternate:"):
+    # A new key for a new job: the popover closes, so that what became of the import is not hidden behind it.
+    key = f"import-{state.current('job')}"
+    with st.popover("Import more images", icon=":material/add_photo_alternate:", key=key):
         import_panel.import_form()
 
 st.subheader("A sample of each class", anchor=False)
