@@ -70,11 +70,11 @@ def open_archive(
     """
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError) as error:
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError):
         raise WbcError(
             f"{path.name} cannot be opened.",
-            expected="a zip archive",
-            got=error,
+            expected="an npz file" if path.suffix.lower() == ".npz" else "a zip archive",
+            got="a damaged file, or one of another kind",
             fix="Download or pack it again.",
         ) from None
     with archive:
