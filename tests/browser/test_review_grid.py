@@ -93,7 +93,7 @@ def test_focus_and_scroll_survive_the_rerun(lab: Lab, demo: Dataset, open_page: 
     page.keyboard.press("d")
     wait_until(lambda: actions(lab, demo) == {last: "drop"}, "the decision in the log")
     saved(page)
-    page.get_by_text("1 of").first.wait_for()
+    page.get_by_text("1 dropped").first.wait_for()
     assert page.evaluate(scroll) == before
     focused = "document.activeElement.shadowRoot.activeElement.dataset.row"
     assert page.evaluate(focused) == str(last)
