@@ -65,7 +65,7 @@ if review_data.is_graded(check, cache.findings(dataset.id, check)):
         key=f"threshold-{check}",
         on_change=_first_page,
         width=420,
-        help=f"In {entry.unit}. Moves what is shown, from the scores of the last scan.",
+        help=f"Measured in {entry.unit}. Moves what is shown, from the scores of the last scan.",
     )
     if threshold != entry.threshold:
         shown = review_data.cut(dataset.id, check, threshold)
