@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import results_cache, state
-from app.components.page import empty, require_dataset
+from app.components.page import empty, plain, require_dataset
 from app.components.results_text import share
 from wbc_core.training.runs import Run
 
@@ -42,7 +42,11 @@ def choose_run(message: str) -> Run:
         message: What the page will show once there is a run.
     """
     runs = {run.id: run for run in runs_or_empty(message)}
-    if state.current("run") not in runs:
+    wanted = state.current("run")
+    if wanted not in runs:
+        if wanted:
+            told = f"This data set has no finished run {plain(wanted)}: its newest is shown."
+            st.toast(told, icon=":material/link_off:", duration="long")
         state.select("run", next(iter(runs)))
     chosen = state.current("run")
     st.session_state["run_picker"] = chosen

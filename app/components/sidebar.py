@@ -44,6 +44,12 @@ def dataset_picker() -> None:
     if state.current("dataset") not in ids:
         linked = dataset_of_link()
         known = linked in ids
+        gone = [
+            state.current(kind) for kind in ("run", "prepared", "split", "dataset") if state.current(kind)
+        ]
+        if gone and not known:
+            told = f"There is no {plain(gone[0])} here: the newest data set is shown."
+            st.toast(told, icon=":material/link_off:", duration="long")
         state.select("dataset", linked if known else ids[0], keep_below=known)
     st.session_state["dataset_picker"] = state.current("dataset")
     st.selectbox("Data set", ids, format_func=names.get, key="dataset_picker", on_change=_choose)

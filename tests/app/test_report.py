@@ -110,3 +110,16 @@ def test_a_faultless_run_has_no_errors_to_show(workspace: Workspace, page: AppTe
 def test_one_class_has_no_error_to_open_first() -> None:
     assert report_panels._worst_cell([[9]]) == (0, 0)
     assert report_panels._worst_cell([[9, 1], [4, 9]]) == (1, 0)
+
+
+def test_a_link_to_a_run_that_is_gone_says_that_another_is_shown(page: AppTest, run: Run) -> None:
+    page.query_params["run"] = "job-gone"
+    page.run()
+    assert not page.exception
+    assert [toast.value for toast in page.toast] == [
+        r"There is no job\-gone here: the newest data set is shown."
+    ]
+    page.query_params["run"] = "job-gone"
+    page.run()
+    assert "no finished run" in page.toast[0].value
+    assert page.query_params["run"] == RUN
