@@ -38,7 +38,9 @@ def _first_page() -> None:
 # A change of page empties the URL: who comes back finds the check that was left.
 wanted = st.query_params.get("check") or st.session_state.get("check_left")
 if "check" not in st.session_state:
-    most = max(scanned, key=lambda name: cuts[name].images)
+    most = max(
+        scanned, key=lambda name: (review_data.progress(dataset.id, cuts[name]).left, cuts[name].images)
+    )
     st.session_state["check"] = wanted if wanted in scanned else most
 check = st.segmented_control(
     "Check",
