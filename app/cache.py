@@ -12,6 +12,7 @@ from PIL import Image
 from app.state import workspace
 from wbc_core.curation import clean, review, scan
 from wbc_core.datasets import statistics, store
+from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, Decision, Finding
 
 
@@ -151,4 +152,7 @@ def clean_set(dataset_id: str) -> clean.CleanSet:
 
 def open_dataset(dataset_id: str) -> Dataset | None:
     """The data set with this id, or None where there is none."""
-    return next((dataset for dataset in datasets() if dataset.id == dataset_id), None)
+    try:
+        return store.read_dataset(workspace(), dataset_id)
+    except WbcError:
+        return None

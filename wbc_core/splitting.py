@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from wbc_core.curation.clean import CleanSet, clean_set
 from wbc_core.curation.scan import duplicate_groups
+from wbc_core.datasets.apportionment import largest_remainder
 from wbc_core.datasets.store import load_table
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
@@ -108,23 +109,6 @@ def _groups(clean: CleanSet, duplicates: Sequence[Sequence[int]]) -> NDArray[np.
             group_of[kept] = number
             number += 1
     return group_of
-
-
-def largest_remainder(total: int, shares: Sequence[float]) -> NDArray[np.int64]:
-    """Divide a whole number in shares that add up to 1, exactly.
-
-    What rounding down leaves goes to the largest remainders, one each; the earlier part wins a tie.
-
-    Example:
-        >>> largest_remainder(2330, (0.7, 0.3)).tolist(), largest_remainder(5, (0.5, 0.5)).tolist()
-        ([1631, 699], [3, 2])
-    """
-    # Rounded, so that 0.7 of 10 is 7 and not 6.999.. with the largest remainder of all.
-    exact = np.round(np.asarray(shares) * total, 9)
-    parts = np.floor(exact).astype(np.int64)
-    left = total - int(parts.sum())
-    parts[np.argsort(-(exact - parts), kind="stable")[:left]] += 1
-    return parts
 
 
 def _assign(

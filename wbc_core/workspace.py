@@ -96,8 +96,8 @@ class Workspace:
         """Folder of half-written things, on the same file system as the finished ones."""
         return self.home / "scratch"
 
-    def _scratch_name(self) -> Path:
-        self.scratch_dir.mkdir(parents=True, exist_ok=True)
+    def scratch_name(self) -> Path:
+        """A new name in the scratch folder, by which what a killed process leaves is found and removed."""
         return self.scratch_dir / f"{os.getpid()}-{secrets.token_hex(4)}"
 
     def clear_scratch_of(self, process_id: int) -> None:
@@ -121,7 +121,8 @@ class Workspace:
         A `final` that exists already is replaced when it is a file and kept when it is a folder (records
         are immutable, so the one there is the same). After an error nothing is left of either.
         """
-        scratch = self._scratch_name()
+        scratch = self.scratch_name()
+        self.scratch_dir.mkdir(parents=True, exist_ok=True)
         try:
             yield scratch
             final.parent.mkdir(parents=True, exist_ok=True)

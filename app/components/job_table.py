@@ -23,13 +23,17 @@ _VERBS = {
 }
 
 
+def _dataset_name(job: Job) -> str:
+    dataset = cache.open_dataset(job.spec["dataset"])
+    return dataset.name if dataset else ""
+
+
 def describe(job: Job) -> str:
     """What a job does, in a few words ("Train mobilenet_v3_small")."""
-    names = {dataset.id: dataset.name for dataset in cache.datasets()}
     subject = {
         "import": lambda: PurePath(job.spec["source"]).name,
-        "scan": lambda: names.get(job.spec["dataset"], ""),
-        "export_clean": lambda: names.get(job.spec["dataset"], ""),
+        "scan": lambda: _dataset_name(job),
+        "export_clean": lambda: _dataset_name(job),
         "prepare": lambda: f"{job.spec['recipe'].get('name', '')} recipe",
         "train": lambda: job.spec["backbone"],
         "evaluate": lambda: job.spec["run"],

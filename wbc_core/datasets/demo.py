@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from wbc_core.datasets.apportionment import largest_remainder
 from wbc_core.datasets.defects import (
     EXPOSURES,
     NEAR_DUPLICATES,
@@ -48,20 +49,6 @@ class PlannedImage:
     defect: Defect | None = None
     planted: str = ""
     group: int = -1
-
-
-def largest_remainder(total: int, shares: tuple[int, ...]) -> list[int]:
-    """Whole numbers that sum to the total and follow the shares as closely as whole numbers can.
-
-    Example:
-        >>> largest_remainder(10, (1, 1, 2))
-        [3, 2, 5]
-    """
-    exact = np.array(shares) * total / sum(shares)
-    counts = np.floor(exact).astype(int)
-    order = np.argsort(counts - exact, kind="stable")
-    counts[order[: total - counts.sum()]] += 1
-    return [int(count) for count in counts]
 
 
 def _share(images: int, share: float) -> int:

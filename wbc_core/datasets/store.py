@@ -1,8 +1,6 @@
 """Where imported images lie: one memory-mapped array and one table a data set, written once."""
 
 import hashlib
-import os
-import secrets
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -85,8 +83,7 @@ class DatasetWriter:
         self._sources: list[str] = []
         self._sizes: list[NDArray[np.int64]] = []
         self._pixels = hashlib.sha256()
-        # Named like every scratch file, so that what a killed process leaves is found and removed.
-        self._folder = workspace.scratch_dir / f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._folder = workspace.scratch_name()
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> Self:

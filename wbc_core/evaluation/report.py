@@ -1,7 +1,6 @@
 """Evaluate a run: predict what it never learnt from, score the predictions, write both down."""
 
 import hashlib
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,8 +112,7 @@ def labelled_file(workspace: Workspace, file: Path, run: Run) -> Iterator[Labell
             fix="`wbc clean DATASET --export FILE.npz` writes one.",
         )
     workspace.scratch_dir.mkdir(parents=True, exist_ok=True)
-    # Named like every scratch file, so that what a killed process leaves is found and removed.
-    with TemporaryDirectory(prefix=f"{os.getpid()}-", dir=workspace.scratch_dir) as scratch:
+    with TemporaryDirectory(prefix=workspace.scratch_name().name, dir=workspace.scratch_dir) as scratch:
         inner = Workspace(scratch)
         height, width, _ = run.image_shape
         dataset = import_source(inner, file, name="file", size=height if height == width else None).dataset

@@ -72,11 +72,11 @@ def export_clean_set(workspace: Workspace, job_id: str, spec: Json, progress: Pr
 def prepare_split(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
     """Balance and augment the train part of `split` by `recipe`."""
     from wbc_core.augment.prepare import prepare
-    from wbc_core.datasets.store import find_dataset
+    from wbc_core.datasets.store import read_dataset
     from wbc_core.records import Recipe
 
     prepared = prepare(workspace, spec["split"], Recipe.from_json(spec["recipe"]), progress=progress)
-    names = find_dataset(workspace, prepared.dataset).class_names
+    names = read_dataset(workspace, prepared.dataset).class_names
     return {
         "prepared": prepared.id,
         "images": prepared.images,

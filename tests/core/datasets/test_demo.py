@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wbc_core.datasets.demo import CLASS_SHARES, largest_remainder
+from wbc_core.datasets.apportionment import largest_remainder
+from wbc_core.datasets.demo import CLASS_SHARES
 from wbc_core.datasets.store import class_counts, load_table, open_images
 from wbc_core.datasets.synthetic import DEMO_CLASSES, build_demo_dataset
 from wbc_core.errors import WbcError
