@@ -2,17 +2,23 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+from tests.ports import free_port
 from wbc_core.workspace import Workspace
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# The same examples on every run there, so that CI judges the change; other runs go on exploring.
+hypothesis.settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 
 
 @pytest.fixture
@@ -45,9 +51,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         folder = Path("/tmp") / f"wbc-postgres-{os.getpid()}"  # noqa: S108
         folder.mkdir()
         shutil.chown(folder, user)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     data = folder / "data"
     make = [programs / "initdb", "-D", data, "-U", "lab", "-A", "trust", "--no-sync"]
     subprocess.run(make, user=user, cwd="/", check=True, stdout=subprocess.DEVNULL)

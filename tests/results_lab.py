@@ -20,6 +20,7 @@ from wbc_core.workspace import Workspace, now
 
 NAMES = ("basophil", "lymphocyte", "platelet")
 SIDE = 32
+RUN = "job-0123456789ab"
 
 
 def pictures(labels: Sequence[int], seed: int = 0) -> np.ndarray:

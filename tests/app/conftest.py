@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
+from tests.results_lab import RUN, add_run, build_dataset, build_split
 from wbc_core.curation.scan import scan
 from wbc_core.datasets.store import list_datasets
 from wbc_core.datasets.synthetic import build_demo_dataset
 from wbc_core.records import Dataset
+from wbc_core.training.runs import Run
 from wbc_core.workspace import Workspace
 
 
@@ -49,3 +51,9 @@ def forget_caches() -> Iterator[None]:
     yield
     st.cache_data.clear()
     st.cache_resource.clear()
+
+
+@pytest.fixture
+def run(workspace: Workspace) -> Run:
+    """An untrained run of the small lab, without a report."""
+    return add_run(workspace, build_split(workspace, build_dataset(workspace))[1], RUN)

@@ -3,6 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.app.shown import shown
 from tests.results_lab import add_report, add_run, build_dataset, build_split
 from wbc_core.jobs import queue
 from wbc_core.records import Dataset, PreparedSet
@@ -25,11 +26,6 @@ def dataset(workspace: Workspace) -> Dataset:
 @pytest.fixture
 def prepared(workspace: Workspace, dataset: Dataset) -> PreparedSet:
     return build_split(workspace, dataset)[1]
-
-
-def shown(page: AppTest) -> str:
-    kinds = (page.markdown, page.warning, page.subheader, page.caption)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
 def test_one_run_is_not_enough(workspace: Workspace, page: AppTest, prepared: PreparedSet) -> None:

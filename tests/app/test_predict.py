@@ -6,29 +6,18 @@ import pytest
 from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
-from tests.results_lab import NAMES, add_run, build_dataset, build_split, write_pictures
+from tests.app.shown import shown
+from tests.results_lab import NAMES, RUN, build_dataset, write_pictures
 from wbc_core.database import jobs, transaction
 from wbc_core.jobs import queue
 from wbc_core.training.runs import Run
 from wbc_core.workspace import Workspace
-
-RUN = "job-0123456789ab"
 
 
 @pytest.fixture
 def page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("WBC_HOME", str(workspace.home))
     return AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/predict.py")
-
-
-@pytest.fixture
-def run(workspace: Workspace) -> Run:
-    return add_run(workspace, build_split(workspace, build_dataset(workspace))[1], RUN)
-
-
-def shown(page: AppTest) -> str:
-    kinds = (page.markdown, page.warning, page.subheader, page.caption)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
 def test_without_runs_the_page_says_what_to_do(workspace: Workspace, page: AppTest) -> None:

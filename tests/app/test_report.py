@@ -4,29 +4,18 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components import report_panels
-from tests.results_lab import NAMES, add_report, add_run, build_dataset, build_split
+from tests.app.shown import shown
+from tests.results_lab import NAMES, RUN, add_report, build_dataset
 from wbc_core.evaluation.reports import load_predictions
 from wbc_core.jobs import queue
 from wbc_core.training.runs import Run
 from wbc_core.workspace import Workspace
-
-RUN = "job-0123456789ab"
 
 
 @pytest.fixture
 def page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("WBC_HOME", str(workspace.home))
     return AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/report.py")
-
-
-@pytest.fixture
-def run(workspace: Workspace) -> Run:
-    return add_run(workspace, build_split(workspace, build_dataset(workspace))[1], RUN)
-
-
-def shown(page: AppTest) -> str:
-    kinds = (page.markdown, page.warning, page.subheader, page.caption)
-    return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 
 def test_without_runs_the_page_says_what_to_do(workspace: Workspace, page: AppTest) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.ports import free_port
 from wbc_core.curation import review
 from wbc_core.curation.scan import scan
 from wbc_core.datasets.store import DatasetWriter
@@ -48,12 +48,6 @@ class Lab:
         return review.effective_decisions(self.workspace, dataset.id)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1) as answer:  # noqa: S310
@@ -65,7 +59,7 @@ def _answers(url: str) -> bool:
 @contextmanager
 def serve(home: Path, log: Path, port: int | None = None) -> Iterator[Lab]:
     """Start the server from the root of the repository, as the README says, and end it."""
-    port = port or _free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app/main.py"]
     command += ["--server.address", "127.0.0.1", "--server.port", str(port), "--server.headless", "true"]
     environment = {**os.environ, "WBC_HOME": str(home)}

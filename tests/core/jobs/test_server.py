@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.core.jobs.conftest import wait_until
+from tests.ports import free_port
 from wbc_core.errors import WbcError
 from wbc_core.jobs import queue
 from wbc_core.jobs.server import run_lab, submit_demo_if_empty
@@ -20,10 +21,16 @@ from wbc_core.workspace import Workspace
 Nap = Callable[..., dict[str, object]]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def start_lab(workspace: Workspace, port: int, folder: Path) -> subprocess.Popen[bytes]:
+    """`wbc lab` as a process in a folder, which gets what it prints as `output`."""
+    lab = [sys.executable, "-m", "wbc_core.cli", "lab"]
+    with (folder / "output").open("wb") as output:
+        return subprocess.Popen(
+            [*lab, "--port", str(port), "--home", str(workspace.home)],
+            stdout=output,
+            stderr=output,
+            cwd=folder,
+        )
 
 
 def answers(port: int) -> bool:
@@ -37,18 +44,7 @@ def answers(port: int) -> bool:
 def test_the_lab_serves_works_and_ends_with_ctrl_c(workspace: Workspace, nap: Nap, tmp_path: Path) -> None:
     job = queue.submit(workspace, "nap", nap(0.2)).id
     port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "wbc_core.cli",
-        "lab",
-        "--port",
-        str(port),
-        "--home",
-        str(workspace.home),
-    ]
-    with (tmp_path / "output").open("wb") as output:
-        lab = subprocess.Popen(command, stdout=output, stderr=output, cwd=tmp_path)
+    lab = start_lab(workspace, port, tmp_path)
     try:
         wait_until(lambda: answers(port) and queue.get_job(workspace, job).state == "succeeded", 60)
         children = psutil.Process(lab.pid).children()
@@ -74,18 +70,7 @@ def test_nothing_outlives_a_closed_terminal_or_a_killed_lab(
 ) -> None:
     job = queue.submit(workspace, "nap", nap(60)).id
     port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "wbc_core.cli",
-        "lab",
-        "--port",
-        str(port),
-        "--home",
-        str(workspace.home),
-    ]
-    with (tmp_path / "output").open("wb") as output:
-        lab = subprocess.Popen(command, stdout=output, stderr=output, cwd=tmp_path)
+    lab = start_lab(workspace, port, tmp_path)
     wait_until(lambda: answers(port) and queue.get_job(workspace, job).state == "running", 60)
     everyone = psutil.Process(lab.pid).children(recursive=True)
     lab.send_signal(end)
