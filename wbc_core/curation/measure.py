@@ -1,73 +1,55 @@
 """Decode once, measure all: what every check reads, computed in one pass over the stored images and kept."""
 
-import os
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from wbc_core.curation.appearance import appearance
-from wbc_core.datasets.store import load_table, open_images
+from wbc_core.curation.measures import MEASURES
+from wbc_core.curation.measures.base import Chunk, Measure
+from wbc_core.curation.spread import Spread, over_threads
+from wbc_core.datasets.store import list_datasets, load_table, open_images
 from wbc_core.progress import Progress, silent
 from wbc_core.records import Dataset
 from wbc_core.workspace import Workspace
 
-VERSION = 1
-"""Raised whenever a measurement changes, so that older files are measured again."""
-
 CHUNK = 512
-THUMBNAIL = 32
-"""Side of the grey thumbnails, in pixels."""
-
-PERCENTILES = (1, 5, 50, 95, 99)
-DARK, BRIGHT = 8, 247
-"""Luminance up to which a pixel counts as black, and from which as white (0..255)."""
-
-_ARRAYS = ("luminance", "dark", "bright", "sharpness", "contrast", "appearance", "thumbnails")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measurements:
-    """What was measured on each image of a data set, in row order.
+    """What was measured on each image of a data set, in row order: `measurements["sharpness"]`.
 
     Attributes:
         image_ids: Image ids, `-k` at the end of the k-th further copy of the same pixels.
         labels: Labels as imported, int64 (n,).
         class_names: Class names.
-        luminance: Luminance at the 1st, 5th, 50th, 95th and 99th percentile, float32 (n, 5), 0..255.
-        dark, bright: Share of pixels with luminance up to 8, and from 247, float32 (n,), 0..1.
-        sharpness: Variance of the Laplacian over the variance of the luminance, float32 (n,), from 0; a
-            measure without a unit that a change of brightness or contrast leaves as it was.
-        contrast: Standard deviation of the luminance, float32 (n,), 0..128.
-        appearance: Colour and texture, float32 (n, features); see `appearance.FEATURES`.
-        thumbnails: Grey thumbnails, uint8 (n, 32, 32).
+        original_sizes: Width and height before the import brought all to one size, int64 (n, 2), in pixels.
+        arrays: The arrays of the measures asked for, by name; `wbc_core.curation.measures` documents them.
     """
 
     image_ids: tuple[str, ...]
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
-    luminance: NDArray[np.float32]
-    dark: NDArray[np.float32]
-    bright: NDArray[np.float32]
-    sharpness: NDArray[np.float32]
-    contrast: NDArray[np.float32]
-    appearance: NDArray[np.float32]
-    thumbnails: NDArray[np.uint8]
+    original_sizes: NDArray[np.int64]
+    arrays: Mapping[str, NDArray[Any]]
 
     def __len__(self) -> int:
         return len(self.image_ids)
 
+    def __getitem__(self, array: str) -> NDArray[Any]:
+        return self.arrays[array]
+
     @cached_property
     def first_copy(self) -> NDArray[np.int64]:
         """For each row the first row with the same pixels, int64 (n,)."""
-        codes, _ = pd.factorize(pd.Series(self.image_ids).str.partition("-")[0])
+        codes, _ = pd.factorize(_pixel_ids(self.image_ids))
         _, first = np.unique(codes, return_index=True)
         return first[codes].astype(np.int64)
 
@@ -82,89 +64,140 @@ class Measurements:
         return np.bincount(self.first_copy, minlength=len(self))[self.first_copy].astype(np.int64)
 
 
-def _measure_chunk(images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-    count, height, width, _ = images.shape
-    # One call converts the whole chunk: the images are stacked into one tall picture.
-    tall = cv2.cvtColor(images.reshape(count * height, width, 3), cv2.COLOR_RGB2GRAY)
-    grey = np.asarray(tall, dtype=np.uint8).reshape(count, height, width)
-    histograms = np.empty((count, 256), dtype=np.float32)
-    sharpness = np.empty(count, dtype=np.float32)
-    contrast = np.empty(count, dtype=np.float32)
-    thumbnails = np.empty((count, THUMBNAIL, THUMBNAIL), dtype=np.uint8)
-    shrink = cv2.INTER_AREA if min(height, width) >= THUMBNAIL else cv2.INTER_LINEAR
-    for index, image in enumerate(grey):
-        histograms[index] = cv2.calcHist([image], [0], None, [256], [0, 256]).ravel()
-        _, edges = cv2.meanStdDev(cv2.Laplacian(image, cv2.CV_16S))
-        _, spread = cv2.meanStdDev(image)
-        contrast[index] = spread[0, 0]
-        # One grey level of variance keeps a flat picture's noise from reading as sharpness.
-        sharpness[index] = edges[0, 0] ** 2 / (spread[0, 0] ** 2 + 1.0)
-        cv2.resize(image, (THUMBNAIL, THUMBNAIL), dst=thumbnails[index], interpolation=shrink)
-    share = np.cumsum(histograms, axis=1) / (height * width)
-    percentiles = [(share < percent / 100).sum(axis=1) for percent in PERCENTILES]
-    return {
-        "luminance": np.stack(percentiles, axis=1).astype(np.float32),
-        "dark": share[:, DARK].astype(np.float32),
-        "bright": (1.0 - share[:, BRIGHT - 1]).astype(np.float32),
-        "sharpness": sharpness,
-        "contrast": contrast,
-        "appearance": appearance(images),
-        "thumbnails": thumbnails,
-    }
+def _pixel_ids(image_ids: Sequence[str]) -> "pd.Series[str]":
+    """Image ids without the number of the copy: the same for the same pixels."""
+    return pd.Series(image_ids, dtype=str).str.partition("-")[0]
 
 
-def _measure_all(workspace: Workspace, dataset: Dataset, progress: Progress) -> dict[str, NDArray[Any]]:
-    starts = range(0, dataset.images, CHUNK)
-
-    def job(start: int) -> dict[str, NDArray[Any]]:
-        # Mapped anew for each chunk, so that pages already read do not count as memory in use.
-        return _measure_chunk(np.array(open_images(workspace, dataset.id)[start : start + CHUNK]))
-
-    arrays: dict[str, NDArray[Any]] = {}
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        for start, chunk in zip(starts, pool.map(job, starts), strict=True):
-            for name, values in chunk.items():
-                if name not in arrays:
-                    arrays[name] = np.empty((dataset.images, *values.shape[1:]), dtype=values.dtype)
-                arrays[name][start : start + len(values)] = values
-            progress(min(1.0, (start + CHUNK) / dataset.images), "measuring the images")
-    return arrays
-
-
-def measure(workspace: Workspace, dataset: Dataset, progress: Progress = silent) -> Measurements:
+def measure(
+    workspace: Workspace,
+    dataset: Dataset,
+    measures: Sequence[str] | None = None,
+    progress: Progress = silent,
+    spread: Spread = over_threads,
+) -> Measurements:
     """Measure every image of a data set, or read what was measured before.
+
+    Pixels that were measured before are not measured again, be it in this data set or in another one of the
+    same image shape in the workspace.
 
     Args:
         workspace: The lab.
         dataset: The data set.
+        measures: Names of measures; all of them where None.
         progress: Told the fraction done.
+        spread: Where the chunks are measured.
 
     Returns:
         The measurements, in row order. The same pixels give the same numbers, whatever the chunk.
 
     Raises:
-        WbcError: No such data set.
+        WbcError: No such data set or measure.
     """
+    chosen = [MEASURES.get(name) for name in (MEASURES.names() if measures is None else measures)]
     table = load_table(workspace, dataset.id)
-    path = workspace.findings_dir(dataset.id) / f"measurements-v{VERSION}.npz"
-    arrays = _read(path, dataset.images)
-    if arrays is None:
-        arrays = _measure_all(workspace, dataset, progress)
-        with workspace.atomic_path(path) as scratch, scratch.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, **arrays)
+    arrays: dict[str, NDArray[Any]] = {}
+    missing = []
+    for one in chosen:
+        kept = _read(workspace, dataset, one)
+        if kept is None:
+            missing.append(one)
+        else:
+            arrays |= kept
+    if missing:
+        arrays |= _measure_missing(workspace, dataset, table["image_id"], missing, progress, spread)
     return Measurements(
         image_ids=tuple(table["image_id"]),
         labels=table["label"].to_numpy(dtype=np.int64),
         class_names=dataset.class_names,
-        **{name: arrays[name] for name in _ARRAYS},
+        original_sizes=table[["width", "height"]].to_numpy(dtype=np.int64),
+        arrays=arrays,
     )
 
 
-def _read(path: Path, images: int) -> dict[str, NDArray[Any]] | None:
+def _path(workspace: Workspace, dataset: Dataset, one: Measure) -> Path:
+    return workspace.findings_dir(dataset.id) / "measures" / f"{one.name}-v{one.version}.npz"
+
+
+def _read(workspace: Workspace, dataset: Dataset, one: Measure) -> dict[str, NDArray[Any]] | None:
     """The arrays of an earlier pass; None where there is none or the file is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in _ARRAYS}
+        with np.load(_path(workspace, dataset, one), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in one.arrays}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
-    return arrays if all(len(array) == images for array in arrays.values()) else None
+    return arrays if all(len(array) == dataset.images for array in arrays.values()) else None
+
+
+def _measure_missing(
+    workspace: Workspace,
+    dataset: Dataset,
+    image_ids: "pd.Series[str]",
+    missing: Sequence[Measure],
+    progress: Progress,
+    spread: Spread,
+) -> dict[str, NDArray[Any]]:
+    pixel_ids = _pixel_ids(image_ids.tolist())
+    arrays, known = _measured_elsewhere(workspace, dataset, pixel_ids, missing)
+    # Copies are measured once: 1,600 times the same picture costs as much as one.
+    first = ~pixel_ids.duplicated().to_numpy()
+    rows = np.flatnonzero(first & ~known)
+    chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+    compute = partial(measure_chunk, tuple(one.name for one in missing))
+    done = 0
+    for chunk, found in zip(chunks, spread(compute, _read_chunks(workspace, dataset, chunks)), strict=True):
+        for name, values in found.items():
+            if name not in arrays:
+                arrays[name] = np.zeros((dataset.images, *values.shape[1:]), dtype=values.dtype)
+            arrays[name][chunk] = values
+        done += len(chunk)
+        progress(done / len(rows), "measuring the images")
+    first_row = pd.Series(np.flatnonzero(first), index=pixel_ids[first])
+    source = first_row.loc[pixel_ids].to_numpy()
+    for one in missing:
+        for name in one.arrays:
+            copied = np.flatnonzero(source != np.arange(len(source)))
+            arrays[name][copied] = arrays[name][source[copied]]
+        with workspace.atomic_path(_path(workspace, dataset, one)) as scratch, scratch.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **{name: arrays[name] for name in one.arrays})
+    return arrays
+
+
+def measure_chunk(measures: tuple[str, ...], images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    """Compute the arrays of some measures on images, uint8 (n, height, width, 3)."""
+    chunk = Chunk(images)
+    return {name: values for one in measures for name, values in MEASURES.get(one).compute(chunk).items()}
+
+
+def _read_chunks(
+    workspace: Workspace, dataset: Dataset, chunks: Sequence[NDArray[np.int64]]
+) -> Iterator[NDArray[np.uint8]]:
+    for rows in chunks:
+        # Mapped anew for each chunk, so that pages already read do not count as memory in use.
+        yield np.array(open_images(workspace, dataset.id)[rows])
+
+
+def _measured_elsewhere(
+    workspace: Workspace, dataset: Dataset, pixel_ids: "pd.Series[str]", missing: Sequence[Measure]
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
+    """Arrays filled with what other data sets know of the same pixels, and which rows are filled."""
+    arrays: dict[str, NDArray[Any]] = {}
+    known = np.zeros(dataset.images, dtype=bool)
+    for other in list_datasets(workspace):
+        if other.id == dataset.id or other.image_shape != dataset.image_shape:
+            continue
+        kept = [_read(workspace, other, one) for one in missing]
+        if any(found is None for found in kept):
+            continue
+        ids = _pixel_ids(load_table(workspace, other.id)["image_id"].tolist()).drop_duplicates()
+        rows = pd.Series(ids.index, index=ids).reindex(pixel_ids).to_numpy()
+        new = np.flatnonzero(~np.isnan(rows) & ~known)
+        if not len(new):
+            continue
+        for found in kept:
+            for name, values in (found or {}).items():
+                if name not in arrays:
+                    arrays[name] = np.zeros((dataset.images, *values.shape[1:]), dtype=values.dtype)
+                arrays[name][new] = values[rows[new].astype(np.int64)]
+        known[new] = True
+    return arrays, known

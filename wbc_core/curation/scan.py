@@ -3,20 +3,28 @@
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
+from numpy.typing import NDArray
 
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.checks.base import Check
 from wbc_core.curation.measure import measure
+from wbc_core.curation.measures import MEASURES
+from wbc_core.curation.spread import Spread, over_threads
 from wbc_core.datasets.store import open_images, read_dataset
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, part_of, silent
 from wbc_core.records import Finding, Json
 from wbc_core.workspace import Workspace
+
+FEATURES = "features"
+"""The array that an embedding stands in for."""
 
 _MEASURING = 0.6
 """Share of the progress bar that measuring takes."""
@@ -33,19 +41,39 @@ _SCHEMA = pa.schema(
 )
 
 
+@dataclass(frozen=True)
+class Embedding:
+    """What a model makes of each image, instead of the features that the lab computes itself.
+
+    Attributes:
+        id: Names the model and its weights; findings made with another id are made anew.
+        vectors: float32 (n, dimensions), in row order.
+    """
+
+    id: str
+    vectors: NDArray[np.float32]
+
+
 def scan(
     workspace: Workspace,
     dataset_id: str,
     checks: Sequence[str] | None = None,
     progress: Progress = silent,
+    *,
+    embedding: Embedding | None = None,
+    spread: Spread = over_threads,
 ) -> Json:
     """Measure the images once, run checks on what was measured, and store the findings.
+
+    What an earlier scan measured and found in the same way is taken over.
 
     Args:
         workspace: The lab.
         dataset_id: Id of the data set.
         checks: Names of checks; all of them where None.
         progress: Told the fraction done.
+        embedding: Stands in for the measure `features`.
+        spread: Where the images are measured.
 
     Returns:
         `{"seconds": s, "checks": {name: {"flagged": images, "groups": findings flagged, "seconds": s}}}`.
@@ -56,14 +84,22 @@ def scan(
     chosen = [CHECKS.get(name) for name in (CHECKS.names() if checks is None else dict.fromkeys(checks))]
     started = time.perf_counter()
     dataset = read_dataset(workspace, dataset_id)
-    measurements = measure(workspace, dataset, part_of(progress, 0.0, _MEASURING))
+    made_by = {check.name: _made_by(check, embedding) for check in chosen}
+    due = [check for check in chosen if _stored(workspace, dataset.id, check.name) != made_by[check.name]]
+    wanted = {measure for check in due for measure in check.measures}
+    needed = [name for name in MEASURES if name in wanted and not (embedding and name == FEATURES)]
+    measurements = measure(workspace, dataset, needed, part_of(progress, 0.0, _MEASURING), spread)
+    if embedding is not None:
+        measurements = replace(measurements, arrays={**measurements.arrays, FEATURES: embedding.vectors})
     results: Json = {}
     for position, check in enumerate(chosen):
         progress(_MEASURING + (1 - _MEASURING) * position / max(1, len(chosen)), f"looking for {check.title}")
         check_started = time.perf_counter()
-        images = open_images(workspace, dataset.id)
-        findings = check.find(measurements, images, check.threshold)
-        _write(workspace, dataset.id, check, findings)
+        if check in due:
+            findings = check.find(measurements, open_images(workspace, dataset.id), check.threshold)
+            _write(workspace, dataset.id, check, findings, made_by[check.name])
+        else:
+            findings = _read(workspace, dataset.id, check.name)
         flagged = [finding for finding in findings if finding.flagged]
         results[check.name] = {
             "flagged": len({row for finding in flagged for row in finding.rows}),
@@ -74,15 +110,36 @@ def scan(
     return {"seconds": round(time.perf_counter() - started, 3), "checks": results}
 
 
+def _made_by(check: Check, embedding: Embedding | None) -> Json:
+    """Everything but the images that a check's findings depend on."""
+    return {
+        "threshold": check.threshold,
+        "version": check.version,
+        "measures": {name: MEASURES.get(name).version for name in check.measures},
+        "embedding": embedding.id if embedding and FEATURES in check.measures else None,
+    }
+
+
+def _stored(workspace: Workspace, dataset_id: str, check: str) -> Json | None:
+    """What made the findings that are there; None where there are none that can be read."""
+    try:
+        metadata = pq.read_schema(_path(workspace, dataset_id, check)).metadata or {}
+        made_by: Json = json.loads(metadata[b"check"])
+    except (OSError, KeyError, ValueError, pa.ArrowException):
+        return None
+    return made_by
+
+
 def _path(workspace: Workspace, dataset_id: str, check: str) -> Path:
     return workspace.findings_dir(dataset_id) / f"{check}.parquet"
 
 
-def _write(workspace: Workspace, dataset_id: str, check: Check, findings: Sequence[Finding]) -> None:
+def _write(
+    workspace: Workspace, dataset_id: str, check: Check, findings: Sequence[Finding], made_by: Json
+) -> None:
     columns = {name: [getattr(finding, name) for finding in findings] for name in _SCHEMA.names}
     columns["suggested"] = [json.dumps(suggested) for suggested in columns["suggested"]]
-    parameters = {"threshold": check.threshold, "version": check.version}
-    table = pa.table(columns, schema=_SCHEMA.with_metadata({"check": json.dumps(parameters)}))
+    table = pa.table(columns, schema=_SCHEMA.with_metadata({"check": json.dumps(made_by)}))
     with workspace.atomic_path(_path(workspace, dataset_id, check.name)) as scratch:
         pq.write_table(table, scratch)
 

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from wbc_core.curation.appearance import appearance
-from wbc_core.curation.measure import THUMBNAIL, Measurements
+from wbc_core.curation.measure import Measurements
+from wbc_core.curation.measures.appearance import appearance
+from wbc_core.curation.measures.thumbnails import THUMBNAIL
 
 SYMMETRIES = (
     "as it is",
@@ -153,7 +154,7 @@ def _neighbours(
     measurements: Measurements, images: NDArray[np.uint8], rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """First sieve: positions in `rows` of near neighbours, each pair once, the lower position first."""
-    features = _invariants(measurements.appearance[rows], measurements.thumbnails[rows])
+    features = _invariants(measurements["appearance"][rows], measurements["thumbnails"][rows])
     scale = features.std(axis=0) + 1e-6
     whitened = (features / scale) @ _learn_noise(images, rows, features, scale)
     centred = whitened - whitened.mean(axis=0)
@@ -217,7 +218,7 @@ def candidate_pairs(measurements: Measurements, images: NDArray[np.uint8], rows:
     if len(rows) < 2:
         return Pairs(none, none, none)
     one, other = _neighbours(measurements, images, rows)
-    thumbnails = measurements.thumbnails[rows]
+    thumbnails = measurements["thumbnails"][rows]
     blocks = [slice(start, start + _BLOCK) for start in range(0, len(rows), _BLOCK)]
     tangents = np.concatenate([_tangents(thumbnails[block]) for block in blocks])
     spectra = np.concatenate([_spectrum(thumbnails[block], _ORDER) for block in blocks])

@@ -1,8 +1,12 @@
 """Scanning measures once, stores what it found, and knows which pictures belong together."""
 
+import shutil
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.core.curation.conftest import Store, noise_images, write_dataset
 from wbc_core.curation import measure as measuring
@@ -21,14 +25,43 @@ def test_a_second_scan_measures_nothing(
     result = scan(workspace, dataset)
     assert list(result["checks"]) == CHECKS.names() == scanned_checks(workspace, dataset)
 
-    def refuse(images: object) -> None:
+    def refuse(measures: object, images: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(measuring, "_measure_chunk", refuse)
+    monkeypatch.setattr(measuring, "measure_chunk", refuse)
+    findings = load_findings(workspace, dataset)
+    assert scan(workspace, dataset)["checks"].keys() == result["checks"].keys()
+    (workspace.findings_dir(dataset) / "blur.parquet").write_bytes(b"damaged")
     scan(workspace, dataset, ["blur"])
-    (next(workspace.findings_dir(dataset).glob("measurements-*"))).write_bytes(b"damaged")
+    assert load_findings(workspace, dataset) == findings
+    (workspace.findings_dir(dataset) / "blur.parquet").unlink()
+    next((workspace.findings_dir(dataset) / "measures").glob("tone-*")).write_bytes(b"damaged")
     with pytest.raises(AssertionError, match="measured again"):
         scan(workspace, dataset, ["blur"])
+
+
+def test_added_images_alone_are_measured(
+    workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = noise_images(30)
+    scan(workspace, store(images[:20]).id)
+    measured: list[int] = []
+    compute = measuring.measure_chunk
+
+    def count(measures: tuple[str, ...], chunk: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        measured.append(len(chunk))
+        return compute(measures, chunk)
+
+    monkeypatch.setattr(measuring, "measure_chunk", count)
+    more = np.concatenate([images[25:], images])
+    grown = store(more)
+    scan(workspace, grown.id)
+    assert sum(measured) == 10
+    found = load_findings(workspace, grown.id)
+    for path in workspace.home.glob("findings/*"):
+        shutil.rmtree(path)
+    scan(workspace, grown.id)
+    assert load_findings(workspace, grown.id) == found
 
 
 def test_what_was_not_scanned_is_said(workspace: Workspace, store: Store) -> None:

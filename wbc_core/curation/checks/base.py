@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ class Check:
         unit: What score and threshold are measured in.
         find: Called with measurements, images (uint8 (n, H, W, 3), read a few rows at a time) and threshold;
             returns flagged findings and those next below.
+        measures: Names of the measures that it reads; only these are sure to be in the measurements.
+        scope: `image` where a finding is one picture (with all its copies), `group` where it is several
+            pictures that belong together, `set` where it is about the whole data set and names no rows.
         version: Raised when the check would find something else than before.
     """
 
@@ -38,6 +42,8 @@ class Check:
     threshold_range: tuple[float, float]
     unit: str
     find: Find
+    measures: tuple[str, ...] = ()
+    scope: Literal["image", "group", "set"] = "image"
     version: int = 1
 
 
@@ -58,6 +64,48 @@ def copies_of(measurements: Measurements) -> list[NDArray[np.int64]]:
     """The rows of each distinct picture, rising, in the order of `Measurements.unique_rows`."""
     order = np.argsort(measurements.first_copy, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(measurements.first_copy[order])) + 1)
+
+
+def findings_of_pictures(
+    check: str,
+    measurements: Measurements,
+    scores: NDArray[np.floating],
+    threshold: float,
+    *,
+    suggest: Callable[[int], str | None],
+    explain: Callable[[int], str],
+) -> list[Finding]:
+    """One finding a distinct picture, all its copies together, worst first.
+
+    Args:
+        check: Name of the check.
+        measurements: What was measured.
+        scores: Score of each distinct picture, in the order of `Measurements.unique_rows`; 0 is never shown.
+        threshold: Score from which a finding is flagged.
+        suggest: Position in `scores` to the action suggested for every copy, None for none.
+        explain: Position in `scores` to the evidence.
+
+    Returns:
+        Flagged findings and the 200 next below.
+    """
+    groups = copies_of(measurements)
+    rounded = np.asarray(scores, dtype=np.float64).round(2)
+    findings = []
+    for position in worth_showing(rounded, threshold).tolist():
+        rows = groups[position].tolist()
+        action = suggest(position)
+        findings.append(
+            Finding(
+                check=check,
+                rows=tuple(rows),
+                image_ids=tuple(measurements.image_ids[row] for row in rows),
+                score=float(rounded[position]),
+                flagged=bool(rounded[position] >= threshold),
+                suggested={} if action is None else dict.fromkeys(map(str, rows), action),
+                evidence=explain(position),
+            )
+        )
+    return findings
 
 
 def robust_deviations(values: NDArray[np.floating]) -> NDArray[np.float64]:

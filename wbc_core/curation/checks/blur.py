@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.checks.base import Check, copies_of, worth_showing
+from wbc_core.curation.checks.base import Check, findings_of_pictures
 from wbc_core.curation.measure import Measurements
 from wbc_core.records import Finding
 
@@ -17,32 +17,26 @@ _EXTREME = 2.0
 
 
 def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
-    usual = float(np.median(measurements.sharpness[measurements.unique_rows]))
+    unique = measurements.unique_rows
+    sharpness = measurements["sharpness"][unique].astype(np.float64)
+    usual = float(np.median(sharpness))
     if usual <= 0:
         return []
-    unique, groups = measurements.unique_rows, copies_of(measurements)
-    share = measurements.sharpness[unique].astype(np.float64) / usual
+    share = sharpness / usual
     # An image without contrast shows nothing that could be sharp: that is a matter of exposure.
-    scores = np.where(
-        measurements.contrast[unique] < _NO_CONTRAST, 0.0, np.minimum(1.0 / np.maximum(share, 1e-4), 1e4)
-    ).round(2)
-    return [
-        Finding(
-            check="blur",
-            rows=tuple(groups[position].tolist()),
-            image_ids=tuple(measurements.image_ids[row] for row in groups[position]),
-            score=float(scores[position]),
-            flagged=bool(scores[position] >= threshold),
-            suggested=dict.fromkeys(map(str, groups[position]), "drop")
-            if scores[position] >= _EXTREME * _THRESHOLD
-            else {},
-            evidence=(
-                f"It is {scores[position]:,.1f} times less sharp than the usual image (fine detail against "
-                f"contrast: {100 * share[position]:.1f} % of the median)."
-            ),
-        )
-        for position in worth_showing(np.where(scores > 1.0, scores, 0.0), threshold)
-    ]
+    flat = measurements["contrast"][unique] < _NO_CONTRAST
+    scores = np.where(flat, 0.0, np.minimum(1.0 / np.maximum(share, 1e-4), 1e4))
+    return findings_of_pictures(
+        "blur",
+        measurements,
+        np.where(scores > 1.0, scores, 0.0),
+        threshold,
+        suggest=lambda position: "drop" if scores[position] >= _EXTREME * _THRESHOLD else None,
+        explain=lambda position: (
+            f"It is {scores[position]:,.1f} times less sharp than the usual image (fine detail against "
+            f"contrast: {100 * share[position]:.1f} % of the median)."
+        ),
+    )
 
 
 BLUR = Check(
@@ -53,5 +47,6 @@ BLUR = Check(
     threshold_range=(2.0, 100.0),
     unit="times less sharp than the usual image",
     find=_find,
-    version=2,
+    measures=("tone",),
+    version=3,
 )

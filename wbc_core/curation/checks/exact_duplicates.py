@@ -43,5 +43,6 @@ EXACT_DUPLICATES = Check(
     threshold_range=(2.0, 100.0),
     unit="copies",
     find=_find,
+    scope="group",
     version=2,
 )

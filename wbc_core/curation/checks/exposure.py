@@ -7,7 +7,7 @@ set's median, and the share of black or white pixels, of which a quarter scores 
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.checks.base import Check, copies_of, robust_deviations, worth_showing
+from wbc_core.curation.checks.base import Check, findings_of_pictures, robust_deviations
 from wbc_core.curation.measure import Measurements
 from wbc_core.records import Finding
 
@@ -28,31 +28,27 @@ def _deviation(levels: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
-    unique, groups = measurements.unique_rows, copies_of(measurements)
+    unique = measurements.unique_rows
     # The background of a smear is its brightest part: it tells the exposure whatever cell is in front of it.
-    background = measurements.luminance[unique, 3]
+    background = measurements["luminance"][unique, 3]
     usual = float(np.median(background))
     shift = _deviation(background)
-    dark, bright = measurements.dark[unique], measurements.bright[unique]
+    dark, bright = measurements["dark"][unique], measurements["bright"][unique]
     clipped = np.maximum(dark - np.median(dark), bright - np.median(bright))
-    scores = np.maximum(np.abs(shift), clipped * (_THRESHOLD / _CLIPPED_SHARE)).round(2)
-    return [
-        Finding(
-            check="exposure",
-            rows=tuple(groups[position].tolist()),
-            image_ids=tuple(measurements.image_ids[row] for row in groups[position]),
-            score=float(scores[position]),
-            flagged=bool(scores[position] >= threshold),
-            suggested=dict.fromkeys(map(str, groups[position]), "drop"),
-            evidence=(
-                f"Its background has luminance {background[position]:.0f} of 255 where {usual:.0f} is usual "
-                f"({abs(shift[position]):.1f} deviations {'darker' if shift[position] < 0 else 'brighter'}); "
-                f"{100 * dark[position]:.1f} % of its pixels are black and "
-                f"{100 * bright[position]:.1f} % white."
-            ),
-        )
-        for position in worth_showing(scores, threshold)
-    ]
+    scores = np.maximum(np.abs(shift), clipped * (_THRESHOLD / _CLIPPED_SHARE))
+    return findings_of_pictures(
+        "exposure",
+        measurements,
+        scores,
+        threshold,
+        suggest=lambda position: "drop",
+        explain=lambda position: (
+            f"Its background has luminance {background[position]:.0f} of 255 where {usual:.0f} is usual "
+            f"({abs(shift[position]):.1f} deviations {'darker' if shift[position] < 0 else 'brighter'}); "
+            f"{100 * dark[position]:.1f} % of its pixels are black and "
+            f"{100 * bright[position]:.1f} % white."
+        ),
+    )
 
 
 EXPOSURE = Check(
@@ -63,5 +59,6 @@ EXPOSURE = Check(
     threshold_range=(2.0, 30.0),
     unit="deviations from the usual brightness",
     find=_find,
-    version=2,
+    measures=("tone",),
+    version=3,
 )

@@ -13,9 +13,9 @@ number of copies) score as much as the threshold. Settled in docs/decisions/003-
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.appearance import COLOUR_FEATURES
-from wbc_core.curation.checks.base import Check, copies_of, per_class, worth_showing
+from wbc_core.curation.checks.base import Check, copies_of, findings_of_pictures, per_class
 from wbc_core.curation.measure import Measurements
+from wbc_core.curation.measures.appearance import COLOUR_FEATURES
 from wbc_core.records import Finding
 
 _CORE_SHARE = 0.6
@@ -92,28 +92,23 @@ def _unlikeness(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDA
 def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
     # Each picture counts once: one that is there 1,600 times cannot pass for what is normal.
     unique = measurements.unique_rows
-    colours = measurements.appearance[unique, : len(COLOUR_FEATURES)]
+    colours = measurements["appearance"][unique, : len(COLOUR_FEATURES)]
     unlike, standard = _unlikeness(colours)
     copies = measurements.copies[unique]
     # In a set where every picture comes several times, that many is no sign of anything.
     many = _MANY_COPIES * max(1.0, float(np.median(copies)))
-    scores = np.maximum(unlike, np.where(copies > 1, copies * (_THRESHOLD / many), 0.0)).round(2)
+    scores = np.maximum(unlike, np.where(copies > 1, copies * (_THRESHOLD / many), 0.0))
     groups = copies_of(measurements)
-    findings = []
-    for position in worth_showing(np.where(scores > 1.0, scores, 0.0), threshold):
-        rows = groups[position]
-        findings.append(
-            Finding(
-                check="foreign",
-                rows=tuple(rows.tolist()),
-                image_ids=tuple(measurements.image_ids[row] for row in rows),
-                score=float(scores[position]),
-                flagged=bool(scores[position] >= threshold),
-                suggested={str(row): "drop" for row in rows},
-                evidence=_evidence(measurements, rows, float(unlike[position]), standard[position]),
-            )
-        )
-    return findings
+    return findings_of_pictures(
+        "foreign",
+        measurements,
+        np.where(scores > 1.0, scores, 0.0),
+        threshold,
+        suggest=lambda position: "drop",
+        explain=lambda position: _evidence(
+            measurements, groups[position], float(unlike[position]), standard[position]
+        ),
+    )
 
 
 def _evidence(
@@ -128,7 +123,7 @@ def _evidence(
     if unlike > 0:
         oddest = np.argsort(-np.abs(standard), kind="stable")[:2]
         features = " and ".join(
-            _in_words(COLOUR_FEATURES[index], measurements.appearance[rows[0], index], standard[index])
+            _in_words(COLOUR_FEATURES[index], measurements["appearance"][rows[0], index], standard[index])
             for index in oddest
         )
         sentences.append(
@@ -152,5 +147,6 @@ FOREIGN = Check(
     threshold_range=(8.0, 60.0),
     unit="times as unlike the rest as an ordinary picture",
     find=_find,
-    version=2,
+    measures=("appearance",),
+    version=3,
 )

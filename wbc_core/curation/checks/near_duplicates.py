@@ -81,7 +81,7 @@ def _compare(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[f
 def _matches(measurements: Measurements, images: NDArray[np.uint8]) -> list[_Match]:
     """Every candidate pair, compared on its pixels, most alike first."""
     unique = measurements.unique_rows
-    rows = unique[measurements.contrast[unique] >= _LEAST_CONTRAST]
+    rows = unique[measurements["contrast"][unique] >= _LEAST_CONTRAST]
     pairs = candidate_pairs(measurements, images, rows)
     pictures = {int(row): _grey(images[row]) for row in np.union1d(pairs.first, pairs.second)}
 
@@ -128,7 +128,7 @@ def _in_words(match: _Match) -> str:
 def _finding(measurements: Measurements, matches: list[_Match], threshold: float) -> Finding:
     rows = sorted({row for match in matches for row in (match.first, match.second)})
     # The better copy is the sharper one: saving, resizing and cropping only ever lose detail.
-    rows.sort(key=lambda row: -float(measurements.sharpness[row]))
+    rows.sort(key=lambda row: -float(measurements["sharpness"][row]))
     # A group holds together as long as its weakest link does.
     score = min(match.score for match in matches)
     shown = "; ".join(_in_words(match) for match in matches[:3]).replace("row", "Row", 1)
@@ -164,5 +164,7 @@ NEAR_DUPLICATES = Check(
     threshold_range=(60.0, 100.0),
     unit="% alike, laid over each other",
     find=_find,
+    measures=("tone", "appearance", "thumbnails"),
+    scope="group",
     version=2,
 )

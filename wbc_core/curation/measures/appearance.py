@@ -4,9 +4,13 @@ Which numbers was settled by measurement, see docs/decisions/003-finding-foreign
 CIELAB channels found more foreign images than histograms, ring profiles, small layouts or power spectra did.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from wbc_core.curation.measures.base import Chunk, Measure
 
 SIDE = 48
 """Side to which images are brought before their edges are read, in pixels."""
@@ -107,3 +111,11 @@ def appearance(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     half = cv2.resize(tall, (_COLOUR_SIDE, count * _COLOUR_SIDE), interpolation=cv2.INTER_AREA)
     lab = np.asarray(half, dtype=np.uint8).reshape(count, _COLOUR_SIDE**2, 3)
     return np.concatenate([*_colour(lab), *_edges(lightness)], axis=1).astype(np.float32)
+
+
+def _compute(chunk: Chunk) -> dict[str, NDArray[Any]]:
+    return {"appearance": appearance(chunk.images)}
+
+
+APPEARANCE = Measure("appearance", ("appearance",), _compute)
+"""`appearance`: colour and texture, float32 (n, len(FEATURES)), see `FEATURES`."""

@@ -1,0 +1,11 @@
+"""Every measure that checks read. A new one is a file and a line here."""
+
+from wbc_core.curation.measures.appearance import APPEARANCE
+from wbc_core.curation.measures.base import Measure
+from wbc_core.curation.measures.thumbnails import THUMBNAILS
+from wbc_core.curation.measures.tone import TONE
+from wbc_core.registry import Registry
+
+MEASURES: Registry[Measure] = Registry("measure")
+for _measure in (TONE, APPEARANCE, THUMBNAILS):
+    MEASURES.add(_measure.name, _measure)
