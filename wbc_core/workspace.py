@@ -192,3 +192,30 @@ def whole_file(path: Path) -> Iterator[Path]:
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder to fill; it appears at `path` when the block ends well.
+
+    Raises:
+        WbcError: `path` is a file, or a folder with something in it.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise WbcError(
+            f"{path} is there already and is not empty.",
+            expected="a new or an empty folder",
+            fix="Name another folder, or empty this one yourself.",
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise WbcError(f"{path.parent} is no folder.", fix="Name another folder.") from None
+    scratch = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}")
+    scratch.mkdir()
+    try:
+        yield scratch
+        scratch.replace(path)
+    finally:
+        if scratch.exists():
+            shutil.rmtree(scratch)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from wbc_core.evaluation.files import spreadsheet_safe
+from wbc_core.datasets.spreadsheet import spreadsheet_safe
 from wbc_core.evaluation.reports import probabilities_of
 
 

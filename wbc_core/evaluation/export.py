@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 from wbc_core.errors import WbcError
 from wbc_core.evaluation.card import model_card
-from wbc_core.evaluation.files import whole_folder
 from wbc_core.evaluation.report import held_out, sha256_of
 from wbc_core.records import Json
 from wbc_core.registry import Registry
 from wbc_core.training.runs import Run, load_run
-from wbc_core.workspace import Workspace, now
+from wbc_core.workspace import Workspace, now, whole_folder
 
 if TYPE_CHECKING:
     import keras

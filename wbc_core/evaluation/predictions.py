@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from wbc_core.datasets.listing import Rejected
+from wbc_core.datasets.spreadsheet import spreadsheet_safe, without_escape
 from wbc_core.errors import WbcError
-from wbc_core.evaluation.files import spreadsheet_safe, without_escape
 from wbc_core.evaluation.intervals import wilson
 from wbc_core.evaluation.pictures import read_pictures
 from wbc_core.progress import Progress, silent
