@@ -174,10 +174,25 @@ class Split(Record):
 
 @dataclass(frozen=True)
 class Operation(Record):
-    """One augmentation with its parameters, by its name in the registry."""
+    """One augmentation with its parameters, by its name in the registry.
+
+    Attributes:
+        name: Name in the registry of operations.
+        parameters: Its settings by name.
+        probability: Share of the images that it is applied to, 0..1; the others stay as they are.
+        classes: Names of the classes that it is applied to; all of them where empty.
+    """
 
     name: str
     parameters: dict[str, float] = field(default_factory=dict)
+    probability: float = 1.0
+    classes: tuple[str, ...] = ()
+
+    def to_json(self) -> Json:
+        """Return the operation as JSON, without what every image gets: recipes made before keep their id."""
+        plain = super().to_json()
+        unused = {"probability": 1.0, "classes": []}
+        return {key: value for key, value in plain.items() if key not in unused or value != unused[key]}
 
 
 @dataclass(frozen=True)
@@ -187,20 +202,34 @@ class Recipe(Record):
     Attributes:
         name: What the user calls it.
         balance: Name of a balance plan in its registry.
-        operations: Each adds one augmented copy of every balanced train image.
+        operations: The materialised stage: each adds one augmented copy of every balanced train image.
         seed: Seed of everything random in it.
+        online: The online stage: applied one after the other, drawn anew for every image in every epoch.
     """
 
     name: str
     balance: str = "none"
     operations: tuple[Operation, ...] = ()
     seed: int = 0
+    online: tuple[Operation, ...] = ()
 
     @classmethod
     def from_json(cls, plain: Json) -> Self:
         """Build the recipe and its operations from JSON."""
-        operations = tuple(Operation.from_json(item) for item in plain.get("operations", ()))
-        return super().from_json({**plain, "operations": operations})
+        stages = {
+            stage: tuple(Operation.from_json(item) for item in plain.get(stage, ()))
+            for stage in ("operations", "online")
+        }
+        return super().from_json({**plain, **stages})
+
+    def to_json(self) -> Json:
+        """Return the recipe as JSON, without an empty online stage: recipes made before keep their id."""
+        plain = super().to_json()
+        for stage in ("operations", "online"):
+            plain[stage] = [operation.to_json() for operation in getattr(self, stage)]
+        if not self.online:
+            del plain["online"]
+        return plain
 
     @property
     def id(self) -> str:

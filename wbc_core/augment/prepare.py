@@ -4,6 +4,7 @@ import resource
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,11 +13,13 @@ import pandas as pd
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from wbc_core.augment.operations import OPERATIONS, Drawn
-from wbc_core.augment.preview import draw_operation, part_of_draw
+from wbc_core.augment.applying import CHANCE, applied_to, check_classes
+from wbc_core.augment.operations import Drawn
+from wbc_core.augment.preview import apply_operation, draw_operation, part_of_draw
 from wbc_core.augment.recipe import check_recipe
 from wbc_core.balance import draw_plan, target_counts
-from wbc_core.balance.smote import Images, Rows, SmoteDraw, interpolate, release_pages
+from wbc_core.balance.neighbours import Images, Rows, release_pages
+from wbc_core.balance.smote import SmoteDraw, interpolate
 from wbc_core.datasets.store import find_dataset, open_images
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, part_of, silent
@@ -100,6 +103,8 @@ def prepare(workspace: Workspace, split_id: str, recipe: Recipe, progress: Progr
     if not images_after(split, recipe):
         raise WbcError("The split has no train images.", fix="Keep more images, then split again.")
     check_room(workspace, bytes_after(split, recipe, dataset.image_shape))
+    for operation in (*recipe.operations, *recipe.online):
+        check_classes(operation, dataset.class_names)
     images = open_images(workspace, dataset.id)
     rows = train_rows(workspace, split.id, len(dataset.class_names))
     draws = draw_plan(
@@ -110,9 +115,16 @@ def prepare(workspace: Workspace, split_id: str, recipe: Recipe, progress: Progr
     with workspace.atomic_path(final) as scratch:
         scratch.mkdir(parents=True)
         balanced = SmoteDraw.join(draws)
-        _write_images(scratch / "images.npy", images, balanced, recipe, dataset, part_of(progress, 0.4, 0.98))
+        drawn = [
+            draw_operation(operation, index, recipe.seed, len(labels), dataset.image_shape)
+            for index, operation in enumerate(recipe.operations)
+        ]
+        writing = part_of(progress, 0.4, 0.98)
+        _write_images(scratch / "images.npy", images, balanced, labels, recipe, drawn, dataset, writing)
         np.save(scratch / "labels.npy", np.tile(labels, blocks))
-        _provenance(balanced, labels, recipe).to_parquet(scratch / "provenance.parquet", index=False)
+        _provenance(balanced, labels, recipe, drawn, dataset.class_names).to_parquet(
+            scratch / "provenance.parquet", index=False
+        )
         prepared = PreparedSet(
             id=identifier,
             split=split.id,
@@ -153,16 +165,19 @@ def check_room(workspace: Workspace, needed: int) -> None:
 
 
 def _write_images(
-    path: Path, images: Images, balanced: SmoteDraw, recipe: Recipe, dataset: Dataset, progress: Progress
+    path: Path,
+    images: Images,
+    balanced: SmoteDraw,
+    labels: NDArray[np.int64],
+    recipe: Recipe,
+    drawn: list[Drawn],
+    dataset: Dataset,
+    progress: Progress,
 ) -> None:
     """Write every block in one pass over the originals: a chunk is read once and lands in each block."""
     count, shape = len(balanced), dataset.image_shape
     image_bytes = int(np.prod(shape))
     chunk = max(1, CHUNK_BYTES // image_bytes)
-    drawn = [
-        draw_operation(operation, index, recipe.seed, count, shape)
-        for index, operation in enumerate(recipe.operations)
-    ]
     total = count * (1 + len(drawn))
     started = time.monotonic()
     with path.open("wb") as file:
@@ -171,9 +186,16 @@ def _write_images(
         offset = file.tell()
         for start in range(0, count, chunk):
             stop = min(count, start + chunk)
+            part = slice(start, stop)
             originals = interpolate(images, balanced, start, stop)
             release_pages(images)
-            for block, changed in enumerate([originals, *_changed(originals, recipe, drawn, start, stop)]):
+            copies = (
+                apply_operation(
+                    originals, operation, part_of_draw(values, part), labels[part], dataset.class_names
+                )
+                for operation, values in zip(recipe.operations, drawn, strict=True)
+            )
+            for block, changed in enumerate([originals, *copies]):
                 file.seek(offset + (block * count + start) * image_bytes)
                 _write(file, changed)
             done = stop * (1 + len(drawn))
@@ -181,23 +203,23 @@ def _write_images(
             progress(stop / count, f"wrote {done:,} of {total:,} images, {pace:,.0f} images/s")
 
 
-def _changed(originals: Images, recipe: Recipe, drawn: list[Drawn], start: int, stop: int) -> list[Images]:
-    return [
-        OPERATIONS.get(operation.name).apply(originals, part_of_draw(values, slice(start, stop)))
-        for operation, values in zip(recipe.operations, drawn, strict=True)
-    ]
-
-
 def _write(file: BinaryIO, images: Images) -> None:
     file.write(np.ascontiguousarray(images).data)
 
 
-def _provenance(balanced: SmoteDraw, labels: NDArray[np.int64], recipe: Recipe) -> pd.DataFrame:
+def _provenance(
+    balanced: SmoteDraw,
+    labels: NDArray[np.int64],
+    recipe: Recipe,
+    drawn: list[Drawn],
+    class_names: Sequence[str],
+) -> pd.DataFrame:
     synthetic = balanced.neighbour >= 0
-    names = ["original", *(operation.name for operation in recipe.operations)]
-    blocks, count = len(names), len(balanced)
-    kind = np.repeat(np.array(names, dtype=object), count)
-    kind[:count][synthetic] = recipe.balance
+    blocks, count = 1 + len(recipe.operations), len(balanced)
+    kind = np.full((blocks, count), "original", dtype=object)
+    kind[:, synthetic] = recipe.balance
+    for block, (operation, values) in enumerate(zip(recipe.operations, drawn, strict=True), start=1):
+        kind[block, applied_to(operation, values[CHANCE], labels, class_names)] = operation.name
     neighbour = pd.array(balanced.neighbour, dtype="Int64")
     neighbour[~synthetic] = pd.NA
     factor = np.where(synthetic, balanced.factor, np.nan)
@@ -205,7 +227,7 @@ def _provenance(balanced: SmoteDraw, labels: NDArray[np.int64], recipe: Recipe) 
         {
             "position": np.arange(blocks * count),
             "row": np.tile(balanced.base, blocks),
-            "operation": kind,
+            "operation": kind.ravel(),
             "neighbour_row": pd.concat([pd.Series(neighbour)] * blocks, ignore_index=True),
             "factor": np.tile(factor, blocks),
             "label": np.tile(labels, blocks),

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from wbc_core.augment.applying import CHANCE, applied_to, check_classes
 from wbc_core.augment.operations import OPERATIONS, Drawn, Images
 from wbc_core.augment.recipe import check_operations
 from wbc_core.balance import kept_rows, target_counts
-from wbc_core.balance.smote import Rows
+from wbc_core.balance.neighbours import Rows
 from wbc_core.records import Operation, Recipe
 
 
@@ -23,9 +25,14 @@ def draw_operation(
         seed: Seed of the recipe.
         count: Number of images. The first values are the same however many follow.
         shape: Height, width, channels, in pixels.
+
+    Returns:
+        The drawn parameters, and `chance`, which decides where the operation is applied.
     """
     generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, index)))
-    return OPERATIONS.get(operation.name).sample(generator, count, shape, **operation.parameters)
+    chance = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, index, 1))).random(count)
+    drawn = OPERATIONS.get(operation.name).sample(generator, count, shape, **operation.parameters)
+    return {**drawn, CHANCE: chance}
 
 
 def part_of_draw(drawn: Drawn, positions: slice | Sequence[int]) -> Drawn:
@@ -33,11 +40,44 @@ def part_of_draw(drawn: Drawn, positions: slice | Sequence[int]) -> Drawn:
     return {name: values[positions] for name, values in drawn.items()}
 
 
+def apply_operation(
+    images: Images,
+    operation: Operation,
+    drawn: Drawn,
+    labels: NDArray[np.integer],
+    class_names: Sequence[str],
+) -> Images:
+    """Apply an operation of the materialised stage to the images that it is for; the others stay as they are.
+
+    Args:
+        images: uint8 (n, H, W, 3).
+        operation: The operation.
+        drawn: What `draw_operation` drew for these images.
+        labels: Their labels, int (n,).
+        class_names: Class names, in label order.
+
+    Returns:
+        uint8 (n, H, W, 3).
+    """
+    chosen = applied_to(operation, drawn[CHANCE], labels, class_names)
+    own = {name: values[chosen] for name, values in drawn.items() if name != CHANCE}
+    kind = OPERATIONS.get(operation.name)
+    if len(chosen) == len(images):
+        return kind.apply(images, own)
+    result = images.copy()
+    if len(chosen):
+        result[chosen] = kind.apply(images[chosen], own)
+    return result
+
+
 def preview(
     images: Images,
     operations: Sequence[Operation],
     seed: int,
     positions: Sequence[int] | None = None,
+    *,
+    labels: Sequence[int] | None = None,
+    class_names: Sequence[str] = (),
 ) -> list[tuple[str, Images, Drawn]]:
     """Apply each operation to the same images.
 
@@ -47,20 +87,25 @@ def preview(
         seed: Seed of the recipe.
         positions: Where the images stand in the balanced train part, so that the result is byte for byte
             what `prepare` writes there; 0, 1, .. where left out.
+        labels: Their labels, needed where an operation is for some classes only.
+        class_names: Class names, in label order.
 
     Returns:
-        Per operation its name, the new images, uint8 (n, H, W, 3), and the drawn parameters.
+        Per operation its name, the new images, uint8 (n, H, W, 3), and the drawn parameters with `chance`.
 
     Raises:
         WbcError: An operation or a parameter is not valid.
     """
     places = list(range(len(images)) if positions is None else positions)
     shape = (images.shape[1], images.shape[2], images.shape[3])
+    known = np.zeros(len(images), dtype=np.int64) if labels is None else np.asarray(labels)
     result = []
     for index, operation in enumerate(check_operations(operations)):
+        check_classes(operation, class_names)
         every = draw_operation(operation, index, seed, max(places, default=-1) + 1, shape)
         drawn = part_of_draw(every, places)
-        result.append((operation.name, OPERATIONS.get(operation.name).apply(images, drawn), drawn))
+        changed = apply_operation(images, operation, drawn, known, class_names)
+        result.append((operation.name, changed, drawn))
     return result
 
 

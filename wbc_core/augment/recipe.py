@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from wbc_core.augment.operations import OPERATIONS
+from wbc_core.augment.mixes import MIXES, MixType
+from wbc_core.augment.operations import OPERATIONS, OperationType
 from wbc_core.balance import PLANS
 from wbc_core.errors import WbcError
 from wbc_core.records import Operation, Recipe
@@ -45,24 +47,71 @@ def check_recipe(recipe: Recipe) -> Recipe:
             expected=f"a whole number from 0 to {_LARGEST_SEED}",
             got=repr(recipe.seed)[:60],
         )
-    if len(recipe.operations) > MAXIMUM_OPERATIONS:
-        raise WbcError(
-            "The recipe has too many 'operations'.",
-            expected=f"at most {MAXIMUM_OPERATIONS}",
-            got=len(recipe.operations),
-        )
-    return Recipe(recipe.name, recipe.balance, check_operations(recipe.operations), recipe.seed)
+    for stage in ("operations", "online"):
+        count = len(getattr(recipe, stage))
+        if count > MAXIMUM_OPERATIONS:
+            raise WbcError(
+                f"The recipe has too many operations in {stage!r}.",
+                expected=f"at most {MAXIMUM_OPERATIONS}",
+                got=count,
+            )
+    return replace(recipe, operations=check_operations(recipe.operations), online=check_online(recipe.online))
 
 
 def check_operations(operations: Sequence[Operation]) -> tuple[Operation, ...]:
-    """Return the operations with every parameter's default filled in.
+    """Return the operations of the materialised stage with every parameter's default filled in.
 
     Raises:
         WbcError: An operation or a parameter is unknown, or a value is out of its range.
     """
-    return tuple(
-        Operation(operation.name, OPERATIONS.get(operation.name).checked(operation.parameters))
-        for operation in operations
+    for operation in operations:
+        if operation.name in MIXES:
+            raise WbcError(
+                f"The operation {operation.name} mixes two images and their labels.",
+                expected="one that keeps the label, in the materialised stage",
+                fix="Move it to 'online'.",
+            )
+    return tuple(_checked(operation, OPERATIONS.get(operation.name)) for operation in operations)
+
+
+def check_online(operations: Sequence[Operation]) -> tuple[Operation, ...]:
+    """Return the operations of the online stage with every parameter's default filled in.
+
+    Raises:
+        WbcError: An operation or a parameter is unknown, or a value is out of its range.
+    """
+    return tuple(_checked(operation, online_operation(operation.name)) for operation in operations)
+
+
+def online_operation(name: str) -> OperationType | MixType:
+    """The operation of this name that an online stage may have: any that keeps the label, or a mix.
+
+    Raises:
+        WbcError: There is none.
+    """
+    return MIXES.get(name) if name in MIXES else OPERATIONS.get(name)
+
+
+def _checked(operation: Operation, kind: OperationType | MixType) -> Operation:
+    probability = operation.probability
+    number = isinstance(probability, int | float) and not isinstance(probability, bool)
+    if not number or not 0 <= probability <= 1:
+        raise WbcError(
+            f"The probability of the operation {operation.name} is out of range.",
+            expected="a number from 0 to 1",
+            got=repr(probability)[:60],
+            fix="Correct the recipe.",
+        )
+    classes = operation.classes
+    if not isinstance(classes, tuple) or not all(isinstance(name, str) for name in classes):
+        raise WbcError(
+            f"The classes of the operation {operation.name} are no names.",
+            expected="a list of class names, empty for all of them",
+            got=repr(classes)[:60],
+            fix="Correct the recipe.",
+        )
+    return Operation(
+        operation.name, kind.checked(operation.parameters), float(probability), tuple(dict.fromkeys(classes))
     )
 
 
@@ -77,48 +126,64 @@ def parse_recipe(plain: object) -> Recipe:
     """Build a recipe from JSON that anybody may have written.
 
     Args:
-        plain: `{"name": "..", "balance": "smote", "operations": [..], "seed": 0}`; all but the name may be
-            left out. An operation is `{"name": "..", "parameters": {..}}`, where parameters may be too.
+        plain: `{"name": "..", "balance": "smote", "operations": [..], "online": [..], "seed": 0}`; all but
+            the name may be left out. An operation is `{"name": "..", "parameters": {..}, "probability": 1.0,
+            "classes": []}`, where again only the name is needed.
 
     Raises:
         WbcError: Something in it is not valid; the message names the key.
 
     Example:
         >>> parse_recipe({"name": "mine", "operations": [{"name": "auto_contrast"}]}).operations
-        (Operation(name='auto_contrast', parameters={}),)
+        (Operation(name='auto_contrast', parameters={}, probability=1.0, classes=()),)
     """
-    recipe = _object(plain, "The recipe", {"name", "balance", "operations", "seed"})
-    listed = recipe.get("operations", [])
+    recipe = _object(plain, "The recipe", {"name", "balance", "operations", "seed", "online"})
+    return check_recipe(
+        Recipe(
+            name=recipe["name"],  # type: ignore[arg-type]
+            balance=recipe.get("balance", "none"),  # type: ignore[arg-type]
+            operations=_read_operations(recipe, "operations"),
+            seed=recipe.get("seed", 0),  # type: ignore[arg-type]
+            online=_read_operations(recipe, "online"),
+        )
+    )
+
+
+def _read_operations(recipe: dict[str, object], stage: str) -> tuple[Operation, ...]:
+    listed = recipe.get(stage, [])
     if not isinstance(listed, list):
         raise WbcError(
-            "The recipe's 'operations' is no list.",
+            f"The recipe's {stage!r} is no list.",
             expected='[{"name": "..", "parameters": {..}}]',
             got=type(listed).__name__,
         )
     operations = []
     for position, item in enumerate(listed[: MAXIMUM_OPERATIONS + 1]):
-        entry = _object(item, f"Operation {position + 1} of the recipe", {"name", "parameters"})
-        name, parameters = entry["name"], entry.get("parameters", {})
+        what = f"operation {position + 1} in {stage!r}"
+        keys = {"name", "parameters", "probability", "classes"}
+        entry = _object(item, what.capitalize(), keys)
+        name, parameters, classes = entry["name"], entry.get("parameters", {}), entry.get("classes", [])
         if not isinstance(name, str):
             raise WbcError(
-                f"The 'name' of operation {position + 1} is no text.",
+                f"The 'name' of {what} is no text.",
                 expected=f"one of {', '.join(OPERATIONS)}",
                 got=repr(name)[:60],
             )
         if not isinstance(parameters, dict):
             raise WbcError(
-                f"The 'parameters' of operation {position + 1} ({name[:40]}) are no JSON object.",
+                f"The 'parameters' of {what} ({name[:40]}) are no JSON object.",
                 got=type(parameters).__name__,
             )
-        operations.append(Operation(name, parameters))
-    return check_recipe(
-        Recipe(
-            name=recipe["name"],  # type: ignore[arg-type]
-            balance=recipe.get("balance", "none"),  # type: ignore[arg-type]
-            operations=tuple(operations),
-            seed=recipe.get("seed", 0),  # type: ignore[arg-type]
+        if not isinstance(classes, list):
+            raise WbcError(
+                f"The 'classes' of {what} ({name[:40]}) are no list.",
+                expected="a list of class names",
+                got=type(classes).__name__,
+            )
+        operations.append(
+            Operation(name, parameters, entry.get("probability", 1.0), tuple(classes))  # type: ignore[arg-type]
         )
-    )
+    return tuple(operations)
 
 
 def _object(plain: object, what: str, keys: set[str]) -> dict[str, object]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wbc_core.augment.online import OnlineStage
 from wbc_core.augment.prepare import load_prepared, open_prepared
 from wbc_core.datasets.store import find_dataset, open_images
 from wbc_core.errors import WbcError
@@ -28,6 +29,9 @@ class Batches:
         labels: Their labels, int (n,).
         batch_size: Images a batch; the last may be smaller.
         seed: Seed of the shuffle; None keeps the order of `rows`.
+        online: Augments the images as they are asked for; the rows are then positions in its prepared set.
+        shares_of: Number of classes where a label is to be a row of shares, float32 (n, classes); 0 where
+            it is to be a number.
 
     Attributes:
         epoch: The epoch, counted from 0, whose order is used; set it before an epoch begins.
@@ -47,8 +51,11 @@ class Batches:
         *,
         batch_size: int,
         seed: int | None = None,
+        online: OnlineStage | None = None,
+        shares_of: int = 0,
     ) -> None:
         self.images, self.rows, self.batch_size, self.seed = images, rows, batch_size, seed
+        self.online, self.shares_of = online, shares_of
         self.labels = labels.astype(np.int32)
         self._order: tuple[int, NDArray[np.int64]] | None = None
         self.epoch = 0
@@ -56,11 +63,18 @@ class Batches:
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-        chosen = self._order_now()[index * self.batch_size : (index + 1) * self.batch_size]
-        return np.ascontiguousarray(self.images[self.rows[chosen]]), self.labels[chosen]
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.int32] | NDArray[np.float32]]:
+        epoch, order = self._order_now()
+        chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
+        if self.online is not None:
+            images, labels = self.online(self.rows[chosen], epoch)
+        else:
+            images, labels = np.ascontiguousarray(self.images[self.rows[chosen]]), self.labels[chosen]
+        if self.shares_of and labels.ndim == 1:
+            labels = np.eye(self.shares_of, dtype=np.float32)[labels]
+        return images, labels
 
-    def _order_now(self) -> NDArray[np.int64]:
+    def _order_now(self) -> tuple[int, NDArray[np.int64]]:
         # Read once: a loader's thread of the epoch before may still be asking.
         epoch, order = self.epoch, self._order
         if order is None or order[0] != epoch:
@@ -68,7 +82,7 @@ class Batches:
             if self.seed is not None:
                 indices = np.random.default_rng([self.seed, epoch]).permutation(indices)
             order = self._order = (epoch, indices)
-        return order[1]
+        return order
 
 
 def as_keras_data(batches: Batches) -> "keras.utils.PyDataset":
@@ -92,7 +106,7 @@ class TrainingData:
     Attributes:
         dataset: The data set.
         prepared: The prepared set.
-        train: Batches of the prepared set, shuffled.
+        train: Batches of the prepared set, shuffled, and augmented where its recipe has an online stage.
         validation: Batches of the split's held-out part, never augmented, in the data set's order.
     """
 
@@ -130,14 +144,26 @@ def load_training_data(workspace: Workspace, prepared_id: str, *, batch_size: in
             expected="at least one image, to choose the best epoch by",
             fix="Split again, for example with --fractions 0.7,0.3, and prepare it.",
         )
+    recipe, labels = prepared.recipe, np.asarray(labels)
+    online = OnlineStage(recipe.online, recipe.seed, images, labels, dataset.class_names)
+    shares_of = len(dataset.class_names) if online.mixes else 0
     return TrainingData(
         dataset,
         prepared,
-        Batches(images, np.arange(len(labels)), np.asarray(labels), batch_size=batch_size, seed=seed),
+        Batches(
+            images,
+            np.arange(len(labels)),
+            labels,
+            batch_size=batch_size,
+            seed=seed,
+            online=online if recipe.online else None,
+            shares_of=shares_of,
+        ),
         Batches(
             open_images(workspace, dataset.id),
             held_out["row"].to_numpy(np.int64),
             held_out["label"].to_numpy(np.int64),
             batch_size=max(batch_size, 64),
+            shares_of=shares_of,
         ),
     )

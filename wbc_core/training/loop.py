@@ -110,10 +110,16 @@ def _compiled_model(spec: RunSpec, data: TrainingData) -> "keras.Model":
         dropout=spec.dropout,
         weights=spec.weights,
     )
+    if data.train.shares_of:
+        loss = keras.losses.CategoricalCrossentropy()
+        accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy()
+        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     model.compile(
         optimizer=keras.optimizers.AdamW(spec.learning_rate, weight_decay=spec.weight_decay),
-        loss=keras.losses.SparseCategoricalCrossentropy(),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        loss=loss,
+        metrics=[accuracy],
         # keras leaves XLA off on a CPU, where forcing it makes MobileNetV3 eight times slower.
         jit_compile="auto",
     )

@@ -33,7 +33,8 @@ def test_the_preset_of_the_report_stays_what_prepared_sets_were_made_from() -> N
 
 
 def test_a_saved_recipe_is_found_by_name_and_by_path(workspace: Workspace, tmp_path: Path) -> None:
-    recipe = Recipe("mine", "random_over", (Operation("random_cutout", {"width_factor": 0.2}),), 4)
+    online = (Operation("mix_up", {"alpha": 0.3}, 0.5), Operation("flip", classes=("ig",)))
+    recipe = Recipe("mine", "random_over", (Operation("random_cutout", {"width_factor": 0.2}),), 4, online)
     saved = save_recipe(workspace, recipe)
     assert saved.operations[0].parameters == {"height_factor": 0.5, "width_factor": 0.2, "fill_value": 0.0}
     assert load_recipe(workspace, "mine") == saved
@@ -82,6 +83,15 @@ def test_names_that_could_leave_the_folder_are_refused(workspace: Workspace, nam
             "'fill_value'",
         ),
         ({"name": "a", "operations": [{"name": "auto_contrast"}] * 33}, "'operations'"),
+        ({"name": "a", "online": [{"name": "flip"}] * 33}, "'online'"),
+        ({"name": "a", "online": {}}, "'online'"),
+        ({"name": "a", "online": [{"name": "sepia"}]}, "sepia"),
+        ({"name": "a", "operations": [{"name": "mix_up"}]}, "'online'"),
+        ({"name": "a", "online": [{"name": "mix_up", "parameters": {"alpha": 0}}]}, "'alpha'"),
+        ({"name": "a", "online": [{"name": "flip", "probability": 1.5}]}, "probability"),
+        ({"name": "a", "online": [{"name": "flip", "probability": True}]}, "probability"),
+        ({"name": "a", "online": [{"name": "flip", "classes": "ig"}]}, "'classes'"),
+        ({"name": "a", "online": [{"name": "flip", "classes": [3]}]}, "classes"),
     ],
 )
 def test_hostile_recipes_name_the_offending_key(plain: object, word: str) -> None:

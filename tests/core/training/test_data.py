@@ -2,8 +2,13 @@
 
 import numpy as np
 
+from wbc_core.augment.online import OnlineStage
+from wbc_core.augment.prepare import load_prepared, open_prepared, prepare
+from wbc_core.records import Operation, Recipe
 from wbc_core.splitting import load_split
 from wbc_core.training.data import Batches, load_training_data
+from wbc_core.training.loop import train
+from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
 
@@ -43,3 +48,36 @@ def test_class_weights_make_every_class_count_the_same(training_workspace: tuple
     weights = data.class_weights()
     counts = np.bincount(data.train.labels)
     np.testing.assert_allclose([weights[k] * counts[k] for k in range(3)], counts.sum() / 3)
+
+
+def test_an_online_stage_is_drawn_anew_each_epoch_and_mixes_labels(
+    training_workspace: tuple[Workspace, str],
+) -> None:
+    workspace, plain = training_workspace
+    online = (Operation("flip"), Operation("mix_up", probability=0.5))
+    prepared = prepare(workspace, load_prepared(workspace, plain).split, Recipe("mixed", online=online)).id
+    assert prepared != plain
+    data = load_training_data(workspace, prepared, batch_size=16, seed=0)
+    stage = OnlineStage(online, 0, *open_prepared(workspace, prepared), data.dataset.class_names)
+    for epoch in (0, 1):
+        data.train.epoch = epoch
+        order = np.random.default_rng([0, epoch]).permutation(len(data.train.rows))
+        images, shares = data.train[2]
+        expected, labels = stage(order[32:48], epoch)
+        np.testing.assert_array_equal(images, expected)
+        np.testing.assert_array_equal(shares, labels)
+    # The held-out part is never augmented; its labels only take the same form.
+    plain_data = load_training_data(workspace, plain, batch_size=16, seed=0)
+    np.testing.assert_array_equal(data.validation[0][0], plain_data.validation[0][0])
+    np.testing.assert_array_equal(data.validation[0][1].argmax(axis=1), plain_data.validation[0][1])
+    assert data.class_weights() == plain_data.class_weights()
+
+
+def test_a_network_learns_from_mixed_labels(training_workspace: tuple[Workspace, str]) -> None:
+    workspace, plain = training_workspace
+    split = load_prepared(workspace, plain).split
+    recipe = Recipe("mixed", online=(Operation("cut_mix", probability=0.5),))
+    spec = RunSpec.parse(prepare(workspace, split, recipe).id, "cnn", {"epochs": "3", "seed": "1"})
+    summary = train(workspace, "job-0123456789ab", spec)
+    assert summary["epochs"] == 3
+    assert summary["val_accuracy"] > 0.5

@@ -39,8 +39,8 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class OperationType:
-    """One way to change images, with what a page and a recipe need to know of it.
+class Parameterised:
+    """What operations and mixes share: settings, and random numbers drawn image by image.
 
     Attributes:
         name: Its name in the registry.
@@ -53,8 +53,6 @@ class OperationType:
             function of them where a format cannot say it.
         scale: From uniform numbers in [0, 1), float64 (n, draws), and the image shape (H, W, 3) to the drawn
             parameters, row by row.
-        apply: From images, uint8 (n, H, W, 3), and drawn parameters to new images; deterministic, and each
-            image by its own values only.
     """
 
     name: str
@@ -65,7 +63,6 @@ class OperationType:
     draws: int
     words: str | Callable[[Mapping[str, float]], str]
     scale: Callable[[NDArray[np.float64], tuple[int, int, int], Mapping[str, float]], Drawn]
-    apply: Callable[[Images, Drawn], Images]
 
     def sample(
         self, generator: np.random.Generator, n: int, shape: tuple[int, int, int], **parameters: float
@@ -121,3 +118,27 @@ class OperationType:
         """Say what was drawn for one image, for the line under its picture."""
         own = {name: float(values[position]) for name, values in drawn.items()}
         return self.words.format(**own) if isinstance(self.words, str) else self.words(own)
+
+
+@dataclass(frozen=True)
+class OperationType(Parameterised):
+    """One way to change images that keeps their label.
+
+    Attributes:
+        apply: From images, uint8 (n, H, W, 3), and drawn parameters to new images; deterministic, and each
+            image by its own values only.
+    """
+
+    apply: Callable[[Images, Drawn], Images]
+
+
+@dataclass(frozen=True)
+class MixType(Parameterised):
+    """One way to mix each image with a partner, and its label with the partner's.
+
+    Attributes:
+        mix: From images and partners, uint8 (n, H, W, 3) each, and drawn parameters to new images and the
+            partner's share of the label, float64 (n,), 0..1.
+    """
+
+    mix: Callable[[Images, Images, Drawn], tuple[Images, NDArray[np.float64]]]
