@@ -1,4 +1,4 @@
-"""The lab's database: the decision log and the job queue, on SQLite or any other SQLAlchemy URL."""
+"""The lab's database: the decisions, second opinions and jobs, on SQLite or any other SQLAlchemy URL."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +44,23 @@ decisions = Table(
     Column("step", String(40), nullable=False),
     Column("undoes", Integer),
     Index("decisions_by_dataset", "dataset", "id"),
+)
+
+second_opinions = Table(
+    "second_opinions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("dataset", String(40), nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("image_id", String(80), nullable=False),
+    Column("action", String(10), nullable=False),
+    Column("label", Integer),
+    Column("who", String(120), nullable=False),
+    Column("at", String(40), nullable=False),
+    Column("check", String(60)),
+    Column("step", String(40), nullable=False),
+    Column("undoes", Integer),
+    Index("second_opinions_by_dataset", "dataset", "id"),
 )
 
 jobs = Table(

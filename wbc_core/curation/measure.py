@@ -129,6 +129,15 @@ def _read(workspace: Workspace, dataset: Dataset, one: Measure) -> dict[str, NDA
     return arrays if all(len(array) == dataset.images for array in arrays.values()) else None
 
 
+def measured_before(workspace: Workspace, dataset: Dataset, name: str) -> dict[str, NDArray[Any]] | None:
+    """The arrays of one measure from an earlier pass; None where there is none. Never measures.
+
+    Raises:
+        WbcError: No such measure.
+    """
+    return _read(workspace, dataset, MEASURES.get(name))
+
+
 def _measure_missing(
     workspace: Workspace,
     dataset: Dataset,

@@ -3,6 +3,7 @@
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import func, insert, select
 
@@ -43,6 +44,21 @@ def decide(
     Raises:
         WbcError: No such data set, check or row, an unknown action, a label that no class has, or no name.
     """
+    lines = checked_actions(workspace, dataset_id, actions, check)
+    return _append(workspace, dataset_id, lines, who=who, reason=reason)
+
+
+def checked_actions(
+    workspace: Workspace,
+    dataset_id: str,
+    actions: Mapping[int, tuple[str, int | None]],
+    check: str | None,
+) -> list[Json]:
+    """The lines of a log that some verdicts make, one an image: row, image id, action, label and check.
+
+    Raises:
+        WbcError: As `decide`.
+    """
     if not actions:
         raise WbcError("No image was chosen.", expected="at least one row", fix="Name the rows to decide on.")
     if check is not None:
@@ -51,11 +67,10 @@ def decide(
     for row, (action, label) in actions.items():
         _validate(row, action, label, dataset.images, len(dataset.class_names))
     image_ids = load_table(workspace, dataset.id)["image_id"].to_numpy()
-    lines = [
+    return [
         {"row": int(row), "image_id": str(image_ids[row]), "action": action, "label": label, "check": check}
         for row, (action, label) in actions.items()
     ]
-    return _append(workspace, dataset.id, lines, who=who, reason=reason)
 
 
 def _validate(row: int, action: str, label: int | None, images: int, classes: int) -> None:
@@ -78,6 +93,26 @@ def _validate(row: int, action: str, label: int | None, images: int, classes: in
 def _append(
     workspace: Workspace, dataset_id: str, lines: Sequence[Json], *, who: str, reason: str = ""
 ) -> str:
+    step = secrets.token_hex(8)
+    same = {
+        "dataset": dataset_id,
+        "who": person_name(who),
+        "at": now(),
+        "step": step,
+        "reason": reason,
+        "undoes": None,
+    }
+    with transaction(workspace) as connection:
+        connection.execute(insert(decisions), [{**same, **line} for line in lines])
+    return step
+
+
+def person_name(who: str) -> str:
+    """The name under which a verdict is logged.
+
+    Raises:
+        WbcError: It is empty or too long.
+    """
     name = who.strip()
     if not name or len(name) > _LONGEST_NAME:
         raise WbcError(
@@ -86,21 +121,27 @@ def _append(
             got=f"{len(name)} characters",
             fix="Give your name.",
         )
-    step = secrets.token_hex(8)
-    same = {"dataset": dataset_id, "who": name, "at": now(), "step": step, "reason": reason, "undoes": None}
-    with transaction(workspace) as connection:
-        connection.execute(insert(decisions), [{**same, **line} for line in lines])
-    return step
+    return name
 
 
-def decision_log(workspace: Workspace, dataset_id: str) -> list[Decision]:
-    """Every line of a data set's log, oldest first, undone ones and undos included."""
-    query = select(decisions).where(decisions.c.dataset == dataset_id).order_by(decisions.c.id)
+def decision_log(workspace: Workspace, dataset_id: str, *, after: int = 0) -> list[Decision]:
+    """A data set's log, oldest line first, undone ones and undos included.
+
+    Args:
+        workspace: The lab.
+        dataset_id: Id of the data set.
+        after: Only the lines after the one with this id.
+    """
+    query = (
+        select(decisions)
+        .where(decisions.c.dataset == dataset_id, decisions.c.id > after)
+        .order_by(decisions.c.id)
+    )
     with transaction(workspace) as connection:
         return [Decision(*line) for line in connection.execute(query)]
 
 
-def _standing(log: Sequence[Decision]) -> list[Decision]:
+def standing(log: Sequence[Decision]) -> list[Decision]:
     """Decisions that nobody has undone, oldest first."""
     undone = {line.undoes for line in log if line.undoes is not None}
     return [line for line in log if line.undoes is None and line.id not in undone]
@@ -108,7 +149,7 @@ def _standing(log: Sequence[Decision]) -> list[Decision]:
 
 def effective_decisions(workspace: Workspace, dataset_id: str) -> dict[int, Decision]:
     """What holds now: the newest decision of each row that was not undone, by row number."""
-    return {line.row: line for line in _standing(decision_log(workspace, dataset_id))}
+    return {line.row: line for line in standing(decision_log(workspace, dataset_id))}
 
 
 def head(workspace: Workspace, dataset_id: str) -> int:
@@ -141,9 +182,9 @@ def undo(
     if steps < 1:
         raise WbcError("Nothing was asked to be undone.", expected="1 step or more", got=steps)
     dataset = read_dataset(workspace, dataset_id)
-    standing = _standing(decision_log(workspace, dataset.id))
+    held = standing(decision_log(workspace, dataset.id))
     # A later line moves its step to the end, so that two people's interleaved steps order by their last line.
-    newest = {line.step: line.id for line in standing if only_by is None or line.who == only_by.strip()}
+    newest = {line.step: line.id for line in held if only_by is None or line.who == only_by.strip()}
     taken_back = set(sorted(newest, key=lambda step: newest[step])[-steps:])
     lines = [
         {
@@ -154,12 +195,54 @@ def undo(
             "check": line.check,
             "undoes": line.id,
         }
-        for line in standing
+        for line in held
         if line.step in taken_back
     ]
     if lines:
         _append(workspace, dataset.id, lines, who=who)
     return len({line["row"] for line in lines})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is decided about one image, with a reason of its own.
+
+    Attributes:
+        action: `keep`, `drop` or `relabel`.
+        label: The new label for `relabel`, None otherwise.
+        reason: Why, in words.
+        check: The check whose finding was looked at, if any.
+    """
+
+    action: str
+    label: int | None = None
+    reason: str = ""
+    check: str | None = None
+
+
+def decide_each(workspace: Workspace, dataset_id: str, verdicts: Mapping[int, Verdict], *, who: str) -> str:
+    """Append decisions whose reasons and checks differ, as one step, all of them or none.
+
+    Args:
+        workspace: The lab.
+        dataset_id: Id of the data set.
+        verdicts: Row number to verdict.
+        who: Name of the person, up to 120 characters.
+
+    Returns:
+        The step: these decisions are undone together.
+
+    Raises:
+        WbcError: As `decide`.
+    """
+    actions = {row: (verdict.action, verdict.label) for row, verdict in verdicts.items()}
+    lines = checked_actions(workspace, dataset_id, actions, None)
+    for line in lines:
+        verdict = verdicts[line["row"]]
+        if verdict.check is not None:
+            CHECKS.get(verdict.check)
+        line |= {"reason": verdict.reason, "check": verdict.check}
+    return _append(workspace, dataset_id, lines, who=who)
 
 
 def accept(workspace: Workspace, dataset_id: str, checks: Sequence[str], *, who: str) -> int:

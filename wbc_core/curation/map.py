@@ -1,0 +1,155 @@
+"""A map of all images: the first two principal components of what describes them, and which lie in a shape.
+
+Principal components need no further dependency and no seed, and a new image never moves the others far. Maps
+of neighbour graphs, such as UMAP (McInnes et al. 2018), have neither virtue.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wbc_core.curation.measure import measured_before
+from wbc_core.curation.measures import MEASURES
+from wbc_core.datasets.store import read_dataset
+from wbc_core.errors import WbcError
+from wbc_core.workspace import Workspace
+
+DESCRIPTIONS = ("features", "appearance")
+"""Measures that describe an image as a whole, the one to prefer first."""
+
+DRAWN = 20_000
+"""Largest number of points that are drawn; a larger set is sampled."""
+
+_LEAST_SPREAD = 1e-9
+_PART = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class ImageMap:
+    """Where each image lies.
+
+    Attributes:
+        measure: The measure that the components come from.
+        points: float32 (n, 2), in row order, each axis in standard deviations of the first component.
+        explained: Share of the variance that each of the two axes shows, 0..1.
+        drawn: Rows that are drawn, int64, rising: all, or a seeded sample of `DRAWN`.
+    """
+
+    measure: str
+    points: NDArray[np.float32]
+    explained: tuple[float, float]
+    drawn: NDArray[np.int64]
+
+
+def principal_components(vectors: NDArray[np.floating]) -> tuple[NDArray[np.float32], tuple[float, float]]:
+    """Project vectors onto their first two principal components, each column scaled to unit variance first.
+
+    Pearson, K. (1901): On lines and planes of closest fit to systems of points in space. Philosophical
+    Magazine 2, 559-572. The signs are fixed: the largest weight of each component is positive.
+
+    Args:
+        vectors: (n, dimensions), finite; infinite and undefined entries count as the column's mean.
+
+    Returns:
+        float32 (n, 2) in standard deviations of the first component, and the share of the variance that each
+        component explains.
+
+    Example:
+        >>> points, explained = principal_components(np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]))
+        >>> [round(float(x), 3) for x in points[:, 0]], [round(share, 3) for share in explained]
+        ([-1.225, 0.0, 1.225], [1.0, 0.0])
+    """
+    count, width = vectors.shape
+    sums, squares, finite = np.zeros(width), np.zeros(width), np.zeros(width)
+    for part in _parts(vectors):
+        sums += np.nansum(part, axis=0)
+        finite += np.isfinite(part).sum(axis=0)
+    means = sums / np.maximum(1, finite)
+    for part in _parts(vectors):
+        squares += np.nansum((part - means) ** 2, axis=0)
+    spread = np.sqrt(squares / max(1, count))
+    used = spread > _LEAST_SPREAD
+    if not used.any():
+        return np.zeros((count, 2), dtype=np.float32), (0.0, 0.0)
+
+    def scaled() -> Iterator[NDArray[np.float64]]:
+        for part in _parts(vectors):
+            yield np.nan_to_num((part - means)[:, used] / spread[used])
+
+    correlation = sum(part.T @ part for part in scaled()) / count
+    values, weights = np.linalg.eigh(correlation)
+    values, weights = np.maximum(values[::-1][:2], 0), weights[:, ::-1][:, :2]
+    weights *= np.sign(weights[np.abs(weights).argmax(axis=0), np.arange(weights.shape[1])])
+    points = np.zeros((count, 2), dtype=np.float32)
+    np.concatenate([part @ weights for part in scaled()], out=points[:, : len(values)], casting="same_kind")
+    shares = [*(values / used.sum()).tolist(), 0.0][:2]
+    return points / np.float32(np.sqrt(values[0])), (shares[0], shares[1])
+
+
+def _parts(vectors: NDArray[np.floating]) -> Iterator[NDArray[np.float64]]:
+    """Some rows at a time as float64, undefined where infinite: a large embedding is never held twice."""
+    for start in range(0, len(vectors), _PART):
+        part = np.asarray(vectors[start : start + _PART], dtype=np.float64)
+        yield np.where(np.isfinite(part), part, np.nan)
+
+
+def image_map(workspace: Workspace, dataset_id: str, *, seed: int = 0) -> ImageMap | None:
+    """Lay out all images of a data set by what an earlier scan measured.
+
+    Args:
+        workspace: The lab.
+        dataset_id: Id of the data set.
+        seed: Of the sample that is drawn of a large set.
+
+    Returns:
+        The map; None where no scan has measured what it needs. Nothing is measured here.
+
+    Raises:
+        WbcError: No such data set.
+    """
+    dataset = read_dataset(workspace, dataset_id)
+    for name in DESCRIPTIONS:
+        arrays = measured_before(workspace, dataset, name) if name in MEASURES.names() else None
+        if arrays is not None:
+            points, explained = principal_components(arrays[name])
+            drawn = np.arange(dataset.images)
+            if dataset.images > DRAWN:
+                drawn = np.sort(np.random.default_rng(seed).choice(dataset.images, DRAWN, replace=False))
+            return ImageMap(name, points, explained, drawn.astype(np.int64))
+    return None
+
+
+def inside(points: NDArray[np.floating], outline: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which points lie in a closed outline, by the even-odd rule.
+
+    Args:
+        points: (n, 2).
+        outline: (corners, 2), at least 3 corners; the last is joined to the first.
+
+    Returns:
+        bool (n,).
+
+    Raises:
+        WbcError: The outline has fewer than 3 corners or a corner is not finite.
+
+    Example:
+        >>> inside(np.array([[0.5, 0.5], [2.0, 0.5]]), np.array([[0, 0], [1, 0], [1, 1], [0, 1]])).tolist()
+        [True, False]
+    """
+    corners = np.asarray(outline, dtype=np.float64)
+    if corners.ndim != 2 or len(corners) < 3 or corners.shape[1] != 2 or not np.isfinite(corners).all():
+        raise WbcError("The outline is no shape.", expected="at least 3 corners", got=f"{corners.shape}")
+    x, y = np.asarray(points, dtype=np.float64).T
+    found = np.zeros(len(x), dtype=bool)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    near = np.flatnonzero((x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1]))
+    x, y = x[near], y[near]
+    odd = np.zeros(len(near), dtype=bool)
+    for (x1, y1), (x2, y2) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        if y1 != y2:
+            crosses = (y1 > y) != (y2 > y)
+            odd ^= crosses & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
+    found[near] = odd
+    return found
