@@ -102,6 +102,11 @@ def decide(
     keep: Annotated[list[str] | None, Option(help="Keep these rows.")] = None,
     relabel: Annotated[list[str] | None, Option(help="Give rows another class: ROW=CLASS.")] = None,
     undo: Annotated[int | None, Option(min=1, help="Take the last N steps back.")] = None,
+    from_: Annotated[
+        Path | None,
+        Option("--from", metavar="FILE.csv", help="Make the decisions of an exported file again."),
+    ] = None,
+    dry_run: Annotated[bool, Option("--dry-run", help="With --from: only say what would change.")] = False,
     by: Annotated[str, Option(help="Who decides.")] = "command line",
 ) -> Json:
     """Keep, drop or relabel images; every decision is logged and can be undone."""
@@ -109,14 +114,18 @@ def decide(
     from wbc_core.curation.checks import CHECKS
     from wbc_core.datasets.store import find_dataset
 
-    given = [option for option in (accept, drop, keep, relabel, undo) if option]
+    given = [option for option in (accept, drop, keep, relabel, undo, from_) if option]
     if len(given) != 1:
         raise WbcError(
             "One decision at a time.",
-            expected="exactly one of --accept, --drop, --keep, --relabel, --undo",
+            expected="exactly one of --accept, --drop, --keep, --relabel, --undo, --from",
             got=len(given),
         )
     record = find_dataset(workspace, dataset)
+    if from_ is not None:
+        return _decide_from(workspace, record.id, from_, by, dry_run)
+    if dry_run:
+        raise WbcError("--dry-run goes with --from only.", fix="Leave it out, or name a file by --from.")
     if accept:
         chosen = CHECKS.names() if accept == ["all"] else split_values(accept)
         decided = review.accept(workspace, record.id, chosen, who=by)
@@ -135,18 +144,37 @@ def decide(
     return {"decided": decided, "head": review.head(workspace, record.id)}
 
 
+def _decide_from(workspace: Workspace, dataset_id: str, path: Path, by: str, dry_run: bool) -> Json:
+    """Make the decisions of a CSV file again, or only say what that would change."""
+    from wbc_core.curation import replay, review
+
+    plan = replay.plan_replay(workspace, dataset_id, path)
+    decided = 0 if dry_run else replay.apply_replay(workspace, plan, who=by)
+    return {
+        "decided": decided,
+        "head": review.head(workspace, dataset_id),
+        "effect": plan.effect,
+        "unchanged": plan.unchanged,
+        "unknown": {"images": len(plan.unknown), "first": list(plan.unknown[:10])},
+    }
+
+
 @command("clean")
 def clean(
     workspace: Workspace,
     dataset: DatasetReference,
-    export: Annotated[Path | None, Option(help="Write the clean set to this npz file.")] = None,
+    export: Annotated[
+        str | None, Option(metavar="FILE.npz|FILE.zip|DIR/", help="Write the clean set there.")
+    ] = None,
 ) -> Json:
-    """Show the clean set that the decisions leave, or write it to a file."""
-    from wbc_core.curation.clean import clean_counts, clean_set, export_npz
+    """Show the clean set that the decisions leave, or write it to a file or class folders."""
+    from wbc_core.curation.clean import clean_counts, clean_set
+    from wbc_core.curation.export import export_clean_set
 
     cleaned = clean_set(workspace, _dataset(workspace, dataset))
     if export is not None:
-        export_npz(workspace, cleaned, export.resolve())
+        with console_progress() as progress:
+            export_clean_set(workspace, cleaned, export, progress)
     counts = clean_counts(cleaned)
     return {"clean": cleaned.id, "kept": len(cleaned.rows), "dropped": cleaned.dropped, "classes": counts}
 

@@ -12,7 +12,8 @@ from app.components.gallery import Press
 from app.components.job_panel import job_button, job_panel
 from app.components.page import thousands
 from app.components.review_data import Cut, open_suggestions, per_class
-from wbc_core.curation import clean, review
+from wbc_core.curation import review
+from wbc_core.curation.decision_csv import export_decisions_csv
 from wbc_core.jobs import queue
 from wbc_core.records import TERMINAL_STATES, Dataset, Job
 
@@ -97,7 +98,7 @@ def decision_csv(dataset_id: str) -> bytes:
     """The decision log as CSV."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "decisions.csv"
-        clean.export_decisions_csv(state.workspace(), dataset_id, path)
+        export_decisions_csv(state.workspace(), dataset_id, path)
         return path.read_bytes()
 
 

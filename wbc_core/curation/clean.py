@@ -1,19 +1,14 @@
-"""The clean set: what the decisions leave of a data set, and its way out of the lab."""
+"""The clean set: what the decisions leave of a data set."""
 
-import csv
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.review import decision_log, effective_decisions, head
-from wbc_core.datasets.store import load_table, open_images, read_dataset
+from wbc_core.curation.review import effective_decisions, head
+from wbc_core.datasets.store import load_table, read_dataset
 from wbc_core.records import Dataset, content_id
-from wbc_core.workspace import Workspace, whole_file
-
-_CHUNK = 512
+from wbc_core.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -75,67 +70,3 @@ def clean_counts(clean: CleanSet) -> dict[str, int]:
     """Images of a clean set per class, in class order; an empty class counts 0."""
     counts = np.bincount(clean.labels, minlength=len(clean.dataset.class_names))
     return {name: int(count) for name, count in zip(clean.dataset.class_names, counts, strict=True)}
-
-
-def export_npz(workspace: Workspace, clean: CleanSet, path: Path) -> None:
-    """Write a clean set as one npz file that `wbc import` and `numpy.load` read without pickle.
-
-    It holds `images` uint8 (n, height, width, 3), `labels` int64 (n,), `image_ids` (n,) and
-    `class_names` (classes,), in row order. Images are copied in chunks.
-
-    Args:
-        workspace: The lab.
-        clean: The clean set.
-        path: The file to write; an older one is replaced once the new one is whole.
-
-    Raises:
-        WbcError: The folder does not exist.
-    """
-    images = open_images(workspace, clean.dataset.id)
-    image_ids = load_table(workspace, clean.dataset.id)["image_id"].to_numpy(dtype=np.str_)[clean.rows]
-    small = {
-        "labels": clean.labels,
-        "image_ids": image_ids,
-        "class_names": np.array(clean.dataset.class_names, dtype=np.str_),
-    }
-    header = {
-        "descr": "|u1",
-        "fortran_order": False,
-        "shape": (len(clean.rows), *clean.dataset.image_shape),
-    }
-    with whole_file(path) as scratch, zipfile.ZipFile(scratch, "w", zipfile.ZIP_STORED) as archive:
-        with archive.open("images.npy", "w", force_zip64=True) as stream:
-            np.lib.format.write_array_header_1_0(stream, header)
-            for start in range(0, len(clean.rows), _CHUNK):
-                stream.write(images[clean.rows[start : start + _CHUNK]].tobytes())
-        for name, array in small.items():
-            with archive.open(f"{name}.npy", "w") as stream:
-                np.lib.format.write_array(stream, array, allow_pickle=False)
-
-
-def export_decisions_csv(workspace: Workspace, dataset_id: str, path: Path) -> None:
-    """Write the whole decision log of a data set as CSV, oldest line first, labels by their class names.
-
-    Raises:
-        WbcError: No such data set, or the folder does not exist.
-    """
-    dataset = read_dataset(workspace, dataset_id)
-    columns = (
-        "id",
-        "row",
-        "image_id",
-        "action",
-        "label",
-        "reason",
-        "who",
-        "at",
-        "check",
-        "step",
-        "undoes",
-    )
-    with whole_file(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(columns)
-        for line in decision_log(workspace, dataset.id):
-            names = {"label": "" if line.label is None else dataset.class_names[line.label]}
-            writer.writerow([names.get(column, getattr(line, column)) for column in columns])

@@ -16,7 +16,14 @@ from PIL import Image
 from wbc_core.datasets.archives import zip_listing
 from wbc_core.datasets.class_labels import name_numbered, resolve_classes
 from wbc_core.datasets.listing import Entry, Listing, Rejected, csv_listing, folder_listing, plain_text
-from wbc_core.datasets.npz import ArrayPair, find_pairs, image_size, open_arrays, read_labels
+from wbc_core.datasets.npz import (
+    ArrayPair,
+    find_pairs,
+    image_size,
+    open_arrays,
+    read_class_names,
+    read_labels,
+)
 from wbc_core.datasets.pictures import DecodedPicture, Unreadable, decode_picture, picture_size, resized
 from wbc_core.datasets.pixel_values import as_rgb, choose_scaling
 from wbc_core.datasets.store import DatasetWriter
@@ -93,7 +100,7 @@ def _import_npz(
             max(int(found.max()) + 1, pair.labels.shape[1] if len(pair.labels.shape) == 2 else 0)
             for found, pair in zip(labels, pairs, strict=True)
         )
-        names = name_numbered(classes, class_names)
+        names = name_numbered(classes, class_names or read_class_names(arrays))
         total = sum(len(found) for found in labels)
         with DatasetWriter(workspace, name, names, (height, width, 3)) as writer:
             for pair, found in zip(pairs, labels, strict=True):
@@ -243,7 +250,8 @@ def import_source(
         source: The file or folder.
         name: What to call the data set; the file's name without its ending where None.
         size: Side of the centred square to bring every image to, in pixels (8..1024). None: the images' own.
-        class_names: Names of the labels 0..K-1; or the folder names in the order wanted.
+        class_names: Names of the labels 0..K-1, else `class_names` of an npz file; or the folder names in the
+            order wanted.
         progress: Told the fraction done.
 
     Returns:

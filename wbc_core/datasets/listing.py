@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from wbc_core.datasets.pictures import MAX_FILE_BYTES, Unreadable
+from wbc_core.datasets.spreadsheet import without_escape
 from wbc_core.errors import WbcError
 
 _PATH_COLUMNS = ("path", "file", "image")
@@ -174,7 +175,7 @@ def csv_listing(file: Path) -> Iterator[Listing]:
         if not any(text.strip() for text in fields):
             continue
         path_text = fields[path_column].strip() if len(fields) > path_column else ""
-        label = fields[label_column].strip() if len(fields) > label_column else ""
+        label = without_escape(fields[label_column].strip()) if len(fields) > label_column else ""
         if not path_text:
             listing.rejected.append(Rejected(f"{file.name}, line {number}", "names no file"))
             continue

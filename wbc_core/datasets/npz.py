@@ -213,6 +213,14 @@ def read_labels(array: StoredArray) -> NDArray[np.int64]:
     return labels
 
 
+def read_class_names(arrays: dict[str, StoredArray]) -> list[str] | None:
+    """The texts of `class_names`, as the lab's own exports hold them; None where there are none."""
+    array = arrays.get("class_names")
+    if array is None or array.dtype.kind != "U" or len(array.shape) != 1 or array.shape[0] > MAX_CLASSES:
+        return None
+    return [str(name) for chunk in array.chunks() for name in chunk]
+
+
 def image_size(array: StoredArray) -> tuple[int, int]:
     """Width and height of stored images, after checking that their shape and type can be used.
 

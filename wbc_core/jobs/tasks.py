@@ -59,13 +59,23 @@ def scan_dataset(workspace: Workspace, job_id: str, spec: Json, progress: Progre
 
 @TASKS.register("export_clean")
 def export_clean_set(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
-    """Write the clean set of `dataset` as an npz file at `path`."""
-    from wbc_core.curation.clean import clean_set, export_npz
+    """Write the clean set of `dataset` to `path`: an npz file, a zip archive or class folders.
+
+    Where `clean` names the clean set that was meant, another one is not written in its place.
+    """
+    from wbc_core.curation.clean import clean_set
+    from wbc_core.curation.export import export_clean_set as write
+    from wbc_core.errors import WbcError
 
     clean = clean_set(workspace, spec["dataset"])
-    progress(0.0, "Writing the clean set")
-    export_npz(workspace, clean, Path(spec["path"]))
-    return {"clean": clean.id, "images": len(clean.rows), "path": spec["path"]}
+    if spec.get("clean") not in (None, clean.id):
+        raise WbcError(
+            "The clean set has changed since the export was asked for.",
+            expected=spec["clean"],
+            got=clean.id,
+            fix="Export again.",
+        )
+    return write(workspace, clean, spec["path"], progress)
 
 
 @TASKS.register("prepare")
