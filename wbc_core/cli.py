@@ -314,10 +314,15 @@ def evaluate(
     run: RunReference,
     data: Annotated[Path | None, Option(help="An npz file; else the held-out part.")] = None,
     tta: Tta = False,
+    shift: Annotated[
+        str | None, Option(help="Shift the images first: photometric, geometric, occlusion, combined, ..")
+    ] = None,
+    strength: Annotated[int, Option(help="Strength of the shift, 1 to 5.")] = 3,
 ) -> Json:
     """Report on a run: accuracy, per-class figures with intervals, confusion matrix, calibration."""
     path = str(data.resolve()) if data else None
-    return _in_place(workspace, "evaluate", {"run": run, "data": path, "tta": tta})
+    spec = {"run": run, "data": path, "tta": tta, "shift": shift, "strength": strength}
+    return _in_place(workspace, "evaluate", spec)
 
 
 @command("predict")

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from wbc_core.augment.shifts import ShiftedImages, check_shift
 from wbc_core.datasets.importers import import_source
 from wbc_core.datasets.npz import open_arrays
 from wbc_core.datasets.store import load_table, open_images
@@ -140,6 +141,8 @@ def evaluate_run(
     *,
     data: Path | None = None,
     tta: bool = False,
+    shift: str | None = None,
+    strength: int = 3,
     progress: Progress = silent,
 ) -> Json:
     """Evaluate the best model of a run and save the report with its predictions.
@@ -149,6 +152,8 @@ def evaluate_run(
         run_id: Id of the run.
         data: An npz file of labelled images; by default the split's test part if it has one, else validation.
         tta: Whether to average over the symmetries of every image (test-time augmentation).
+        shift: Name of a shift that the images are put through first; see `wbc_core.augment.shifts`.
+        strength: Its strength, 1 to 5.
         progress: Where to report.
 
     Returns:
@@ -156,11 +161,13 @@ def evaluate_run(
         the model, part (`test`, `validation` or `file`), parameters, `training_seconds`, and so on.
 
     Raises:
-        WbcError: No such run, no model yet, or a file that cannot be used.
+        WbcError: No such run, shift or strength, no model yet, or a file that cannot be used.
     """
     from wbc_core.training.predict import load_model, predict_probabilities
 
     started = time.monotonic()
+    if shift:
+        check_shift(shift, strength)
     run = load_run(workspace, run_id)
     path = workspace.run_dir(run_id) / "best.keras"
     with _images_for(workspace, run, data) as labelled:
@@ -168,9 +175,8 @@ def evaluate_run(
         model = load_model(workspace, run_id)
         rows = labelled.table["row"].to_numpy(dtype=np.int64)
         labels = labelled.table["label"].to_numpy(dtype=np.int64)
-        probabilities = predict_probabilities(
-            model, labelled.images, tta, part_of(progress, 0.05, 0.95), rows=rows
-        )
+        images = ShiftedImages(labelled.images, shift, strength) if shift else labelled.images
+        probabilities = predict_probabilities(model, images, tta, part_of(progress, 0.05, 0.95), rows=rows)
         predictions = predictions_table(
             rows, labelled.table["image_id"].tolist(), labels, probabilities, run.class_names
         )
@@ -183,6 +189,7 @@ def evaluate_run(
             "model_sha256": sha256_of(path),
             "part": labelled.part,
             "tta": tta,
+            **({"shift": shift, "strength": strength} if shift else {}),
             **labelled.origin,
             "classes": list(run.class_names),
             **score(labels, probabilities, run.class_names),

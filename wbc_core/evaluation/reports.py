@@ -22,9 +22,24 @@ def reports_dir(workspace: Workspace, run_id: str) -> Path:
 
 
 def list_reports(workspace: Workspace, run_id: str) -> list[str]:
-    """Names of a run's reports (`validation`, `test-tta`, ..), the one to look at first in front."""
-    folder = reports_dir(workspace, run_id)
-    return [name for name in _PREFERRED if (folder / f"{name}.json").exists()]
+    """Names of a run's reports (`validation`, `test-tta`, ..), the one to look at first in front.
+
+    Those on shifted images (`validation-photometric-3`) come last.
+    """
+    there = {path.stem for path in reports_dir(workspace, run_id).glob("*.json")}
+    return [name for name in _PREFERRED if name in there] + sorted(there.difference(_PREFERRED))
+
+
+def report_name(
+    part: str, *, tta: bool = False, shift: str | None = None, strength: int | None = None
+) -> str:
+    """Name of a report.
+
+    Example:
+        >>> report_name("validation", shift="photometric", strength=3)
+        'validation-photometric-3'
+    """
+    return part + (f"-{shift}-{strength}" if shift else "") + ("-tta" if tta else "")
 
 
 def _chosen(workspace: Workspace, run_id: str, part: str | None) -> str:
@@ -108,7 +123,9 @@ def save_report(workspace: Workspace, report: Json, predictions: pd.DataFrame) -
 
     The predictions come first, so that a report that can be read always has them beside it.
     """
-    name = report["part"] + ("-tta" if report["tta"] else "")
+    name = report_name(
+        report["part"], tta=report["tta"], shift=report.get("shift"), strength=report.get("strength")
+    )
     folder = reports_dir(workspace, report["run"])
     with workspace.atomic_path(folder / f"{name}.parquet") as scratch:
         predictions.to_parquet(scratch, index=False)

@@ -116,11 +116,19 @@ def train_run(workspace: Workspace, job_id: str, spec: Json, progress: Progress)
 
 @TASKS.register("evaluate")
 def evaluate(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
-    """Report on `run`, on its held-out images or on those of the file `data`."""
+    """Report on `run`, on its held-out images or those of the file `data`, under `shift` where given."""
     from wbc_core.evaluation.report import evaluate_run
 
     data = Path(spec["data"]) if spec.get("data") else None
-    return evaluate_run(workspace, spec["run"], data=data, tta=bool(spec.get("tta")), progress=progress)
+    return evaluate_run(
+        workspace,
+        spec["run"],
+        data=data,
+        tta=bool(spec.get("tta")),
+        shift=spec.get("shift"),
+        strength=spec.get("strength", 3),
+        progress=progress,
+    )
 
 
 @TASKS.register("predict")

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wbc_core.augment.online import OnlineStage
+from wbc_core.augment.operations import Images
 from wbc_core.augment.prepare import load_prepared, open_prepared
+from wbc_core.augment.shifts import ShiftedImages
 from wbc_core.datasets.store import find_dataset, open_images
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, PreparedSet
@@ -45,7 +47,7 @@ class Batches:
 
     def __init__(
         self,
-        images: NDArray[np.uint8],
+        images: Images | ShiftedImages,
         rows: NDArray[np.int64],
         labels: NDArray[np.int64],
         *,
@@ -107,7 +109,8 @@ class TrainingData:
         dataset: The data set.
         prepared: The prepared set.
         train: Batches of the prepared set, shuffled, and augmented where its recipe has an online stage.
-        validation: Batches of the split's held-out part, never augmented, in the data set's order.
+        validation: Batches of the split's held-out part in the data set's order, as they are unless a shift
+            was asked for.
     """
 
     dataset: Dataset
@@ -122,8 +125,24 @@ class TrainingData:
         return {int(k): float(counts.sum() / (len(present) * counts[k])) for k in present}
 
 
-def load_training_data(workspace: Workspace, prepared_id: str, *, batch_size: int, seed: int) -> TrainingData:
+def load_training_data(
+    workspace: Workspace,
+    prepared_id: str,
+    *,
+    batch_size: int,
+    seed: int,
+    validation_shift: str = "none",
+    validation_strength: int = 3,
+) -> TrainingData:
     """Open a prepared set, and the validation part of the split that it was made from.
+
+    Args:
+        workspace: The lab.
+        prepared_id: Id of the prepared set.
+        batch_size: Images a step.
+        seed: Seed of the order.
+        validation_shift: `none`, or the shift that the validation images are read through.
+        validation_strength: Its strength, 1 to 5.
 
     Raises:
         WbcError: There is no such prepared set, or the split holds no image out.
@@ -144,6 +163,9 @@ def load_training_data(workspace: Workspace, prepared_id: str, *, batch_size: in
             expected="at least one image, to choose the best epoch by",
             fix="Split again, for example with --fractions 0.7,0.3, and prepare it.",
         )
+    stored = open_images(workspace, dataset.id)
+    shifted = validation_shift != "none"
+    validation = ShiftedImages(stored, validation_shift, validation_strength) if shifted else stored
     recipe, labels = prepared.recipe, np.asarray(labels)
     online = OnlineStage(recipe.online, recipe.seed, images, labels, dataset.class_names)
     shares_of = len(dataset.class_names) if online.mixes else 0
@@ -160,7 +182,7 @@ def load_training_data(workspace: Workspace, prepared_id: str, *, batch_size: in
             shares_of=shares_of,
         ),
         Batches(
-            open_images(workspace, dataset.id),
+            validation,
             held_out["row"].to_numpy(np.int64),
             held_out["label"].to_numpy(np.int64),
             batch_size=max(batch_size, 64),

@@ -42,7 +42,14 @@ def train(workspace: Workspace, run_id: str, spec: RunSpec, progress: Progress =
     earlier = _earlier_run(workspace, run_id, spec.checked())
     if earlier and earlier.finished:
         return _summary(earlier)
-    data = load_training_data(workspace, spec.prepared, batch_size=spec.batch_size, seed=spec.seed)
+    data = load_training_data(
+        workspace,
+        spec.prepared,
+        batch_size=spec.batch_size,
+        seed=spec.seed,
+        validation_shift=spec.validation_shift,
+        validation_strength=spec.validation_strength,
+    )
     BACKBONES.get(spec.backbone).check_size(data.dataset.image_shape)
 
     progress(0.0, "loading keras")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from wbc_core.augment.shifts import ShiftedImages
 from wbc_core.backbones.quiet_import import import_keras_quietly
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
@@ -67,7 +68,7 @@ def symmetries(images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
 
 def predict_probabilities(
     model: "keras.Model",
-    images: NDArray[np.uint8],
+    images: NDArray[np.uint8] | ShiftedImages,
     tta: bool = False,
     progress: Progress = silent,
     *,
@@ -77,7 +78,7 @@ def predict_probabilities(
 
     Args:
         model: A model of `load_model`.
-        images: uint8 (N, H, W, 3); may be memory-mapped, 256 are read at a time.
+        images: uint8 (N, H, W, 3); may be memory-mapped or shifted, 256 are read at a time.
         tta: Average over the symmetries of the frame (test-time augmentation); 8 times the work.
         progress: Told the share of images done.
         rows: Only these rows, in this order; all when None.
@@ -100,7 +101,8 @@ def predict_probabilities(
     result = np.empty((count, model.output_shape[-1]), np.float32)
     for start in range(0, count, _CHUNK):
         stop = min(start + _CHUNK, count)
-        chunk = np.asarray(images[start:stop] if rows is None else images[rows[start:stop]])
+        chosen = np.arange(start, stop) if rows is None else rows[start:stop]
+        chunk = np.asarray(images[chosen])
         views = symmetries(chunk) if tta else [chunk]
         result[start:stop] = np.mean([model.predict_on_batch(view) for view in views], axis=0)
         progress(stop / count, f"{stop:,} of {count:,} images")

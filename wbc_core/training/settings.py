@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from wbc_core.augment.shifts import SHIFTS
 from wbc_core.backbones.weights import weights_source
 from wbc_core.errors import WbcError
 
@@ -130,6 +131,16 @@ SETTINGS: dict[str, Setting] = {
             0.01,
             0.99,
             0.1,
+        ),
+        Setting(
+            "validation_shift",
+            "Validation shift",
+            "choice",
+            "Shift the validation images, so that the best epoch is chosen by robustness.",
+            choices=("none", *SHIFTS.names()),
+        ),
+        Setting(
+            "validation_strength", "Validation shift strength", "int", "1 hardly seen, 5 hard to read.", 1, 5
         ),
         Setting("seed", "Seed", "int", "Same seed, same run on the same machine.", 0, 2**31 - 1),
     )

@@ -26,6 +26,9 @@ class RunSpec(Record):
         early_stopping_patience: Epochs without a better validation accuracy after which it ends.
         plateau_patience: Epochs without a lower validation loss after which the learning rate falls.
         plateau_factor: What the learning rate is multiplied by then.
+        validation_shift: `none`, or the shift that the validation images are put through; RandAugment is the
+            source report's own validation.
+        validation_strength: Strength of that shift, 1 to 5.
         seed: Seed of the first weights, of the order of images and of dropout.
     """
 
@@ -41,6 +44,8 @@ class RunSpec(Record):
     early_stopping_patience: int = 8
     plateau_patience: int = 3
     plateau_factor: float = 0.5
+    validation_shift: str = "none"
+    validation_strength: int = 3
     seed: int = 0
 
     @classmethod

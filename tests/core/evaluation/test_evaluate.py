@@ -67,6 +67,18 @@ def test_averaged_views_make_a_report_of_their_own(lab: Workspace) -> None:
     assert "test-tta" in list_reports(lab, RUN)
 
 
+def test_a_shift_makes_a_report_of_its_own(lab: Workspace) -> None:
+    report = evaluate_run(lab, RUN, shift="photometric", strength=5)
+    assert (report["part"], report["shift"], report["strength"]) == ("test", "photometric", 5)
+    assert "test-photometric-5" in list_reports(lab, RUN)
+    assert list_reports(lab, RUN)[0] == "test"
+    clean, shifted = (load_predictions(lab, RUN, name) for name in ("test", "test-photometric-5"))
+    assert clean["image_id"].tolist() == shifted["image_id"].tolist()
+    assert (probabilities_of(clean) != probabilities_of(shifted)).any()
+    with pytest.raises(WbcError, match="strength"):
+        evaluate_run(lab, RUN, shift="photometric", strength=6)
+
+
 def test_a_file_is_evaluated_by_its_own_class_names(lab: Workspace, tmp_path: Path) -> None:
     labels = np.array([0, 1, 2, 2, 1])
     plain, turned = tmp_path / "plain.npz", tmp_path / "turned.npz"

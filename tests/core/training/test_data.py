@@ -4,6 +4,7 @@ import numpy as np
 
 from wbc_core.augment.online import OnlineStage
 from wbc_core.augment.prepare import load_prepared, open_prepared, prepare
+from wbc_core.augment.shifts import shift_images
 from wbc_core.records import Operation, Recipe
 from wbc_core.splitting import load_split
 from wbc_core.training.data import Batches, load_training_data
@@ -81,3 +82,16 @@ def test_a_network_learns_from_mixed_labels(training_workspace: tuple[Workspace,
     summary = train(workspace, "job-0123456789ab", spec)
     assert summary["epochs"] == 3
     assert summary["val_accuracy"] > 0.5
+
+
+def test_validation_may_be_shifted_and_training_is_not(training_workspace: tuple[Workspace, str]) -> None:
+    workspace, prepared = training_workspace
+    plain = load_training_data(workspace, prepared, batch_size=16, seed=0)
+    shifted = load_training_data(
+        workspace, prepared, batch_size=16, seed=0, validation_shift="occlusion", validation_strength=5
+    )
+    images, labels = plain.validation[0]
+    changed, same = shifted.validation[0]
+    np.testing.assert_array_equal(labels, same)
+    np.testing.assert_array_equal(changed, shift_images(images, plain.validation.rows[:64], "occlusion", 5))
+    np.testing.assert_array_equal(shifted.train[0][0], plain.train[0][0])
