@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from wbc_core.curation.review import ACTIONS, decision_log
 from wbc_core.datasets.spreadsheet import spreadsheet_safe, without_escape
@@ -35,27 +36,41 @@ _SHOWN = 8
 _IMAGE_ID = re.compile(r"[0-9a-f]{20}(-[1-9][0-9]{0,8})?")
 
 
-def export_decisions_csv(workspace: Workspace, dataset_id: str, path: Path) -> None:
+def write_decisions(workspace: Workspace, dataset_id: str, stream: TextIO) -> None:
     """Write the whole decision log of a data set as CSV, oldest line first, labels by their class names.
 
     Texts that a spreadsheet would run as formulas get an apostrophe in front.
 
+    Args:
+        workspace: The lab.
+        dataset_id: Id of the data set.
+        stream: Where to, opened with `newline=""`.
+
     Raises:
-        WbcError: No such data set, or the folder does not exist.
+        WbcError: No such data set.
     """
     dataset = read_dataset(workspace, dataset_id)
     imported_as = load_table(workspace, dataset.id)["label"].to_numpy()
+    writer = csv.writer(stream)
+    writer.writerow(COLUMNS)
+    for line in decision_log(workspace, dataset.id):
+        values = {
+            **vars(line),
+            "label": "" if line.label is None else dataset.class_names[line.label],
+            "was": dataset.class_names[imported_as[line.row]],
+        }
+        cells = ("" if (value := values[column]) is None else value for column in COLUMNS)
+        writer.writerow([spreadsheet_safe(cell) if isinstance(cell, str) else cell for cell in cells])
+
+
+def export_decisions_csv(workspace: Workspace, dataset_id: str, path: Path) -> None:
+    """Write the file of `write_decisions`, whole or not at all.
+
+    Raises:
+        WbcError: No such data set, or the folder does not exist.
+    """
     with whole_file(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
-        for line in decision_log(workspace, dataset.id):
-            values = {
-                **vars(line),
-                "label": "" if line.label is None else dataset.class_names[line.label],
-                "was": dataset.class_names[imported_as[line.row]],
-            }
-            cells = ("" if (value := values[column]) is None else value for column in COLUMNS)
-            writer.writerow([spreadsheet_safe(cell) if isinstance(cell, str) else cell for cell in cells])
+        write_decisions(workspace, dataset_id, stream)
 
 
 @dataclass(frozen=True)

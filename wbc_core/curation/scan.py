@@ -85,7 +85,7 @@ def scan(
     started = time.perf_counter()
     dataset = read_dataset(workspace, dataset_id)
     made_by = {check.name: _made_by(check, embedding) for check in chosen}
-    due = [check for check in chosen if _stored(workspace, dataset.id, check.name) != made_by[check.name]]
+    due = [check for check in chosen if settings_of(workspace, dataset.id, check.name) != made_by[check.name]]
     wanted = {measure for check in due for measure in check.measures}
     needed = [name for name in MEASURES if name in wanted and not (embedding and name == FEATURES)]
     measurements = measure(workspace, dataset, needed, part_of(progress, 0.0, _MEASURING), spread)
@@ -120,8 +120,11 @@ def _made_by(check: Check, embedding: Embedding | None) -> Json:
     }
 
 
-def _stored(workspace: Workspace, dataset_id: str, check: str) -> Json | None:
-    """What made the findings that are there; None where there are none that can be read."""
+def settings_of(workspace: Workspace, dataset_id: str, check: str) -> Json | None:
+    """What made the findings of a check: threshold, version, versions of the measures, embedding.
+
+    None where there are no findings that can be read.
+    """
     try:
         metadata = pq.read_schema(_path(workspace, dataset_id, check)).metadata or {}
         made_by: Json = json.loads(metadata[b"check"])
