@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -237,6 +238,11 @@ def _provenance(
 
 def peak_megabytes() -> float:
     """Largest resident memory of this process so far, in MB; memory-mapped files count."""
+    with suppress(OSError), Path("/proc/self/status").open() as status:
+        # What `getrusage` says includes the process that started this one.
+        for line in status:
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024 / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from wbc_core.balance import smote
-from wbc_core.balance.smote import Images, Rows, SmoteDraw
+from wbc_core.balance.neighbours import Images, PixelSpace, Rows
+from wbc_core.balance.smote import SmoteDraw
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, part_of, silent
 from wbc_core.registry import Registry
@@ -59,7 +60,7 @@ def _smote(
     generator: np.random.Generator,
     progress: Progress,
 ) -> SmoteDraw:
-    return smote.draw(images, rows[label], count, generator, progress=progress)
+    return smote.draw(PixelSpace(images), rows[label], count, generator, progress=progress)
 
 
 def _as_they_are(counts: Sequence[int]) -> list[int]:
@@ -211,4 +212,6 @@ def smote_examples(images: Images, rows: Sequence[Rows], label: int, seed: int, 
     """
     missing = target_counts("smote", [len(own) for own in rows])[label] - len(rows[label])
     wanted = missing or count
-    return smote.draw(images, rows[label], wanted, _generator(seed, 1, label), first=min(count, wanted))
+    return smote.draw(
+        PixelSpace(images), rows[label], wanted, _generator(seed, 1, label), first=min(count, wanted)
+    )

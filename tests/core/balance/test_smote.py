@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from imblearn.over_sampling import SMOTE
 from sklearn.neighbors import NearestNeighbors
 
+from wbc_core.balance import neighbours as search
 from wbc_core.balance import smote
+from wbc_core.balance.neighbours import PixelSpace, VectorSpace, squared_distance
 from wbc_core.errors import WbcError
 
 
@@ -15,9 +17,17 @@ def cells(seed: int, count: int, side: int = 5) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("block_bytes", [1, 4 * 75 * 7, 2**20])
-def test_neighbours_are_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch, block_bytes: int) -> None:
-    monkeypatch.setattr(smote, "BLOCK_BYTES", block_bytes)
+def nearest(images: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:
+    return PixelSpace(images).neighbours(rows, np.arange(len(rows)), k)
+
+
+@pytest.mark.parametrize("tile_bytes", [1, 75 * 7, 2**20])
+@pytest.mark.parametrize("slab_bytes", [1, 4 * 60 * 20, 2**20])
+def test_neighbours_are_those_of_scikit_learn(
+    monkeypatch: pytest.MonkeyPatch, tile_bytes: int, slab_bytes: int
+) -> None:
+    monkeypatch.setattr(search, "TILE_BYTES", tile_bytes)
+    monkeypatch.setattr(search, "SLAB_BYTES", slab_bytes)
     images = cells(0, 60)
     rows = np.arange(3, 53)
     expected = (
@@ -25,9 +35,18 @@ def test_neighbours_are_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch, b
         .fit(images[rows].reshape(50, -1).astype(float))
         .kneighbors(return_distance=False, n_neighbors=5)
     )
-    np.testing.assert_array_equal(smote.nearest_neighbours(images, rows, 5), expected)
-    asked = np.array([49, 0, 13, 13])
-    np.testing.assert_array_equal(smote.neighbours_of(images, rows, asked, 5), expected[asked])
+    vectors = images.reshape(60, -1).astype(np.float32)
+    for space in (PixelSpace(images), VectorSpace(vectors)):
+        for asked in (np.arange(50), np.arange(3, 49), np.array([49, 0, 13])):
+            np.testing.assert_array_equal(space.neighbours(rows, asked, 5), expected[asked])
+
+
+@pytest.mark.parametrize("side", [3, 224])
+def test_distances_are_exact_at_the_extremes(side: int) -> None:
+    black = np.zeros(side * side * 3, dtype=np.uint8)
+    assert squared_distance(black, black + 255) == 65_025 * len(black)
+    one, other = cells(9, 2, side).reshape(2, -1)
+    assert squared_distance(one, other) == np.square(one.astype(np.int64) - other.astype(np.int64)).sum()
 
 
 def test_neighbours_are_right_where_float32_cannot_tell() -> None:
@@ -37,7 +56,7 @@ def test_neighbours_are_right_where_float32_cannot_tell() -> None:
     for image in images[:-1]:
         image.reshape(-1)[generator.choice(27_648, generator.integers(1, 90))] += 1
     images[-1] = 0
-    neighbours = smote.nearest_neighbours(images, np.arange(30), 5)
+    neighbours = nearest(images, np.arange(30), 5)
     flat = images.reshape(30, -1).astype(np.int64)
     exact = np.square(flat[:, None] - flat[None]).sum(axis=2)
     np.fill_diagonal(exact, np.iinfo(np.int64).max)
@@ -52,7 +71,7 @@ def test_samples_are_those_of_imbalanced_learn() -> None:
     flat = images.reshape(40, -1).astype(np.float64)
     theirs = SMOTE(k_neighbors=5, random_state=7).fit_resample(flat, labels)[0][40:]
     rows = np.flatnonzero(labels == 1)
-    neighbours = smote.nearest_neighbours(images, rows, 5)
+    neighbours = nearest(images, rows, 5)
     state = np.random.RandomState(7)
     base, rank = np.divmod(state.randint(0, neighbours.size, size=16), 5)
     drawn = smote.SmoteDraw(rows[base], rows[neighbours[base, rank]], state.uniform(size=16))
@@ -62,8 +81,8 @@ def test_samples_are_those_of_imbalanced_learn() -> None:
 
 def test_draw_takes_every_pair_and_stays_in_the_class() -> None:
     images, rows = cells(3, 30), np.array([4, 9, 11, 20, 21, 22, 25])
-    drawn = smote.draw(images, rows, 4_000, np.random.default_rng(0))
-    neighbours = smote.nearest_neighbours(images, rows, 5)
+    drawn = smote.draw(PixelSpace(images), rows, 4_000, np.random.default_rng(0))
+    neighbours = nearest(images, rows, 5)
     allowed = {(int(rows[i]), int(rows[j])) for i in range(7) for j in neighbours[i]}
     assert set(zip(drawn.base.tolist(), drawn.neighbour.tolist(), strict=True)) == allowed
     assert drawn.factor.min() >= 0
@@ -72,16 +91,16 @@ def test_draw_takes_every_pair_and_stays_in_the_class() -> None:
 
 def test_small_classes_use_the_neighbours_they_have() -> None:
     images = cells(4, 3)
-    drawn = smote.draw(images, np.array([0, 2]), 10, np.random.default_rng(0))
+    drawn = smote.draw(PixelSpace(images), np.array([0, 2]), 10, np.random.default_rng(0))
     assert set(zip(drawn.base.tolist(), drawn.neighbour.tolist(), strict=True)) <= {(0, 2), (2, 0)}
     with pytest.raises(WbcError, match="random_over"):
-        smote.draw(images, np.array([1]), 1, np.random.default_rng(0))
-    assert len(smote.draw(images, np.array([1]), 0, np.random.default_rng(0))) == 0
+        smote.draw(PixelSpace(images), np.array([1]), 1, np.random.default_rng(0))
+    assert len(smote.draw(PixelSpace(images), np.array([1]), 0, np.random.default_rng(0))) == 0
 
 
 def test_identical_images_are_settled_by_position() -> None:
     images = np.zeros((20, 4, 4, 3), dtype=np.uint8)
-    neighbours = smote.nearest_neighbours(images, np.arange(20), 5)
+    neighbours = nearest(images, np.arange(20), 5)
     assert all(row not in neighbours[row] for row in range(20))
 
 
