@@ -1,6 +1,7 @@
 """The augmentation operations, by name; a new one is a file here and a line below."""
 
 from wbc_core.augment.operations import (
+    aug_mix,
     auto_contrast,
     colour,
     elastic,
@@ -30,6 +31,7 @@ for _operation in (
     solarization.OPERATION,
     random_cutout.OPERATION,
     rand_augment.OPERATION,
+    aug_mix.OPERATION,
     flip.FLIP,
     flip.QUARTER_TURNS,
     geometry.ROTATION,

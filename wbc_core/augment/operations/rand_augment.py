@@ -16,7 +16,9 @@ MOST = 5
 RATE = 10 / 11
 """How often a drawn operation is applied: the paper's policy has "identity" as an eleventh."""
 
-_DRAWS = 5
+STEP_DRAWS = 5
+"""Uniform numbers that one operation of an image takes."""
+
 _ADDITION = 110
 _NONE = -1
 
@@ -66,27 +68,55 @@ def _values(
     return np.stack(first), np.stack(second)
 
 
-def _scale(uniform: NDArray[np.float64], shape: tuple[int, int, int], settings: Mapping[str, float]) -> Drawn:
-    drawn = {}
+def draw_step(
+    uniform: NDArray[np.float64], shape: tuple[int, int, int], magnitude: float, spread: float
+) -> tuple[Values, Values, Values]:
+    """Draw one operation of the policy for each image.
+
+    Args:
+        uniform: Uniform numbers in [0, 1), float64 (n, STEP_DRAWS).
+        shape: Height, width, channels, in pixels.
+        magnitude: 0 weakest, 1 strongest.
+        spread: Standard deviation of the magnitude.
+
+    Returns:
+        Index into `POLICY`, or -1 for none, and the operation's one or two values, each float64 (n,).
+    """
     images = np.arange(len(uniform))
+    chosen = np.floor(uniform[:, 0] * len(POLICY)).astype(int)
+    first, second = _values(uniform, shape, magnitude, spread)
+    index = np.where(uniform[:, 1] < RATE, chosen, _NONE).astype(np.float64)
+    return index, first[chosen, images], second[chosen, images]
+
+
+def apply_step(images: Images, index: Values, first: Values, second: Values) -> None:
+    """Apply one drawn operation of the policy to each image, in place.
+
+    Args:
+        images: uint8 (n, H, W, 3).
+        index: Index into `POLICY`, or -1 for none, float64 (n,).
+        first: The operation's first value, float64 (n,).
+        second: Its second value, float64 (n,).
+    """
+    for number, (_, operation, named) in enumerate(POLICY):
+        chosen = np.flatnonzero(index == number)
+        if len(chosen):
+            images[chosen] = operation.apply(images[chosen], named(first[chosen], second[chosen]))
+
+
+def _scale(uniform: NDArray[np.float64], shape: tuple[int, int, int], settings: Mapping[str, float]) -> Drawn:
+    drawn: Drawn = {}
     for step in range(round(settings["operations"])):
-        own = uniform[:, step * _DRAWS : (step + 1) * _DRAWS]
-        chosen = np.floor(own[:, 0] * len(POLICY)).astype(int)
-        first, second = _values(own, shape, settings["magnitude"], settings["spread"])
-        drawn[f"operation_{step}"] = np.where(own[:, 1] < RATE, chosen, _NONE).astype(np.float64)
-        drawn[f"first_{step}"] = first[chosen, images]
-        drawn[f"second_{step}"] = second[chosen, images]
+        own = uniform[:, step * STEP_DRAWS : (step + 1) * STEP_DRAWS]
+        values = draw_step(own, shape, settings["magnitude"], settings["spread"])
+        drawn |= dict(zip((f"operation_{step}", f"first_{step}", f"second_{step}"), values, strict=True))
     return drawn
 
 
 def _apply(images: Images, drawn: Drawn) -> Images:
     result = images.copy()
     for step in range(len(drawn) // 3):
-        for index, (_, operation, named) in enumerate(POLICY):
-            chosen = np.flatnonzero(drawn[f"operation_{step}"] == index)
-            if len(chosen):
-                given = named(drawn[f"first_{step}"][chosen], drawn[f"second_{step}"][chosen])
-                result[chosen] = operation.apply(result[chosen], given)
+        apply_step(result, drawn[f"operation_{step}"], drawn[f"first_{step}"], drawn[f"second_{step}"])
     return result
 
 
@@ -109,7 +139,7 @@ OPERATION = OperationType(
             "spread", "Spread", 0.15, 0.0, 1.0, 0.05, "deviation of the magnitude", "strengths differ more"
         ),
     ),
-    draws=MOST * _DRAWS,
+    draws=MOST * STEP_DRAWS,
     words=_words,
     scale=_scale,
     apply=_apply,
