@@ -17,6 +17,7 @@ DEPTH = 3
 
 _CHAIN_DRAWS = 2 + DEPTH * STEP_DRAWS
 _NONE = -1
+_NOTHING = np.zeros(4)
 
 
 def _scale(uniform: NDArray[np.float64], shape: tuple[int, int, int], settings: Mapping[str, float]) -> Drawn:
@@ -53,7 +54,7 @@ def _apply(images: Images, drawn: Drawn) -> Images:
         mean = image.astype(np.float32) * np.float32(1 - drawn["share"][position])
         for changed, weight in chains:
             cv2.scaleAdd(changed[position].astype(np.float32), weight[position], mean, dst=mean)
-        cv2.add(mean, 0.0, dst=result[position], dtype=cv2.CV_8U)
+        cv2.add(mean, _NOTHING, dst=result[position], dtype=cv2.CV_8U)
     return result
 
 
