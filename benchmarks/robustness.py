@@ -17,7 +17,7 @@ from wbc_core.augment.recipe import PRESETS, check_recipe
 from wbc_core.augment.shifts import SHIFTS
 from wbc_core.evaluation.report import evaluate_run
 from wbc_core.evaluation.reports import list_reports, load_report
-from wbc_core.records import Operation, Recipe
+from wbc_core.records import Operation, Recipe, content_id
 from wbc_core.training.loop import train
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
@@ -100,8 +100,9 @@ def main() -> None:
     for name in options.only:
         prepared = prepare(workspace, options.split, recipe_of(name)).id
         settings = {"epochs": str(options.epochs), "validation_shift": "combined", "dropout": "0.3"}
-        run = f"job-{name}-{options.backbone}-{options.epochs}"
-        train(workspace, run, RunSpec.parse(prepared, options.backbone, settings))
+        spec = RunSpec.parse(prepared, options.backbone, settings)
+        run = content_id("job", spec.to_json())
+        train(workspace, run, spec)
         figures = judged(workspace, run)
         print(f"| {name} | {' | '.join(f'{figures[column]:.1f}' for column in columns)} |", flush=True)
 
