@@ -205,6 +205,9 @@ class Recipe(Record):
         operations: The materialised stage: each adds one augmented copy of every balanced train image.
         seed: Seed of everything random in it.
         online: The online stage: applied one after the other, drawn anew for every image in every epoch.
+        balance_parameters: Settings of the plan, as in `wbc_core.balance.parameters`.
+        leaky: Whether the source report's order is followed: balanced before the split, so that held-out
+            images helped make the train part. Every figure that comes of it is marked.
     """
 
     name: str
@@ -212,6 +215,8 @@ class Recipe(Record):
     operations: tuple[Operation, ...] = ()
     seed: int = 0
     online: tuple[Operation, ...] = ()
+    balance_parameters: Json = field(default_factory=dict)
+    leaky: bool = False
 
     @classmethod
     def from_json(cls, plain: Json) -> Self:
@@ -223,13 +228,15 @@ class Recipe(Record):
         return super().from_json({**plain, **stages})
 
     def to_json(self) -> Json:
-        """Return the recipe as JSON, without an empty online stage: recipes made before keep their id."""
+        """Return the recipe as JSON, without what is empty of the newer keys: older recipes keep their id."""
         plain = super().to_json()
         for stage in ("operations", "online"):
             plain[stage] = [operation.to_json() for operation in getattr(self, stage)]
-        if not self.online:
-            del plain["online"]
-        return plain
+        return {
+            key: value
+            for key, value in plain.items()
+            if value or key not in ("online", "balance_parameters", "leaky")
+        }
 
     @property
     def id(self) -> str:

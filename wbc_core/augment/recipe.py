@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from wbc_core.augment.mixes import MIXES, MixType
 from wbc_core.augment.operations import OPERATIONS, OperationType
-from wbc_core.balance import PLANS
+from wbc_core.balance import PLANS, check_parameters
 from wbc_core.errors import WbcError
 from wbc_core.records import Operation, Recipe
 from wbc_core.registry import Registry
@@ -19,6 +19,7 @@ MAXIMUM_OPERATIONS = 32
 MAXIMUM_FILE_BYTES = 64 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _LARGEST_SEED = 2**32 - 1
+_KEYS = {"name", "balance", "operations", "seed", "online", "balance_parameters", "leaky"}
 
 
 def check_recipe(recipe: Recipe) -> Recipe:
@@ -36,7 +37,9 @@ def check_recipe(recipe: Recipe) -> Recipe:
         )
     if not isinstance(recipe.balance, str):
         raise WbcError("The recipe's 'balance' is not a name.", expected="one of " + ", ".join(PLANS.names()))
-    PLANS.get(recipe.balance)
+    parameters = check_parameters(recipe.balance, recipe.balance_parameters)
+    if not isinstance(recipe.leaky, bool):
+        raise WbcError("The recipe's 'leaky' is neither true nor false.", got=repr(recipe.leaky)[:60])
     if (
         isinstance(recipe.seed, bool)
         or not isinstance(recipe.seed, int)
@@ -55,7 +58,12 @@ def check_recipe(recipe: Recipe) -> Recipe:
                 expected=f"at most {MAXIMUM_OPERATIONS}",
                 got=count,
             )
-    return replace(recipe, operations=check_operations(recipe.operations), online=check_online(recipe.online))
+    return replace(
+        recipe,
+        operations=check_operations(recipe.operations),
+        online=check_online(recipe.online),
+        balance_parameters=parameters,
+    )
 
 
 def check_operations(operations: Sequence[Operation]) -> tuple[Operation, ...]:
@@ -120,6 +128,7 @@ PRESETS.add("plain", Recipe("plain"))
 _REPORT = ("auto_contrast", "random_saturation", "solarization", "random_cutout")
 for _name, _operations in (("an2dl", _REPORT), ("an2dl_randaugment", (*_REPORT, "rand_augment"))):
     PRESETS.add(_name, check_recipe(Recipe(_name, "smote", tuple(Operation(name) for name in _operations))))
+PRESETS.add("an2dl_leaky", replace(PRESETS.get("an2dl"), name="an2dl_leaky", leaky=True))
 
 
 def parse_recipe(plain: object) -> Recipe:
@@ -128,7 +137,8 @@ def parse_recipe(plain: object) -> Recipe:
     Args:
         plain: `{"name": "..", "balance": "smote", "operations": [..], "online": [..], "seed": 0}`; all but
             the name may be left out. An operation is `{"name": "..", "parameters": {..}, "probability": 1.0,
-            "classes": []}`, where again only the name is needed.
+            "classes": []}`, where again only the name is needed. `"balance_parameters": {..}` sets the
+            plan (`wbc_core.balance.parameters`), `"leaky": true` asks for the source report's order.
 
     Raises:
         WbcError: Something in it is not valid; the message names the key.
@@ -137,7 +147,7 @@ def parse_recipe(plain: object) -> Recipe:
         >>> parse_recipe({"name": "mine", "operations": [{"name": "auto_contrast"}]}).operations
         (Operation(name='auto_contrast', parameters={}, probability=1.0, classes=()),)
     """
-    recipe = _object(plain, "The recipe", {"name", "balance", "operations", "seed", "online"})
+    recipe = _object(plain, "The recipe", _KEYS)
     return check_recipe(
         Recipe(
             name=recipe["name"],  # type: ignore[arg-type]
@@ -145,6 +155,8 @@ def parse_recipe(plain: object) -> Recipe:
             operations=_read_operations(recipe, "operations"),
             seed=recipe.get("seed", 0),  # type: ignore[arg-type]
             online=_read_operations(recipe, "online"),
+            balance_parameters=recipe.get("balance_parameters", {}),  # type: ignore[arg-type]
+            leaky=recipe.get("leaky", False),  # type: ignore[arg-type]
         )
     )
 

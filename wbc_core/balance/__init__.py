@@ -1,5 +1,14 @@
-"""Balance plans for the train part: none, random under and over, SMOTE."""
+"""Balance plans for the train part: which images, how many, and what the loss of each class counts."""
 
-from wbc_core.balance.plans import PLANS, BalancePlan, draw_plan, kept_rows, smote_examples, target_counts
+from wbc_core.balance.drawing import check_parameters, draw_plan, kept_rows, smote_examples, target_counts
+from wbc_core.balance.plans import PLANS, BalancePlan
 
-__all__ = ["PLANS", "BalancePlan", "draw_plan", "kept_rows", "smote_examples", "target_counts"]
+__all__ = [
+    "PLANS",
+    "BalancePlan",
+    "check_parameters",
+    "draw_plan",
+    "kept_rows",
+    "smote_examples",
+    "target_counts",
+]

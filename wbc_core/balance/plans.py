@@ -5,18 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wbc_core.balance import smote
-from wbc_core.balance.neighbours import Images, PixelSpace, Rows
+from wbc_core.balance import relatives, samplers, smote
+from wbc_core.balance.neighbours import Rows, Space
 from wbc_core.balance.smote import SmoteDraw
-from wbc_core.errors import WbcError
-from wbc_core.progress import Progress, part_of, silent
+from wbc_core.progress import Progress
 from wbc_core.registry import Registry
 
 Target = Callable[[Sequence[int]], list[int]]
 """Images per class before -> images per class after; both in class order."""
 
-More = Callable[[Images, Sequence[Rows], int, int, np.random.Generator, Progress], SmoteDraw]
-"""(images, train rows of every class, class, how many, generator, progress) -> draw of the further images."""
+More = Callable[[Space, Sequence[Rows], int, int, np.random.Generator, Progress], SmoteDraw]
+"""(space, train rows of every class, class, how many, generator, progress) -> draw of the further images."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,11 @@ class BalancePlan:
         source: Paper or rule it follows.
         target: Counts after, from counts before.
         more: Where images beyond the real ones come from.
+        parameters: Parameters it knows beside `cap` and `targets`; see `wbc_core.balance.parameters`.
+        weighting: How the loss weighs the classes, one of `weights.WEIGHTINGS`.
+        whole: The sampler of imbalanced-learn that draws the whole train part instead.
+        about: Whether the counts foreseen are only about right: it leaves images out that only sampling
+            finds, or makes as many new ones as suit it.
     """
 
     title: str
@@ -36,10 +40,14 @@ class BalancePlan:
     source: str
     target: Target
     more: More
+    parameters: tuple[str, ...] = ()
+    weighting: str = "none"
+    whole: samplers.Make | None = None
+    about: bool = False
 
 
 def _copies(
-    images: Images,
+    space: Space,
     rows: Sequence[Rows],
     label: int,
     count: int,
@@ -53,14 +61,14 @@ def _copies(
 
 
 def _smote(
-    images: Images,
+    space: Space,
     rows: Sequence[Rows],
     label: int,
     count: int,
     generator: np.random.Generator,
     progress: Progress,
 ) -> SmoteDraw:
-    return smote.draw(PixelSpace(images), rows[label], count, generator, progress=progress)
+    return smote.draw(space, rows[label], count, generator, progress=progress)
 
 
 def _as_they_are(counts: Sequence[int]) -> list[int]:
@@ -77,6 +85,7 @@ def _to_largest(counts: Sequence[int]) -> list[int]:
     return [largest if count else 0 for count in counts]
 
 
+_SPACE = ("neighbours",)
 PLANS: Registry[BalancePlan] = Registry("balance plan")
 PLANS.add(
     "none",
@@ -110,108 +119,129 @@ PLANS.add(
         "Chawla et al. 2002, SMOTE, JAIR 16:321-357",
         _to_largest,
         _smote,
+        _SPACE,
     ),
 )
-
-
-def target_counts(plan: str, counts: Sequence[int]) -> list[int]:
-    """Images per class after a plan, before anything is computed. A class without images stays without.
-
-    Args:
-        plan: Name in `PLANS`.
-        counts: Train images per class, in class order.
-
-    Raises:
-        WbcError: There is no such plan.
-
-    Example:
-        >>> target_counts("smote", [3, 5, 0]), target_counts("random_under", [3, 5, 0])
-        ([5, 5, 0], [3, 3, 0])
-    """
-    return PLANS.get(plan).target(counts)
-
-
-def _generator(seed: int, purpose: int, label: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, purpose, label)))
-
-
-def kept_rows(plan: str, rows: Sequence[Rows], seed: int) -> list[Rows]:
-    """The real images of each class that a plan keeps: all of them, unless it has to leave some out.
-
-    Args:
-        plan: Name in `PLANS`.
-        rows: Train rows of every class, in class order.
-        seed: Seed of the recipe.
-    """
-    kept = []
-    for label, target in enumerate(target_counts(plan, [len(own) for own in rows])):
-        own = np.asarray(rows[label], dtype=np.int64)
-        if target < len(own):
-            own = np.sort(_generator(seed, 0, label).choice(own, target, replace=False))
-        kept.append(own)
-    return kept
-
-
-def draw_plan(
-    plan: str,
-    images: Images,
-    rows: Sequence[Rows],
-    seed: int,
-    class_names: Sequence[str],
-    progress: Progress = silent,
-) -> list[SmoteDraw]:
-    """Draw the balanced train part: the images of each class, real ones first, then the further ones.
-
-    Each class has a generator of its own, from the seed and its number.
-
-    Args:
-        plan: Name in `PLANS`.
-        images: All images of the data set, uint8 (n, H, W, 3); may be memory-mapped.
-        rows: Train rows of every class, in class order; nothing else is read.
-        seed: Seed of the recipe.
-        class_names: Name of every class, for messages.
-        progress: Told how far it is.
-
-    Returns:
-        One draw a class. Real images and copies have neighbour -1.
-
-    Raises:
-        WbcError: There is no such plan, or it cannot fill a class; the message names the class.
-    """
-    entry = PLANS.get(plan)
-    targets = target_counts(plan, [len(own) for own in rows])
-    draws = []
-    for label, kept in enumerate(kept_rows(plan, rows, seed)):
-        draw = SmoteDraw.copies(kept)
-        if targets[label] > len(kept):
-            step = part_of(progress, label / len(rows), (label + 1) / len(rows))
-            generator = _generator(seed, 1, label)
-            try:
-                more = entry.more(images, rows, label, targets[label] - len(kept), generator, step)
-            except WbcError as error:
-                raise WbcError(f"Class {class_names[label]!r}: {error}") from None
-            draw = SmoteDraw.join([draw, more])
-        draws.append(draw)
-    return draws
-
-
-def smote_examples(images: Images, rows: Sequence[Rows], label: int, seed: int, count: int) -> SmoteDraw:
-    """The first SMOTE images of a class, as `draw_plan` draws them at this seed, without its full search.
-
-    A class that needs none (the largest) gets as many as are asked for, to show what they would be like.
-
-    Args:
-        images: All images of the data set, uint8 (n, H, W, 3); may be memory-mapped.
-        rows: Train rows of every class, in class order.
-        label: The class.
-        seed: Seed of the recipe.
-        count: How many to show.
-
-    Raises:
-        WbcError: The class has fewer than two images.
-    """
-    missing = target_counts("smote", [len(own) for own in rows])[label] - len(rows[label])
-    wanted = missing or count
-    return smote.draw(
-        PixelSpace(images), rows[label], wanted, _generator(seed, 1, label), first=min(count, wanted)
-    )
+PLANS.add(
+    "borderline_smote",
+    BalancePlan(
+        "Borderline-SMOTE",
+        "SMOTE that starts only from images of which at least half of the 10 nearest are of other classes.",
+        "Han et al. 2005, Borderline-SMOTE, ICIC, LNCS 3644:878-887",
+        _to_largest,
+        relatives.draw_borderline,
+        _SPACE,
+    ),
+)
+PLANS.add(
+    "adasyn",
+    BalancePlan(
+        "ADASYN",
+        "SMOTE that makes more new images where more of the 5 nearest are of other classes.",
+        "He et al. 2008, ADASYN, IJCNN, 1322-1328",
+        _to_largest,
+        relatives.draw_adasyn,
+        _SPACE,
+    ),
+)
+PLANS.add(
+    "class_weights",
+    BalancePlan(
+        "Class weights",
+        "Every train image once; in training, a class counts in inverse proportion to its images.",
+        "King and Zeng 2001, Logistic regression in rare events data",
+        _as_they_are,
+        _copies,
+        weighting="balanced",
+    ),
+)
+PLANS.add(
+    "effective_number",
+    BalancePlan(
+        "Class weights by effective number",
+        "Every train image once; in training, a class counts less the more images it has, up to a limit.",
+        "Cui et al. 2019, Class-balanced loss based on effective number of samples, CVPR, eq. 1",
+        _as_they_are,
+        _copies,
+        ("beta",),
+        weighting="effective_number",
+    ),
+)
+PLANS.add(
+    "svm_smote",
+    BalancePlan(
+        "SVM-SMOTE (imbalanced-learn)",
+        "SMOTE along the support vectors of each class, beyond them where the class is among itself.",
+        "Nguyen et al. 2011, Borderline over-sampling, IJKESDP 3:4-21",
+        _to_largest,
+        _smote,
+        _SPACE,
+        whole=samplers.svm_smote,
+        about=True,
+    ),
+)
+PLANS.add(
+    "kmeans_smote",
+    BalancePlan(
+        "k-means SMOTE (imbalanced-learn)",
+        "SMOTE inside the clusters where a class is at home.",
+        "Last et al. 2017, Oversampling for imbalanced learning based on k-means and SMOTE, arXiv 1711.00837",
+        _to_largest,
+        _smote,
+        _SPACE,
+        whole=samplers.kmeans_smote,
+        about=True,
+    ),
+)
+PLANS.add(
+    "smote_enn",
+    BalancePlan(
+        "SMOTE and edited nearest neighbours (imbalanced-learn)",
+        "SMOTE, then leaves out every image that one of its 3 nearest contradicts.",
+        "Batista et al. 2004, SIGKDD Explorations 6:20-29",
+        _to_largest,
+        _smote,
+        _SPACE,
+        whole=samplers.smote_enn,
+        about=True,
+    ),
+)
+PLANS.add(
+    "smote_tomek",
+    BalancePlan(
+        "SMOTE without Tomek links (imbalanced-learn)",
+        "SMOTE, then leaves out images of two classes that are nearest to each other.",
+        "Batista et al. 2003, Balancing training data for automated annotation of keywords, WOB, 10-18",
+        _to_largest,
+        _smote,
+        _SPACE,
+        whole=samplers.smote_tomek,
+        about=True,
+    ),
+)
+PLANS.add(
+    "edited_nearest_neighbours",
+    BalancePlan(
+        "Edited nearest neighbours (imbalanced-learn)",
+        "Leaves out every image that most of its 3 nearest contradict.",
+        "Wilson 1972, Asymptotic properties of nearest neighbor rules, IEEE Trans. SMC 2:408-421",
+        _as_they_are,
+        _copies,
+        _SPACE,
+        whole=samplers.edited_nearest_neighbours,
+        about=True,
+    ),
+)
+PLANS.add(
+    "tomek_links",
+    BalancePlan(
+        "Without Tomek links (imbalanced-learn)",
+        "Leaves out images of two classes that are nearest to each other.",
+        "Tomek 1976, Two modifications of CNN, IEEE Trans. SMC 6:769-772",
+        _as_they_are,
+        _copies,
+        _SPACE,
+        whole=samplers.tomek_links,
+        about=True,
+    ),
+)

@@ -44,6 +44,21 @@ class SmoteDraw:
         )
 
 
+def refuse_single(rows: Rows) -> None:
+    """Refuse a class in which no image has a neighbour.
+
+    Raises:
+        WbcError: It has fewer than two images.
+    """
+    if len(rows) < 2:
+        raise WbcError(
+            "SMOTE cannot make images for a class of fewer than two.",
+            expected="at least 2 train images, better 6 or more",
+            got=len(rows),
+            fix="Import more images of it, or choose the plan random_over, which copies.",
+        )
+
+
 def draw(
     space: Space,
     rows: Rows,
@@ -77,13 +92,7 @@ def draw(
     rows = np.asarray(rows, dtype=np.int64)
     if count == 0:
         return SmoteDraw.copies(rows[:0])
-    if len(rows) < 2:
-        raise WbcError(
-            "SMOTE cannot make images for a class of fewer than two.",
-            expected="at least 2 train images, better 6 or more",
-            got=len(rows),
-            fix="Import more images of it, or choose the plan random_over, which copies.",
-        )
+    refuse_single(rows)
     k = min(k_neighbors, len(rows) - 1)
     bases = np.arange(len(rows)) if bases is None else bases
     base, rank = np.divmod(generator.integers(0, len(bases) * k, size=count)[:first], k)

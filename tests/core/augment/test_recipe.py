@@ -47,7 +47,7 @@ def test_a_saved_recipe_is_found_by_name_and_by_path(workspace: Workspace, tmp_p
 
 def test_a_missing_recipe_lists_those_there_are(workspace: Workspace) -> None:
     save_recipe(workspace, Recipe("mine"))
-    with pytest.raises(WbcError, match="plain, an2dl, an2dl_randaugment, mine"):
+    with pytest.raises(WbcError, match="plain, an2dl, an2dl_randaugment, .*mine"):
         load_recipe(workspace, "yours")
 
 
@@ -65,7 +65,7 @@ def test_names_that_could_leave_the_folder_are_refused(workspace: Workspace, nam
         ({}, "'name'"),
         ({"name": 3}, "'name'"),
         ({"name": "a", "epochs": 3}, "'epochs'"),
-        ({"name": "a", "balance": "adasyn"}, "random_under"),
+        ({"name": "a", "balance": "adasin"}, "random_under"),
         ({"name": "a", "balance": ["smote"]}, "'balance'"),
         ({"name": "a", "seed": -1}, "'seed'"),
         ({"name": "a", "seed": True}, "'seed'"),
@@ -83,6 +83,10 @@ def test_names_that_could_leave_the_folder_are_refused(workspace: Workspace, nam
             "'fill_value'",
         ),
         ({"name": "a", "operations": [{"name": "auto_contrast"}] * 33}, "'operations'"),
+        ({"name": "a", "balance": "smote", "balance_parameters": {"cap": 0}}, "'cap'"),
+        ({"name": "a", "balance_parameters": {"neighbours": "pixels"}}, "'neighbours'"),
+        ({"name": "a", "balance_parameters": "cap"}, "'balance_parameters'"),
+        ({"name": "a", "leaky": 1}, "'leaky'"),
         ({"name": "a", "online": [{"name": "flip"}] * 33}, "'online'"),
         ({"name": "a", "online": {}}, "'online'"),
         ({"name": "a", "online": [{"name": "sepia"}]}, "sepia"),
@@ -118,3 +122,15 @@ def test_files_too_large_or_damaged_are_refused_and_not_listed(workspace: Worksp
         load_recipe(workspace, "large")
     with pytest.raises(WbcError, match=r"damaged\.json"):
         load_recipe(workspace, "damaged")
+
+
+def test_what_older_recipes_lack_does_not_change_their_id(workspace: Workspace) -> None:
+    assert set(Recipe("mine", "smote").to_json()) == {"name", "balance", "operations", "seed"}
+    recipe = Recipe("mine", "smote", balance_parameters={"cap": 9, "neighbours": "pixels"}, leaky=True)
+    saved = save_recipe(workspace, recipe)
+    assert saved.balance_parameters == {"cap": 9}
+    assert load_recipe(workspace, "mine") == saved
+
+
+def test_only_the_preset_that_says_so_is_leaky() -> None:
+    assert [name for name in PRESETS if PRESETS.get(name).leaky] == ["an2dl_leaky"]
