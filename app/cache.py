@@ -10,7 +10,9 @@ import streamlit as st
 from PIL import Image
 
 from app.state import workspace
-from wbc_core.curation import clean, review, scan
+from wbc_core.curation import agreement, clean, review, scan
+from wbc_core.curation import map as image_map
+from wbc_core.curation.standing import Standing, brought_up_to_date, nothing_decided
 from wbc_core.datasets import statistics, store
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, Decision, Finding
@@ -105,19 +107,22 @@ def thumbnails(dataset_id: str, rows: tuple[int, ...], size: int = 96) -> list[s
     return _thumbnails(str(workspace().home), dataset_id, tuple(int(row) for row in rows), size)
 
 
-def findings_stamp(dataset_id: str) -> tuple[tuple[str, int], ...]:
-    folder = workspace().findings_dir(dataset_id)
-    return tuple(sorted((path.name, path.stat().st_mtime_ns) for path in folder.glob("*.parquet")))
+def findings_stamp(dataset_id: str, check: str) -> int:
+    """When the findings of a check were written; 0 where there are none."""
+    try:
+        return (workspace().findings_dir(dataset_id) / f"{check}.parquet").stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _findings(home: str, dataset_id: str, check: str, stamp: tuple[tuple[str, int], ...]) -> list[Finding]:
+def _findings(home: str, dataset_id: str, check: str, stamp: int) -> list[Finding]:
     return scan.load_findings(workspace(), dataset_id, check)
 
 
 def findings(dataset_id: str, check: str) -> list[Finding]:
     """The findings of one check, worst first; read again after a new scan."""
-    return _findings(str(workspace().home), dataset_id, check, findings_stamp(dataset_id))
+    return _findings(str(workspace().home), dataset_id, check, findings_stamp(dataset_id, check))
 
 
 def scanned_checks(dataset_id: str) -> list[str]:
@@ -131,13 +136,50 @@ def head(dataset_id: str) -> int:
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _decisions(home: str, dataset_id: str, log_head: int) -> dict[int, Decision]:
-    return review.effective_decisions(workspace(), dataset_id)
+def _last_standing(home: str, dataset_id: str) -> list[Standing]:
+    return [nothing_decided(store.read_dataset(workspace(), dataset_id))]
 
 
-def decisions(dataset_id: str) -> dict[int, Decision]:
-    """The decision that stands for each row that has one."""
-    return _decisions(str(workspace().home), dataset_id, head(dataset_id))
+def standing(dataset: Dataset) -> Standing:
+    """The decisions that hold; of the log only what is new is read."""
+    known = _last_standing(str(workspace().home), dataset.id)
+    # Replaced whole: who reads at the same moment sees the older or the newer one, both true.
+    known[0] = brought_up_to_date(workspace(), dataset, known[0])
+    return known[0]
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _opinions(home: str, dataset_id: str, head: int) -> dict[str, dict[int, Decision]]:
+    return agreement.opinions(workspace(), dataset_id)
+
+
+def opinions(dataset_id: str) -> dict[str, dict[int, Decision]]:
+    """The verdicts of every second reviewer, by name and row number."""
+    head = agreement.opinions_head(workspace(), dataset_id)
+    return _opinions(str(workspace().home), dataset_id, head)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _agreement(home: str, dataset_id: str, second: str, heads: tuple[int, int]) -> agreement.Agreement:
+    return agreement.agreement(workspace(), dataset_id, second)
+
+
+def agreement_with(dataset_id: str, second: str) -> agreement.Agreement:
+    """How far the decisions and the verdicts of a second reviewer agree."""
+    heads = (head(dataset_id), agreement.opinions_head(workspace(), dataset_id))
+    return _agreement(str(workspace().home), dataset_id, second, heads)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _image_map(home: str, dataset_id: str, stamp: int) -> image_map.ImageMap | None:
+    return image_map.image_map(workspace(), dataset_id)
+
+
+def map_of(dataset_id: str) -> image_map.ImageMap | None:
+    """Where each image lies on the map; None before a scan has measured what it needs."""
+    folder = workspace().findings_dir(dataset_id) / "measures"
+    stamp = max((path.stat().st_mtime_ns for path in folder.glob("*.npz")), default=0)
+    return _image_map(str(workspace().home), dataset_id, stamp)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

@@ -1,5 +1,7 @@
 """What a session remembers: ids, never objects, kept in the URL so that a link reopens the view."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from wbc_core.workspace import Workspace
@@ -66,6 +68,11 @@ def person() -> str:
     return str(st.session_state.get(_PERSON) or "").strip() or "reviewer"
 
 
+def has_name() -> bool:
+    """Whether the person at the screen has given a name."""
+    return bool(str(st.session_state.get(_PERSON) or "").strip())
+
+
 def person_field() -> None:
     """Draw the field for the person's name; it stays across pages."""
     st.text_input(
@@ -85,3 +92,26 @@ def first_time(event: str) -> bool:
         return False
     seen.add(event)
     return True
+
+
+def choose_view(label: str, name: str, titles: Mapping[str, str]) -> str:
+    """Draw a choice between views of one page, kept in the URL under plain names.
+
+    Args:
+        label: What is chosen, for screen readers.
+        name: Of the query parameter, and of the widget's key.
+        titles: Name of each view to what the choice says.
+    """
+    asked = st.session_state.get(name) or st.query_params.get(name)
+    st.session_state[name] = asked if asked in titles else next(iter(titles))
+    chosen = st.segmented_control(
+        label,
+        list(titles),
+        format_func=titles.get,
+        required=True,
+        key=name,
+        label_visibility="collapsed",
+    )
+    if chosen != st.query_params.get(name):
+        st.query_params[name] = chosen
+    return str(chosen)

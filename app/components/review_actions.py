@@ -11,8 +11,9 @@ from app import cache, state
 from app.components.gallery import Press
 from app.components.job_panel import job_button, job_panel
 from app.components.page import thousands
-from app.components.review_data import Cut, open_suggestions, per_class
-from wbc_core.curation import review
+from app.components.review_cuts import Cut, open_suggestions
+from app.components.review_data import effect_of
+from wbc_core.curation import agreement, review
 from wbc_core.curation.decision_csv import export_decisions_csv
 from wbc_core.jobs import queue
 from wbc_core.records import TERMINAL_STATES, Dataset, Job
@@ -21,23 +22,40 @@ _DOWNLOAD_LIMIT_BYTES = 200 << 20
 _LOG_LINES = 200
 
 
-def context(dataset: Dataset, check: str) -> str:
-    """What a press made on this view must carry to be understood later."""
-    return json.dumps({"dataset": dataset.id, "check": check})
+def context(dataset: Dataset, check: str | None = None, *, settles: str = "", second: bool = False) -> str:
+    """What a press made on this view must carry to be understood later.
+
+    Args:
+        dataset: The data set.
+        check: The check that is looked at.
+        settles: Name of the second reviewer whose disagreements are being settled.
+        second: Whether the press is a second reviewer's verdict.
+    """
+    about = {"dataset": dataset.id, "check": check, "settles": settles, "second": second}
+    return json.dumps({name: value for name, value in about.items() if value})
 
 
 def write(press: Press) -> None:
-    """Enter a press into the decision log, or take the person's last step back.
+    """Enter a press into the log that it belongs to, or take the person's last step there back.
 
     Raises:
         WbcError: The core refuses it.
     """
-    about = json.loads(press["context"])
+    about, who = json.loads(press["context"]), state.person()
+    dataset, check, second = about["dataset"], about.get("check"), about.get("second")
     if press["action"] == "undo":
-        review.undo(state.workspace(), about["dataset"], who=state.person(), only_by=state.person())
+        if second:
+            agreement.take_back_opinion(state.workspace(), dataset, who=who)
+        else:
+            review.undo(state.workspace(), dataset, who=who, only_by=who)
         return
     actions = {int(row): (press["action"], press["label"]) for row in press["rows"]}
-    review.decide(state.workspace(), about["dataset"], actions, who=state.person(), check=about["check"])
+    if second:
+        agreement.give_opinion(state.workspace(), dataset, actions, who=who, check=check)
+    elif about.get("settles"):
+        agreement.settle(state.workspace(), dataset, actions, who=who, second=about["settles"])
+    else:
+        review.decide(state.workspace(), dataset, actions, who=who, check=check)
 
 
 def verb(actions: dict[int, tuple[str, int | None]]) -> str:
@@ -59,17 +77,15 @@ def _accept(dataset_id: str, check: str, actions: dict[int, tuple[str, int | Non
 @st.dialog("Accept the suggestions", icon=":material/rule:")
 def accept_dialog(dataset: Dataset, shown: Cut) -> None:
     """Show what would go per class, and do it as one step."""
-    actions = open_suggestions(dataset.id, shown)
-    effect = per_class(dataset, actions)
-    totals = cache.class_counts(dataset.id)
+    actions = open_suggestions(shown, cache.standing(dataset).codes)
     st.markdown(
         "Images that someone has already decided on stay as they are. This is one step: "
         "**Undo** takes it all back."
     )
-    table = pd.DataFrame(
-        [(name, totals[name], dropped, relabelled) for name, (dropped, relabelled) in effect.items()],
-        columns=["Class", "Images", "Drop", "Relabel"],
-    )
+    columns = ["Class", "Images", "Drop", "Relabel", "Arrive"]
+    table = pd.DataFrame(effect_of(dataset, actions), columns=columns)
+    if not table["Relabel"].any():
+        table = table.drop(columns=["Relabel", "Arrive"])
     st.dataframe(table, hide_index=True, height=38 + 35 * len(table))
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Cancel"):
@@ -138,12 +154,6 @@ def log(dataset: Dataset) -> None:
 def _latest(kind: str, dataset_id: str) -> Job | None:
     jobs = queue.list_jobs(state.workspace(), limit=50)
     return next((job for job in jobs if job.kind == kind and job.spec.get("dataset") == dataset_id), None)
-
-
-def active_scan(dataset_id: str) -> Job | None:
-    """The scan of the data set that is queued or running; None where there is none."""
-    job = _latest("scan", dataset_id)
-    return job if job is not None and job.state not in TERMINAL_STATES else None
 
 
 def export_clean(dataset: Dataset) -> None:

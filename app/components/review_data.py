@@ -1,92 +1,98 @@
-"""What the Review page shows: findings cut at a threshold and into pages, suggestions, progress."""
+"""What the Review page shows: checks with their counts, the pictures of a page, what accepting would do."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
-from app import cache, state
+from app import cache
+from app.components.check_filter import Family
 from app.components.gallery import Item
+from app.components.review_cuts import Cut, Verdict, cut, progress, suggestion
 from wbc_core.curation.checks import CHECKS
 from wbc_core.records import Dataset, Decision, Finding
 
-PAGE = 100
-SHOWN_OF_A_GROUP = 12
+FAMILIES = {
+    "Copies": ("exact_duplicates", "near_duplicates"),
+    "Unlike the rest": ("foreign", "class_outliers"),
+    "Labels": ("label_errors",),
+    "Quality": (),
+    "Whole set": (),
+}
+"""Where checks stand in the filter; those named nowhere are about quality, or about the set by scope."""
+
+_PAIR = re.compile(
+    r"\brow ([\d,]+) shows the same picture as row ([\d,]+)(?:, ([^;()]*?))? *\(", re.IGNORECASE
+)
 
 
-Place = tuple[int, int, int]
+def family_of(check: str) -> str:
+    """The heading under which a check stands."""
+    if CHECKS.get(check).scope == "set":
+        return "Whole set"
+    return next((family for family, names in FAMILIES.items() if check in names), "Quality")
 
 
-@dataclass(frozen=True)
-class Cut:
-    """The findings of one check that are shown.
+def families(cuts: Mapping[str, Cut], codes: NDArray[np.uint8]) -> list[Family]:
+    """The scanned checks under their headings, with what each has flagged and what is left of it.
 
-    Attributes:
-        check: Name of the check.
-        findings: Worst first.
-        images: Number of different images among them.
-        pages: Each page as about `PAGE` pictures, each (finding, first row of it, end of its rows): a picture
-            stands for more than one row only where a large group is stacked.
+    Args:
+        cuts: What is shown of each scanned check, by its name.
+        codes: What is decided for every row.
     """
-
-    check: str
-    findings: tuple[Finding, ...]
-    images: int
-    pages: tuple[tuple[Place, ...], ...]
-
-    @property
-    def rows(self) -> list[int]:
-        """The different row numbers, in the order in which they are shown."""
-        return list(dict.fromkeys(row for finding in self.findings for row in finding.rows))
+    found: dict[str, Family] = {family: {"title": family, "checks": []} for family in FAMILIES}
+    for name, shown in cuts.items():
+        whole_set = CHECKS.get(name).scope == "set"
+        flagged = len(shown.findings) if whole_set else shown.images
+        left = flagged if whole_set else progress(shown, codes).left
+        entry = {"name": name, "title": CHECKS.get(name).title, "flagged": flagged, "left": left}
+        found[family_of(name)]["checks"].append({**entry, "statements": whole_set})
+    return [family for family in found.values() if family["checks"]]
 
 
-def is_graded(check: str, findings: Sequence[Finding]) -> bool:
-    """Whether images have a score of their own, so that a slider can move the threshold; copies do not."""
-    low, high = CHECKS.get(check).threshold_range
-    return low < high and any(len(finding.rows) == 1 for finding in findings)
+def _key(check: str) -> str:
+    return f"threshold-{check}"
 
 
-def _places(place: int, finding: Finding) -> list[Place]:
-    """The pictures of one finding: every row, or the first few and a stack of the rest."""
-    rows = len(finding.rows)
-    if rows <= 2 * SHOWN_OF_A_GROUP:
-        return [(place, row, row + 1) for row in range(rows)]
-    single = [(place, row, row + 1) for row in range(SHOWN_OF_A_GROUP - 1)]
-    return [*single, (place, SHOWN_OF_A_GROUP - 1, rows)]
+def threshold_of(check: str) -> float | None:
+    """The threshold that the person has set for a check, from this session or the URL; None for its own."""
+    chosen: dict[str, float | None] = st.session_state.setdefault("thresholds", {})
+    if check not in chosen:
+        low, high = CHECKS.get(check).threshold_range
+        try:
+            asked = float(st.query_params.get(_key(check), "nan"))
+        except ValueError:
+            asked = np.nan
+        chosen[check] = asked if low <= asked <= high else None
+    return chosen[check]
 
 
-def _pages(findings: Sequence[Finding]) -> tuple[tuple[Place, ...], ...]:
-    """Cut findings into pages; a group stays on one page."""
-    pages: list[tuple[Place, ...]] = []
-    page: list[Place] = []
-    for place, finding in enumerate(findings):
-        pictures = _places(place, finding)
-        if page and len(page) + len(pictures) > PAGE:
-            pages.append(tuple(page))
-            page = []
-        page += pictures
-    return tuple([*pages, tuple(page)] if page else pages)
+def set_threshold(check: str, threshold: float) -> None:
+    """Remember a threshold, in the URL too; the check's own leaves no trace."""
+    own = threshold == CHECKS.get(check).threshold
+    st.session_state.setdefault("thresholds", {})[check] = None if own else threshold
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
-def _cut(
-    home: str, dataset_id: str, check: str, stamp: tuple[tuple[str, int], ...], threshold: float | None
-) -> Cut:
-    findings = cache.findings(dataset_id, check)
-    shown = tuple(
-        finding
-        for finding in findings
-        if (finding.flagged if threshold is None else finding.score >= threshold)
-    )
-    images = len({row for finding in shown for row in finding.rows})
-    return Cut(check, shown, images, _pages(shown))
+def keep_thresholds_in_url() -> None:
+    """Write the thresholds that were set into the URL, which a change of page empties."""
+    for check, threshold in st.session_state.get("thresholds", {}).items():
+        wanted = None if threshold is None else f"{threshold:g}"
+        if wanted is None:
+            st.query_params.pop(_key(check), None)
+        elif st.query_params.get(_key(check)) != wanted:
+            st.query_params[_key(check)] = wanted
 
 
-def cut(dataset_id: str, check: str, threshold: float | None = None) -> Cut:
-    """The findings of a check at a threshold; at the check's own where None. Never scans."""
-    home = str(state.workspace().home)
-    return _cut(home, dataset_id, check, cache.findings_stamp(dataset_id), threshold)
+def cuts_of(dataset_id: str, scanned: Sequence[str]) -> dict[str, Cut]:
+    """What is shown of each scanned check at the thresholds that are set."""
+    return {name: cut(dataset_id, name, threshold_of(name)) for name in scanned}
+
+
+def most_left(cuts: Mapping[str, Cut], codes: NDArray[np.uint8]) -> str:
+    """The check that a person should begin with: the one with most images left to review."""
+    return max(cuts, key=lambda name: (progress(cuts[name], codes).left, cuts[name].images))
 
 
 def mark(decision: Decision | None, class_names: Sequence[str]) -> str | None:
@@ -96,35 +102,67 @@ def mark(decision: Decision | None, class_names: Sequence[str]) -> str | None:
     return f"relabel:{class_names[decision.label]}" if decision.action == "relabel" else decision.action
 
 
-def suggestion(finding: Finding, row: int) -> tuple[str, int | None] | None:
-    """What a finding suggests for a row, as (action, label); None where it leaves the choice open."""
-    action, _, label = finding.suggested.get(str(row), "").partition(":")
-    return (action, int(label) if label else None) if action in ("keep", "drop", "relabel") else None
+def verdict_words(verdict: Verdict, class_names: Sequence[str]) -> str:
+    """A verdict as a note says it ("drop", "→ monocyte")."""
+    action, label = verdict
+    return action if label is None else f"→ {class_names[label]}"
 
 
 def _badge(finding: Finding, row: int, class_names: Sequence[str]) -> str | None:
     suggested = suggestion(finding, row)
-    if suggested is None:
-        return None
-    action, label = suggested
-    return action if label is None else f"→ {class_names[label]}"
+    return verdict_words(suggested, class_names) if suggested else None
 
 
-def items(dataset: Dataset, shown: Cut, page: int) -> list[Item]:
+def differences(finding: Finding) -> dict[int, str]:
+    """What turns each copy of a group into another one, as far as the evidence says it, by row."""
+    first = finding.rows[0]
+    found: dict[int, str] = {}
+    for one, other, words in _PAIR.findall(finding.evidence):
+        a, b = int(one.replace(",", "")), int(other.replace(",", ""))
+        found.setdefault(b if a == first else a, words)
+    return found
+
+
+def _notes(finding: Finding, sizes: NDArray[np.int64]) -> dict[int, str]:
+    """What differs between the copies of a group, by row: how each was changed, and sizes that differ."""
+    if len(finding.rows) < 2:
+        return {}
+    changed = differences(finding)
+    rows = list(finding.rows)
+    several = len(np.unique(sizes[rows], axis=0)) > 1
+    notes = {}
+    for row in rows:
+        size = f"{sizes[row][0]} × {sizes[row][1]} px" if several else ""
+        notes[row] = ", ".join(part for part in (size, changed.get(row, "")) if part)
+    return notes
+
+
+def items(
+    dataset: Dataset,
+    shown: Cut,
+    page: int,
+    decided: Mapping[int, Decision],
+    *,
+    notes: Mapping[int, str] | None = None,
+) -> list[Item]:
     """The pictures of one page, for the grid.
 
     Args:
         dataset: The data set.
         shown: The findings that are shown.
         page: Number of the page, from 1.
+        decided: The verdicts that are drawn as marks, by row.
+        notes: A line under each picture, in place of what differs between copies.
     """
     if not shown.pages:
         return []
     places = shown.pages[page - 1]
     groups = [shown.findings[place].rows[first:end] for place, first, end in places]
-    labels = cache.table(dataset.id)["label"].to_numpy()
-    decided = cache.decisions(dataset.id)
+    table = cache.table(dataset.id)
+    labels = table["label"].to_numpy()
+    sizes = table[["width", "height"]].to_numpy()
     pictures = cache.thumbnails(dataset.id, tuple(rows[0] for rows in groups))
+    said = {place: _notes(shown.findings[place], sizes) for place, _, _ in places} if notes is None else {}
     return [
         Item(
             row=rows[0],
@@ -134,66 +172,34 @@ def items(dataset: Dataset, shown: Cut, page: int) -> list[Item]:
             badge=_badge(shown.findings[place], rows[0], dataset.class_names),
             mark=mark(decided.get(rows[0]), dataset.class_names),
             title=shown.findings[place].evidence,
+            note=said[place].get(rows[0], "") if notes is None else notes.get(rows[0], ""),
             group=str(place) if len(shown.findings[place].rows) > 1 else None,
         )
         for (place, _, _), rows, picture in zip(places, groups, pictures, strict=True)
     ]
 
 
-def open_suggestions(dataset_id: str, shown: Cut) -> dict[int, tuple[str, int | None]]:
-    """The drops and relabels suggested for images that nobody has decided on, by row number."""
-    decided = cache.decisions(dataset_id)
-    wanted: dict[int, tuple[str, int | None]] = {}
-    for finding in shown.findings:
-        for row in finding.rows:
-            suggested = suggestion(finding, row)
-            if suggested and suggested[0] != "keep" and row not in decided:
-                wanted.setdefault(row, suggested)
-    return wanted
+def effect_of(dataset: Dataset, actions: Mapping[int, Verdict]) -> list[tuple[str, int, int, int, int]]:
+    """What some verdicts change: class, its images, how many leave by drop, by relabel, how many arrive.
 
-
-def per_class(dataset: Dataset, actions: dict[int, tuple[str, int | None]]) -> dict[str, list[int]]:
-    """How many images of each class some actions would drop, and how many they would relabel."""
+    Args:
+        dataset: The data set.
+        actions: Row number to verdict. Classes that nothing changes are left out.
+    """
+    classes = len(dataset.class_names)
     labels = cache.table(dataset.id)["label"].to_numpy()
-    effect: dict[str, list[int]] = {}
-    for column, name in enumerate(("drop", "relabel")):
-        rows = [row for row, (action, _) in actions.items() if action == name]
-        counts = np.bincount(labels[rows], minlength=len(dataset.class_names)) if rows else []
-        for class_name, count in zip(dataset.class_names, counts, strict=False):
-            if count:
-                effect.setdefault(class_name, [0, 0])[column] = int(count)
-    return effect
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far the review of some findings has come."""
-
-    images: int
-    reviewed: int
-    dropped: int
-    relabelled: int
-
-    @property
-    def left(self) -> int:
-        """Images that nobody has decided on."""
-        return self.images - self.reviewed
-
-    @property
-    def share(self) -> float:
-        """Share reviewed, 0..1; 1 where there is nothing to review."""
-        return self.reviewed / self.images if self.images else 1.0
-
-
-def progress(dataset_id: str, shown: Cut) -> Progress:
-    """How many of the images shown are decided; the one copy that is left of a group is no open question."""
-    decided = cache.decisions(dataset_id)
-    actions = [decided[row].action for row in shown.rows if row in decided]
-    undecided = ([row for row in finding.rows if row not in decided] for finding in shown.findings)
-    last_copies = {
-        rows[0]
-        for finding, rows in zip(shown.findings, undecided, strict=True)
-        if len(rows) == 1 < len(finding.rows)
-    }
-    reviewed = len(actions) + len(last_copies)
-    return Progress(shown.images, reviewed, actions.count("drop"), actions.count("relabel"))
+    dropped = [row for row, (action, _) in actions.items() if action == "drop"]
+    moved = [(row, label) for row, (action, label) in actions.items() if action == "relabel"]
+    counts = [
+        np.bincount(labels[dropped].astype(np.int64), minlength=classes),
+        np.bincount(labels[[row for row, _ in moved]].astype(np.int64), minlength=classes),
+        np.bincount(np.array([label for _, label in moved], dtype=np.int64), minlength=classes),
+    ]
+    totals = cache.class_counts(dataset.id)
+    return [
+        (name, totals[name], *changes)
+        for name, changes in zip(
+            dataset.class_names, zip(*(c.tolist() for c in counts), strict=True), strict=True
+        )
+        if any(changes)
+    ]

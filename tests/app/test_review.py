@@ -1,14 +1,16 @@
 """The Review page: counts, order, pages, threshold, accepting, undoing, exporting."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.components import review_actions, review_data
+from app import cache
+from app.components import review_actions, review_cuts, review_data, review_scan
 from app.components.gallery import Press
-from wbc_core.curation import review
+from wbc_core.curation import agreement, review
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.scan import load_findings
 from wbc_core.datasets.synthetic import build_demo_dataset
@@ -39,6 +41,12 @@ def button(page: AppTest, label: str):
     return next(entry for entry in page.button if entry.label.startswith(label))
 
 
+def shown_text(page: AppTest) -> str:
+    return "\n".join(
+        entry.value for kind in (page.markdown, page.info, page.success, page.caption) for entry in kind
+    )
+
+
 def finding(rows: tuple[int, ...], score: float = 1.0, **suggested: str) -> Finding:
     return Finding("blur", rows, tuple(map(str, rows)), score, True, suggested, "evidence")
 
@@ -52,54 +60,82 @@ def test_a_data_set_that_was_not_scanned_offers_the_scan(empty_lab: Workspace) -
     assert "Scan for bad images" not in [entry.label for entry in page.button]
 
 
-def test_every_check_is_offered_with_its_count_and_the_url_chooses(demo_dataset: Dataset) -> None:
+def test_every_check_stands_under_its_heading_with_its_counts(demo_dataset: Dataset) -> None:
+    cuts = review_data.cuts_of(demo_dataset.id, cache.scanned_checks(demo_dataset.id))
+    codes = cache.standing(demo_dataset).codes
+    families = review_data.families(cuts, codes)
+    entries = {entry["name"]: entry for family in families for entry in family["checks"]}
+    assert set(entries) == set(cuts)
+    images = len({row for found in flagged(demo_dataset, "exact_duplicates") for row in found.rows})
+    assert (entries["exact_duplicates"]["flagged"], entries["exact_duplicates"]["left"]) == (images, images)
+    assert [family["title"] for family in families if entries["blur"] in family["checks"]] == ["Quality"]
+    review.accept(Workspace.default(), demo_dataset.id, ["exact_duplicates"], who="anna")
+    after = review_data.families(cuts, cache.standing(demo_dataset).codes)
+    assert {entry["name"]: entry["left"] for f in after for entry in f["checks"]}["exact_duplicates"] == 0
+
+
+def test_the_url_chooses_the_check_and_a_change_of_page_keeps_it(demo_dataset: Dataset) -> None:
     page = open_review(check="exact_duplicates")
     assert not page.exception
-    images = len({row for entry in flagged(demo_dataset, "exact_duplicates") for row in entry.rows})
-    choice = page.button_group(key="check")
-    assert choice.value == "exact_duplicates"
-    assert f"{CHECKS.get('exact_duplicates').title} · {images}" in choice.options
-    assert page.query_params["check"] == "exact_duplicates"
-    page.button_group(key="check").set_value("exposure").run()
-    assert page.query_params["check"] == "exposure"
+    assert CHECKS.get("exact_duplicates").description in shown_text(page)
     page.switch_page("views/split_balance.py").run()
     page.query_params.pop("check", None)
     page.switch_page("views/review.py").run()
-    assert page.query_params["check"] == "exposure"
+    assert page.query_params["check"] == "exact_duplicates"
+    strange = open_review(check="no_such_check")
+    assert not strange.exception
+    assert strange.query_params["check"] in cache.scanned_checks(demo_dataset.id)
 
 
 def test_the_grid_shows_the_worst_first_with_suggestion_evidence_and_mark(demo_dataset: Dataset) -> None:
     found = flagged(demo_dataset, "exposure")
     worst = found[0].rows[0]
     review.decide(Workspace.default(), demo_dataset.id, {worst: ("relabel", 2)}, who="anna")
-    shown = review_data.cut(demo_dataset.id, "exposure")
-    items = review_data.items(demo_dataset, shown, 1)
+    shown = review_cuts.cut(demo_dataset.id, "exposure")
+    items = review_data.items(demo_dataset, shown, 1, cache.standing(demo_dataset).effective)
     assert [item["row"] for item in items] == [row for entry in found for row in entry.rows]
     assert items[0]["mark"] == f"relabel:{demo_dataset.class_names[2]}"
     assert items[0]["title"] == found[0].evidence
     assert items[0]["src"].startswith("data:image/webp;base64,")
 
 
-def test_the_threshold_moves_the_count_without_a_scan(demo_dataset: Dataset) -> None:
+def test_the_threshold_moves_the_count_without_a_scan_and_stays_in_the_url(demo_dataset: Dataset) -> None:
     page = open_review(check="blur")
     entry = CHECKS.get("blur")
     stored = load_findings(Workspace.default(), demo_dataset.id, "blur")
     low = entry.threshold_range[0]
-    page.slider(key="threshold-blur").set_value(low).run()
+    slider = page.slider(key="slider-blur")
+    before = len({row for found in stored if found.flagged for row in found.rows})
+    assert slider.label == f"Threshold · {before} flagged"
+    slider.set_value(low).run()
     assert not page.exception
     count = sum(len(finding.rows) for finding in stored if finding.score >= low)
-    assert count > len(flagged(demo_dataset, "blur"))
+    assert count > before
+    assert page.slider(key="slider-blur").label == f"Threshold · {count} flagged"
     assert f"of {count} reviewed" in page.get("progress")[0].proto.text
+    assert float(page.query_params["threshold-blur"]) == low
     assert queue.list_jobs(Workspace.default()) == []
+    page.slider(key="slider-blur").set_value(entry.threshold).run()
+    assert "threshold-blur" not in page.query_params
+
+
+@pytest.mark.parametrize(("asked", "taken"), [("1", True), ("nan", False), ("9e99", False), ("x", False)])
+def test_a_link_carries_a_threshold(demo_dataset: Dataset, asked: str, taken: bool) -> None:
+    entry = CHECKS.get("blur")
+    low, high = entry.threshold_range
+    wanted = f"{(low + high) / 2:g}" if taken else asked
+    page = open_review(check="blur", **{"threshold-blur": wanted})
+    assert not page.exception
+    assert page.slider(key="slider-blur").value == (float(wanted) if taken else entry.threshold)
 
 
 def test_accepting_shows_the_effect_first_and_is_one_step_to_undo(demo_dataset: Dataset) -> None:
     workspace = Workspace.default()
-    shown = review_data.cut(demo_dataset.id, "exact_duplicates")
+    shown = review_cuts.cut(demo_dataset.id, "exact_duplicates")
     kept = shown.findings[0].rows[1]
     review.decide(workspace, demo_dataset.id, {kept: ("keep", None)}, who="anna")
     page = open_review(check="exact_duplicates")
-    actions = review_data.open_suggestions(demo_dataset.id, shown)
+    actions = review_cuts.open_suggestions(shown, cache.standing(demo_dataset).codes)
     assert kept not in actions
     button(page, f"Accept all {len(actions)} suggestions").click().run()
     assert not page.exception
@@ -115,10 +151,10 @@ def test_accepting_shows_the_effect_first_and_is_one_step_to_undo(demo_dataset: 
 
 
 def test_a_group_of_copies_is_reviewed_once_one_copy_is_left(demo_dataset: Dataset) -> None:
-    shown = review_data.cut(demo_dataset.id, "exact_duplicates")
-    assert review_data.progress(demo_dataset.id, shown).reviewed == 0
+    shown = review_cuts.cut(demo_dataset.id, "exact_duplicates")
+    assert review_cuts.progress(shown, cache.standing(demo_dataset).codes).reviewed == 0
     review.accept(Workspace.default(), demo_dataset.id, ["exact_duplicates"], who="anna")
-    done = review_data.progress(demo_dataset.id, shown)
+    done = review_cuts.progress(shown, cache.standing(demo_dataset).codes)
     assert (done.left, done.share) == (0, 1.0)
     assert done.dropped == done.images - len(shown.findings)
 
@@ -151,9 +187,9 @@ def test_a_press_from_a_browser_is_checked_by_the_core(demo_dataset: Dataset) ->
 def test_pages_keep_groups_whole_and_stack_large_ones() -> None:
     findings = [finding((row,)) for row in range(99)]
     findings += [finding((200, 201, 202)), finding(tuple(range(1000, 1500)))]
-    pages = review_data._pages(findings)
-    assert [len(page) for page in pages] == [99, 3 + review_data.SHOWN_OF_A_GROUP]
-    assert pages[1][-1] == (100, review_data.SHOWN_OF_A_GROUP - 1, 500)
+    pages = review_cuts.paged(findings)
+    assert [len(page) for page in pages] == [99, 3 + review_cuts.SHOWN_OF_A_GROUP]
+    assert pages[1][-1] == (100, review_cuts.SHOWN_OF_A_GROUP - 1, 500)
 
 
 def test_the_log_is_exported_whole(demo_dataset: Dataset) -> None:
@@ -167,8 +203,132 @@ def test_the_log_is_exported_whole(demo_dataset: Dataset) -> None:
 
 def test_the_clean_set_is_written_by_a_job(demo_dataset: Dataset) -> None:
     page = open_review()
+    page.session_state["export"] = True
+    page.run()
     page.button(key="export-clean").click().run()
     assert not page.exception
     job = queue.list_jobs(Workspace.default())[0]
     assert (job.kind, job.spec["dataset"]) == ("export_clean", demo_dataset.id)
     assert json.dumps(job.spec)
+
+
+def test_what_is_known_of_a_copy_stands_under_it() -> None:
+    evidence = (
+        "Row 7 shows the same picture as row 3, mirrored, one cropped to 92 % of the other's side "
+        "(98.1 % alike); row 9 shows the same picture as row 3 (99.0 % alike); and 2 more pairs."
+    )
+    group = Finding("near_duplicates", (3, 7, 9), ("a", "b", "c"), 98.0, True, {}, evidence)
+    assert review_data.differences(group) == {7: "mirrored, one cropped to 92 % of the other's side", 9: ""}
+
+
+def test_what_accepting_would_do_counts_leaving_and_arriving(demo_dataset: Dataset) -> None:
+    labels = cache.table(demo_dataset.id)["label"].to_numpy()
+    first, second = (int((labels == label).argmax()) for label in (0, 1))
+    effect = review_data.effect_of(demo_dataset, {first: ("drop", None), second: ("relabel", 0)})
+    names = demo_dataset.class_names
+    assert [(name, *changes) for name, _, *changes in effect] == [(names[0], 1, 0, 1), (names[1], 0, 1, 0)]
+
+
+def test_a_finding_about_the_whole_set_is_a_statement(
+    demo_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = replace(CHECKS.get("blur"), scope="set")
+    monkeypatch.setitem(CHECKS._entries, "blur", entry)
+    said = Finding("blur", (), (), 1.0, True, {}, "Class 3 has *few* images.")
+    monkeypatch.setattr(cache, "findings", lambda *_: [said])
+    page = open_review(check="blur")
+    assert not page.exception
+    assert [info.value for info in page.info] == [r"Class 3 has \*few\* images\."]
+    assert not page.get("progress")
+
+
+def test_checks_that_were_not_scanned_are_offered_in_one_click(demo_dataset: Dataset) -> None:
+    (Workspace.default().findings_dir(demo_dataset.id) / "blur.parquet").unlink()
+    page = open_review()
+    button(page, f"Scan for {CHECKS.get('blur').title.lower()}").click().run()
+    assert not page.exception
+    job = queue.list_jobs(Workspace.default())[0]
+    assert job.spec == {"dataset": demo_dataset.id, "checks": ["blur"]}
+
+
+def test_scanning_again_may_use_the_features_of_a_network(demo_dataset: Dataset) -> None:
+    page = open_review()
+    page.radio(key="scan-features").set_value(review_scan.IMAGENET).run()
+    page.button(key="scan-again").click().run()
+    assert not page.exception
+    job = queue.list_jobs(Workspace.default())[0]
+    assert job.spec == {"dataset": demo_dataset.id, "checks": None, "embedding": "efficientnet_lite0"}
+
+
+def test_a_failed_scan_says_why(demo_dataset: Dataset) -> None:
+    queue.submit(Workspace.default(), "scan", {"dataset": demo_dataset.id})
+    job, claim = queue.claim_next(Workspace.default(), ["scan"], "cpu")
+    queue.finish(Workspace.default(), job.id, claim, "failed", error="The weights are missing.")
+    page = open_review()
+    assert not page.exception
+    assert r"The weights are missing\." in [entry.value for entry in page.error]
+
+
+def test_the_map_opens_what_is_drawn_around(demo_dataset: Dataset) -> None:
+    page = open_review(view="map")
+    assert not page.exception
+    assert "principal components" in shown_text(page)
+    points = cache.map_of(demo_dataset.id).points
+    low, high = points.min(axis=0) - 1, points.max(axis=0) + 1
+    everything = ((low[0], low[1]), (high[0], low[1]), (high[0], high[1]), (low[0], high[1]))
+    page.session_state["map-outline"] = everything
+    page.run()
+    assert not page.exception
+    assert f"**{demo_dataset.images} images** lie inside." in shown_text(page)
+
+
+def second_review(person: str, step: str = "judge") -> AppTest:
+    page = open_review(view="second", second=step)
+    page.text_input(key="person").set_value(person).run()
+    return page
+
+
+def test_a_second_review_needs_a_name_and_shows_nobody_elses_verdicts(demo_dataset: Dataset) -> None:
+    workspace = Workspace.default()
+    review.accept(workspace, demo_dataset.id, ["exact_duplicates"], who="Anna")
+    nameless = open_review(view="second", check="exact_duplicates")
+    assert "your name" in shown_text(nameless)
+    assert not nameless.get("progress")
+    page = second_review("Ben")
+    assert not page.exception
+    assert "**0** of" in page.get("progress")[0].proto.text
+    assert "Anna" not in shown_text(page)
+    assert not page.expander
+    row = review_cuts.cut(demo_dataset.id, "exact_duplicates").findings[0].rows[0]
+    agreement.give_opinion(workspace, demo_dataset.id, {row: ("drop", None)}, who="Ben")
+    page.run()
+    assert "1 dropped" in page.get("progress")[0].proto.text
+
+
+def test_presses_go_to_the_log_they_belong_to(demo_dataset: Dataset) -> None:
+    workspace, dataset = Workspace.default(), demo_dataset.id
+    review.decide(workspace, dataset, {3: ("keep", None)}, who="Anna")
+    judged = review_actions.context(demo_dataset, "blur", second=True)
+    review_actions.write(Press(seq=1, context=judged, action="drop", label=None, rows=[3, 4]))
+    assert review.effective_decisions(workspace, dataset).keys() == {3}
+    assert agreement.agreement(workspace, dataset, "reviewer").open == [3]
+    settled = review_actions.context(demo_dataset, settles="reviewer")
+    review_actions.write(Press(seq=2, context=settled, action="drop", label=None, rows=[3]))
+    assert review.effective_decisions(workspace, dataset)[3].action == "drop"
+    assert agreement.agreement(workspace, dataset, "reviewer").open == []
+    review_actions.write(Press(seq=3, context=judged, action="undo", label=None, rows=[]))
+    assert agreement.opinions(workspace, dataset) == {}
+    assert review.effective_decisions(workspace, dataset)[3].action == "drop"
+
+
+def test_kappa_says_what_it_was_computed_on(demo_dataset: Dataset) -> None:
+    workspace, dataset = Workspace.default(), demo_dataset.id
+    review.decide(workspace, dataset, {3: ("keep", None), 4: ("drop", None), 5: ("keep", None)}, who="Anna")
+    assert "Nobody has given" in shown_text(second_review("Ben", "compare"))
+    agreement.give_opinion(workspace, dataset, {3: ("keep", None), 4: ("drop", None)}, who="Ben")
+    agreement.give_opinion(workspace, dataset, {5: ("drop", None), 6: ("drop", None)}, who="Ben")
+    page = second_review("Cleo", "compare")
+    assert not page.exception
+    assert page.metric[0].value == "0.40"
+    assert "**3** images that both Ben and somebody else" in shown_text(page)
+    assert "**0** of 1 disagreements settled" in page.get("progress")[0].proto.text

@@ -49,6 +49,11 @@ class Agreement:
         """Rows on which the two disagree and nobody has settled it."""
         return [row for row in self.disagreements if row not in self.settled]
 
+    @property
+    def share_settled(self) -> float:
+        """Share of the disagreements that were settled, 0..1; 1 where there are none."""
+        return len(self.settled) / len(self.disagreements) if self.disagreements else 1.0
+
 
 def cohen_kappa(pairs: Mapping[tuple[object, object], int]) -> tuple[float, tuple[float, float]] | None:
     """Agreement of two raters beyond what chance would give.

@@ -30,6 +30,7 @@ class Grid {
     this.focus = 0;
     this.anchor = 0;
     this.local = new Map();
+    this.hint = make("div", "hint");
     this.observer = new ResizeObserver(() => this.measure());
     this.observer.observe(this.element);
     this.element.addEventListener("click", (event) => this.click(event));
@@ -93,7 +94,7 @@ class Grid {
     picture.append(image, make("span", "badge"), make("i", "mark"), make("span", "count"), make("i", "tick", "check"));
     const label = make("div", "label");
     label.append(make("span", "dot"), make("span", "name"));
-    tile.append(picture, label);
+    tile.append(picture, label, make("div", "note"));
     return tile;
   }
 
@@ -116,16 +117,27 @@ class Grid {
     tile.setAttribute("aria-label", [rowWords(item), name, item.badge && `suggested: ${item.badge}`, markWords(mark)]
       .filter(Boolean).join(", "));
     tile.title = item.title ?? "";
+    if (index === this.focus) this.hang(tile, item);
     const badge = tile.querySelector(".badge");
     badge.textContent = mark ? "" : (item.badge ?? "");
     badge.hidden = !badge.textContent;
     badge.classList.toggle("calm", item.badge === "keep");
     tile.querySelector(".mark").textContent = { keep: "check", drop: "delete", relabel: "sell" }[tile.dataset.mark] ?? "";
+    tile.querySelector(".note").textContent = item.note ?? "";
     const stacked = item.more?.length ?? 0;
     tile.classList.toggle("stack", stacked > 0);
     tile.querySelector(".count").textContent = stacked ? `× ${(stacked + 1).toLocaleString("en")}` : "";
     tile.querySelector(".name").textContent = stacked && !relabelled ? "the other copies" : name;
     tile.querySelector(".dot").style.background = (!stacked || relabelled) ? (this.colours?.[name] ?? "") : "";
+  }
+
+  // The evidence hangs under the picture in focus, over what is below it, so that nothing moves.
+  hang(tile, item) {
+    this.hint.textContent = item.title ?? "";
+    this.hint.hidden = !this.hint.textContent;
+    if (this.hint.parentElement !== tile) tile.append(this.hint);
+    const middle = this.element.getBoundingClientRect().left + this.element.clientWidth / 2;
+    this.hint.classList.toggle("left", tile.getBoundingClientRect().left > middle);
   }
 
   measure() {

@@ -1,0 +1,109 @@
+"""The map of all images: one point each on a canvas, thumbnails on hover, a lasso that opens images."""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+_HERE = Path(__file__).parent
+_STEPS = 65_535
+_ASKED_AT_ONCE = 40
+_LONGEST_OUTLINE = 400
+_mount = st.components.v2.component(
+    "wbc_image_map",
+    html=(_HERE / "image_map.html").read_text(encoding="utf-8"),
+    css=(_HERE / "image_map.css").read_text(encoding="utf-8"),
+    js="\n".join((_HERE / name).read_text(encoding="utf-8") for name in ("plot.js", "image_map.js")),
+)
+_mount_thumbnails = st.components.v2.component(
+    "wbc_map_thumbnails", html="<span></span>", js=(_HERE / "thumbnails.js").read_text(encoding="utf-8")
+)
+
+Outline = tuple[tuple[float, float], ...]
+
+
+class Colouring(TypedDict):
+    """One way to colour the points.
+
+    Attributes:
+        title: What is shown.
+        names: Name of each group, in the order of the legend.
+        colours: Its colour, as CSS writes it.
+        codes: Place in `names` of each point, uint8 of shape (points,).
+    """
+
+    title: str
+    names: Sequence[str]
+    colours: Sequence[str]
+    codes: NDArray[np.uint8]
+
+
+def _packed(values: NDArray[Any], kind: str) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode()
+
+
+def _unpacked(sent: Any, low: NDArray[np.float64], span: NDArray[np.float64]) -> Outline | None:
+    """An outline from the browser in the units of the points; None where it is no shape."""
+    try:
+        corners = np.array(sent, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+    if corners.ndim != 2 or corners.shape[1] != 2 or not 3 <= len(corners) <= _LONGEST_OUTLINE:
+        return None
+    if not np.isfinite(corners).all():
+        return None
+    return tuple(map(tuple, (low + corners * span).tolist()))
+
+
+def image_map(
+    points: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    colourings: Sequence[Colouring],
+    *,
+    key: str,
+    on_outline: Callable[[Outline | None], None],
+) -> None:
+    """Draw the points.
+
+    Args:
+        points: float32 (points, 2).
+        rows: Row number of each point, int64 (points,).
+        colourings: The choices of colour; the first is shown.
+        key: Unique on the page.
+        on_outline: Called with the corners of what the person drew around, in the units of `points`, or with
+            None once that is cleared.
+    """
+    low = points.min(axis=0).astype(np.float64)
+    span = np.maximum(points.max(axis=0) - low, 1e-9)
+
+    def drawn() -> None:
+        sent = (st.session_state.get(key) or {}).get("outline")
+        on_outline(_unpacked(sent, low, span) if sent else None)
+
+    _mount(
+        key=key,
+        data={
+            "points": _packed(np.round((points - low) / span * _STEPS), "<u2"),
+            "rows": _packed(rows, "<i4"),
+            "colourings": [{**entry, "codes": _packed(entry["codes"], "u1")} for entry in colourings],
+        },
+        on_outline_change=drawn,
+    )
+
+
+def map_thumbnails(pictures: Callable[[tuple[int, ...]], Sequence[str]], images: int, *, key: str) -> None:
+    """Send the thumbnails that the map asks for while the mouse moves over it; draw it in a fragment.
+
+    Args:
+        pictures: Row numbers to data URLs.
+        images: Number of rows; others are not asked for.
+        key: Unique on the page.
+    """
+    asked = (st.session_state.get(key) or {}).get("rows") or ()
+    rows = tuple(row for row in list(asked)[:_ASKED_AT_ONCE] if isinstance(row, int) and 0 <= row < images)
+    found: Mapping[int, str] = dict(zip(rows, pictures(rows), strict=True)) if rows else {}
+    _mount_thumbnails(key=key, data={"pictures": found}, on_rows_change=lambda: None)

@@ -1,0 +1,128 @@
+"""The map on the Review page: every image by its principal components; a lasso opens images in the grid."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from app import cache, state
+from app.components import review_actions, review_panel
+from app.components.charts import NEUTRAL, class_colours
+from app.components.image_map import Colouring, Outline, image_map, map_thumbnails
+from app.components.page import percent, thousands
+from app.components.review_cuts import Cut, about_rows
+from app.components.review_data import FAMILIES, family_of
+from wbc_core.curation.map import inside
+from wbc_core.curation.standing import Standing
+from wbc_core.records import Dataset
+
+_FAMILY_COLOURS = (NEUTRAL, "#10b0e0", "#c8404c", "#7878e8", "#e8892b")
+_VERDICT_COLOURS = (NEUTRAL, "#087060", "#c8404c", "#8048b0")
+_MOST_NAMES = 255
+_CHOSEN = "map-outline"
+
+
+def _flagged_by(cuts: Mapping[str, Cut], images: int) -> NDArray[np.uint8]:
+    """For each row the first family of checks that flags it, counted from 1; 0 for none."""
+    codes = np.zeros(images, dtype=np.uint8)
+    order = list(FAMILIES)
+    for name in sorted(cuts, key=lambda check: order.index(family_of(check)), reverse=True):
+        codes[cuts[name].rows] = 1 + order.index(family_of(name))
+    return codes
+
+
+def _colourings(
+    dataset: Dataset, cuts: Mapping[str, Cut], standing: Standing, drawn: NDArray
+) -> list[Colouring]:
+    # Legends hold a few names; of the classes beyond them the last is drawn.
+    labels = np.minimum(cache.table(dataset.id)["label"].to_numpy(), _MOST_NAMES)
+    names = list(dataset.class_names[: _MOST_NAMES + 1])
+    families = [f for f in FAMILIES if f != "Whole set"]
+    flagged = _flagged_by(cuts, dataset.images)
+    return [
+        Colouring(
+            title="Class",
+            names=names,
+            colours=[class_colours(dataset.class_names)[name] for name in names],
+            codes=labels[drawn],
+        ),
+        Colouring(
+            title="Flag",
+            names=["Not flagged", *families],
+            colours=_FAMILY_COLOURS,
+            codes=flagged[drawn],
+        ),
+        Colouring(
+            title="Decision",
+            names=["Undecided", "Kept", "Dropped", "Relabelled"],
+            colours=_VERDICT_COLOURS,
+            codes=standing.codes[drawn],
+        ),
+    ]
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _inside(
+    home: str, dataset_id: str, outline: Outline, made_by: tuple[object, ...], _cuts: Mapping[str, Cut]
+) -> Cut:
+    found = cache.map_of(dataset_id)
+    rows = np.flatnonzero(inside(found.points, np.array(outline))).tolist()
+    return about_rows(dataset_id, rows, _cuts)
+
+
+def _choose(outline: Outline | None) -> None:
+    st.session_state[_CHOSEN] = outline
+    st.session_state["page-map"] = 1
+
+
+@st.fragment
+def _thumbnails(dataset: Dataset) -> None:
+    def pictures(rows: tuple[int, ...]) -> list[str]:
+        return cache.thumbnails(dataset.id, rows)
+
+    map_thumbnails(pictures, dataset.images, key="map-thumbnails")
+
+
+def panel(dataset: Dataset, cuts: Mapping[str, Cut], standing: Standing) -> None:
+    """Draw the map, and the images that the person drew around.
+
+    Args:
+        dataset: The data set.
+        cuts: What is shown of each scanned check.
+        standing: The decisions that hold.
+    """
+    found = cache.map_of(dataset.id)
+    if found is None:
+        st.info(
+            "The map is drawn from what a scan measures. Scan again to see it.",
+            icon=":material/scatter_plot:",
+        )
+        return
+    images = f"{thousands(dataset.images)} images"
+    sampled = len(found.drawn) < dataset.images
+    if sampled:
+        images = f"A sample of {thousands(len(found.drawn))} of {images}; the lasso opens the others, too"
+    st.caption(
+        f"{images}. Alike images lie near each other: the axes are the first two principal components of "
+        f"their {found.measure} ({percent(found.explained[0], 0)} and {percent(found.explained[1], 0)} of "
+        "its variance). "
+        "Drag around some to open them below."
+    )
+    image_map(
+        found.points[found.drawn],
+        found.drawn,
+        _colourings(dataset, cuts, standing, found.drawn),
+        key="map",
+        on_outline=_choose,
+    )
+    _thumbnails(dataset)
+    outline = st.session_state.get(_CHOSEN)
+    if not outline:
+        return
+    made_by = tuple((name, *shown.made_by) for name, shown in cuts.items())
+    shown = _inside(str(state.workspace().home), dataset.id, outline, made_by, cuts)
+    st.markdown(f"**{thousands(shown.images)} images** lie inside.")
+    if shown.pages:
+        context = review_actions.context(dataset)
+        review_panel.pictures(dataset, shown, standing.effective, context=context, key="map-images")

@@ -1,0 +1,141 @@
+"""One check on the Review page: choosing it, its threshold, progress, accepting, and its pictures."""
+
+from collections.abc import Callable, Mapping
+
+import streamlit as st
+from numpy.typing import NDArray
+
+from app import cache
+from app.components import review_actions, review_data
+from app.components.check_filter import check_filter
+from app.components.gallery import Press, gallery
+from app.components.page import percent, plain, thousands
+from app.components.review_cuts import Cut, count_open, is_graded, progress
+from wbc_core.curation.checks import CHECKS
+from wbc_core.records import Dataset, Decision
+
+
+def _first_page() -> None:
+    st.session_state["page"] = 1
+
+
+def _choose(check: str) -> None:
+    st.session_state["check"] = check
+    _first_page()
+
+
+def choose_check(dataset: Dataset, cuts: Mapping[str, Cut], codes: NDArray) -> str:
+    """Draw the choice of check, and keep it in the URL.
+
+    Args:
+        dataset: The data set.
+        cuts: What is shown of each scanned check.
+        codes: What is decided for every row, for the counts.
+    """
+    # A change of page empties the URL: who comes back finds the check that was left.
+    remembered = (st.session_state.get("check"), st.query_params.get("check"))
+    check = next((name for name in remembered if name in cuts), None)
+    check = check or review_data.most_left(cuts, codes)
+    st.session_state["check"] = check
+    check_filter(review_data.families(cuts, codes), check, key="checks", on_choose=_choose)
+    if check != st.query_params.get("check"):
+        st.query_params["check"] = check
+    return check
+
+
+def _moved(check: str) -> None:
+    review_data.set_threshold(check, st.session_state[f"slider-{check}"])
+    _first_page()
+
+
+def heading(dataset: Dataset, shown: Cut) -> None:
+    """Say what the check finds; where images have scores of their own, draw its threshold."""
+    entry = CHECKS.get(shown.check)
+    graded = is_graded(shown.check, cache.findings(dataset.id, shown.check))
+    about, control = st.columns([3, 2], vertical_alignment="center") if graded else (st.container(), None)
+    about.markdown(f":gray[{entry.description}]")
+    if control is not None:
+        low, high = entry.threshold_range
+        control.slider(
+            f"Threshold · {thousands(shown.images)} flagged",
+            low,
+            high,
+            review_data.threshold_of(shown.check) or entry.threshold,
+            key=f"slider-{shown.check}",
+            on_change=_moved,
+            args=(shown.check,),
+            help=f"Measured in {entry.unit}. Moves what is flagged, from the scores of the last scan: "
+            f"nothing is scanned again. {entry.threshold:g} by default.",
+        )
+
+
+def progress_line(shown: Cut, codes: NDArray) -> None:
+    """Draw how much of what is flagged was reviewed, and how."""
+    done = progress(shown, codes)
+    st.progress(
+        done.share,
+        text=f"**{thousands(done.reviewed)}** of {thousands(done.images)} reviewed "
+        f"({percent(done.share, 0)}) · "
+        f"{thousands(done.left)} left · {thousands(done.dropped)} dropped · "
+        f"{thousands(done.relabelled)} relabelled",
+    )
+
+
+def accept_and_undo(dataset: Dataset, shown: Cut, codes: NDArray) -> None:
+    """Draw the buttons that accept every suggestion and that take the last step back."""
+    suggested = count_open(shown, codes)
+    label = f"Accept all {thousands(suggested)} suggestions" if suggested else "No suggestion is open"
+    icon = ":material/done_all:"
+    if st.button(label, icon=icon, type="primary", disabled=not suggested, key="accept-all"):
+        review_actions.accept_dialog(dataset, shown)
+    review_actions.undo_button(dataset)
+
+
+def pictures(
+    dataset: Dataset,
+    shown: Cut,
+    decided: Mapping[int, Decision],
+    *,
+    context: str,
+    on_press: Callable[[Press], None] = review_actions.write,
+    notes: Mapping[int, str] | None = None,
+    key: str = "review",
+) -> None:
+    """Draw the pictures of a check, a page at a time.
+
+    Args:
+        dataset: The data set.
+        shown: The findings.
+        decided: The verdicts that are drawn as marks, by row.
+        context: From `review_actions.context`.
+        on_press: What a press does.
+        notes: A line under each picture, in place of what differs between copies.
+        key: Unique on the page.
+    """
+    pages = len(shown.pages)
+    name = "page" if key == "review" else f"page-{key}"
+    if st.session_state.get(name, 1) > pages:
+        st.session_state[name] = pages
+    above, page = st.container(), 1
+    if pages > 1:
+        with st.container(horizontal_alignment="center"):
+            page = st.pagination(pages, key=name, bind="query-params")
+    with above:
+        gallery(
+            review_data.items(dataset, shown, page, decided, notes=notes),
+            key=key,
+            class_names=dataset.class_names,
+            context=context,
+            on_press=on_press,
+        )
+
+
+def statements(shown: Cut) -> None:
+    """Draw findings about the whole set: sentences, with nothing to press."""
+    for finding in shown.findings:
+        st.info(plain(finding.evidence), icon=":material/info:")
+
+
+def nothing_found(check: str) -> None:
+    """Draw that a check is satisfied."""
+    st.success(f"{CHECKS.get(check).title}: nothing found.", icon=":material/check_circle:")

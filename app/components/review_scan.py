@@ -1,0 +1,71 @@
+"""Scanning from the Review page: the first scan, new checks, and again with a network's features."""
+
+import streamlit as st
+
+from app import results_cache, state
+from app.components.job_panel import job_button, job_panel
+from app.formatting import plain
+from wbc_core.curation.checks import CHECKS
+from wbc_core.jobs import queue
+from wbc_core.records import TERMINAL_STATES, Dataset, Job, Json
+
+IMAGENET = "efficientnet_lite0"
+_NAMED = 3
+
+
+def last_scan(dataset_id: str) -> Job | None:
+    """The newest scan of the data set, queued, running or failed; None where the last one went well."""
+    jobs = queue.list_jobs(state.workspace(), limit=50)
+    scans = (job for job in jobs if job.kind == "scan" and job.spec.get("dataset") == dataset_id)
+    job = next(scans, None)
+    return job if job is not None and job.state in ("queued", "running", "failed") else None
+
+
+def scan_spec(dataset_id: str, embedding: str | None = None, checks: list[str] | None = None) -> Json:
+    """What the scan's job is called with: all checks where none are named."""
+    spec: Json = {"dataset": dataset_id} if checks is None else {"dataset": dataset_id, "checks": checks}
+    return {**spec, "checks": None, "embedding": embedding} if embedding else spec
+
+
+def progress_of(job: Job) -> bool:
+    """Draw the scan under way, or why the last one failed; say whether it is under way."""
+    job_panel(job.id, title="Looking for bad images")
+    return job.state not in TERMINAL_STATES
+
+
+def first_scan(dataset: Dataset) -> None:
+    """Draw the empty state: what a scan does, and the button that starts it."""
+    st.markdown(
+        "The checks look at every image once: copies, pictures of something else, doubtful labels, light, "
+        "sharpness. They only suggest; nothing is dropped unless you say so."
+    )
+    spec = scan_spec(dataset.id)
+    if job_button("Scan for bad images", "scan", spec, type="primary", icon=":material/search:"):
+        st.rerun()
+
+
+def new_checks(dataset: Dataset, scanned: list[str]) -> None:
+    """Offer the checks that no scan of this data set has run yet, in one click."""
+    missing = [name for name in CHECKS if name not in scanned]
+    if not missing:
+        return
+    titles = ", ".join(CHECKS.get(name).title.lower() for name in missing[:_NAMED])
+    more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+    label = f"Scan for {titles}{more}"
+    if job_button(label, "scan", scan_spec(dataset.id, checks=missing), icon=":material/fiber_new:"):
+        st.rerun()
+
+
+def again(dataset: Dataset) -> None:
+    """Draw the popover that scans again, with the lab's own features or a network's."""
+    with st.popover("Scan again", icon=":material/refresh:"):
+        st.markdown(
+            "What was measured is taken over: only new images and changed checks take time. "
+            "A network's features can find what the lab's own do not; computing them takes minutes."
+        )
+        runs = {run.id: f"Trained run: {plain(run.id)}" for run in results_cache.runs_of(dataset)}
+        names = {"": "The lab's own features", IMAGENET: "EfficientNet-Lite0 (ImageNet)", **runs}
+        chosen = st.radio("Features", list(names), format_func=names.get, key="scan-features")
+        label = "Scan with a network's features" if chosen else "Scan"
+        if job_button(label, "scan", scan_spec(dataset.id, chosen or None), type="primary", key="scan-again"):
+            st.rerun()

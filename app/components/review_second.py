@@ -1,0 +1,120 @@
+"""Blind second review: judging the same findings unseen, Cohen's kappa, settling the disagreements."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from app import cache, state
+from app.components import review_actions, review_panel
+from app.components.page import plain, thousands
+from app.components.review_cuts import Cut, about_rows
+from app.components.review_data import verdict_words
+from wbc_core.curation.agreement import Agreement
+from wbc_core.curation.checks import CHECKS
+from wbc_core.curation.review import ACTIONS
+from wbc_core.records import Dataset, Decision
+
+_STEPS = {"judge": "Judge", "compare": "Compare and settle"}
+
+
+def codes_of(dataset: Dataset, verdicts: Mapping[int, Decision]) -> NDArray[np.uint8]:
+    """Verdicts as codes a row, as `wbc_core.curation.standing.Standing.codes` holds them."""
+    codes = np.zeros(dataset.images, dtype=np.uint8)
+    codes[list(verdicts)] = [1 + ACTIONS.index(verdict.action) for verdict in verdicts.values()]
+    return codes
+
+
+def panel(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
+    """Draw the second review.
+
+    Args:
+        dataset: The data set.
+        cuts: What is shown of each scanned check.
+    """
+    step = state.choose_view("Step", "second", _STEPS)
+    if step == "judge":
+        _judge(dataset, {name: shown for name, shown in cuts.items() if CHECKS.get(name).scope != "set"})
+    else:
+        _compare(dataset, cuts)
+
+
+def _judge(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
+    if not state.has_name():
+        st.info(
+            "Enter **your name** in the sidebar first: by it your review is compared with the first one.",
+            icon=":material/badge:",
+        )
+        return
+    who = state.person()
+    st.caption(
+        f"You judge as {plain(who)} and see nobody else's verdicts. They change nothing: only a settled "
+        "disagreement becomes a decision."
+    )
+    mine = cache.opinions(dataset.id).get(who, {})
+    codes = codes_of(dataset, mine)
+    check = review_panel.choose_check(dataset, cuts, codes)
+    shown = cuts[check]
+    review_panel.heading(dataset, shown)
+    review_panel.progress_line(shown, codes)
+    if shown.pages:
+        context = review_actions.context(dataset, check, second=True)
+        review_panel.pictures(dataset, shown, mine, context=context, key="second-review")
+    else:
+        review_panel.nothing_found(check)
+
+
+def _kappa(found: Agreement, second: str) -> None:
+    """Say how far the two agree, and what it was computed on."""
+    kappa, between = st.columns([1, 3], vertical_alignment="center")
+    value = "–" if found.kappa is None else f"{found.kappa:.2f}"
+    kappa.metric("Cohen's kappa", value)
+    if found.interval is None:
+        why = (
+            "no image was judged by both" if not found.images else "both gave one and the same verdict to all"
+        )
+        words = f"It is undefined: {why}."
+    else:
+        words = f"95 % interval {found.interval[0]:.2f} to {found.interval[1]:.2f} (Cohen 1960)."
+    between.markdown(
+        f"{words} Computed on the **{thousands(found.images)}** images that both {plain(second)} and "
+        f"somebody else judged; on **{thousands(found.agreed)}** they agree. Verdicts are keep, drop, or "
+        "relabel to a class; two relabels agree only on the same class."
+    )
+
+
+def _compare(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
+    people = list(cache.opinions(dataset.id))
+    if not people:
+        st.info("Nobody has given a second opinion yet.", icon=":material/group:")
+        return
+    own = people.index(state.person()) if state.person() in people else 0
+    second = people[0]
+    if len(people) > 1:
+        second = st.selectbox("Second reviewer", people, index=own, key="second-person", width=320)
+    st.caption("Here both verdicts are shown: a second reviewer comes here once everything is judged.")
+    found = cache.agreement_with(dataset.id, second)
+    _kappa(found, second)
+    if not found.disagreements:
+        return
+    total, settled = len(found.disagreements), len(found.settled)
+    st.progress(
+        found.share_settled,
+        text=f"**{thousands(settled)}** of {thousands(total)} disagreements settled. What you press here "
+        "is the decision that holds.",
+    )
+    names = dataset.class_names
+    notes = {
+        row: f"First: {verdict_words(one, names)} · {second}: {verdict_words(other, names)}"
+        for row, (one, other) in found.disagreements.items()
+    }
+    effective = cache.standing(dataset).effective
+    review_panel.pictures(
+        dataset,
+        about_rows(dataset.id, list(found.disagreements), cuts),
+        {row: effective[row] for row in found.settled},
+        context=review_actions.context(dataset, settles=second),
+        notes=notes,
+        key="disagreements",
+    )
