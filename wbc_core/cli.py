@@ -166,15 +166,21 @@ def clean(
     export: Annotated[
         str | None, Option(metavar="FILE.npz|FILE.zip|DIR/", help="Write the clean set there.")
     ] = None,
+    report: Annotated[
+        Path | None, Option(metavar="FILE.html|FILE.pdf", help="Write the cleaning report there.")
+    ] = None,
 ) -> Json:
-    """Show the clean set that the decisions leave, or write it to a file or class folders."""
+    """Show the clean set that the decisions leave; write it, or a report on how it came about."""
     from wbc_core.curation.clean import clean_counts, clean_set
+    from wbc_core.curation.cleaning_report import write_report
     from wbc_core.curation.export import export_clean_set
 
     cleaned = clean_set(workspace, _dataset(workspace, dataset))
     if export is not None:
         with console_progress() as progress:
             export_clean_set(workspace, cleaned, export, progress)
+    if report is not None:
+        write_report(workspace, cleaned.dataset.id, report.resolve())
     counts = clean_counts(cleaned)
     return {"clean": cleaned.id, "kept": len(cleaned.rows), "dropped": cleaned.dropped, "classes": counts}
 
