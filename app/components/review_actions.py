@@ -1,24 +1,18 @@
-"""What the Review page does: writes presses, accepts suggestions, shows the log, exports."""
+"""What the Review page does: writes presses, accepts suggestions, shows the log."""
 
 import json
-import tempfile
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
 from app import cache, state
 from app.components.gallery import Press
-from app.components.job_panel import job_button, job_panel
 from app.components.page import thousands
 from app.components.review_cuts import Cut, open_suggestions
 from app.components.review_data import effect_of
 from wbc_core.curation import agreement, review
-from wbc_core.curation.decision_csv import export_decisions_csv
-from wbc_core.jobs import queue
-from wbc_core.records import TERMINAL_STATES, Dataset, Job
+from wbc_core.records import Dataset
 
-_DOWNLOAD_LIMIT_BYTES = 200 << 20
 _LOG_LINES = 200
 
 
@@ -110,16 +104,8 @@ def undo_button(dataset: Dataset) -> None:
         st.rerun()
 
 
-def decision_csv(dataset_id: str) -> bytes:
-    """The decision log as CSV."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "decisions.csv"
-        export_decisions_csv(state.workspace(), dataset_id, path)
-        return path.read_bytes()
-
-
 def log(dataset: Dataset) -> None:
-    """Draw the last lines of the decision log and the download of all of it."""
+    """Draw the last lines of the decision log."""
     entries = review.decision_log(state.workspace(), dataset.id)[-_LOG_LINES:][::-1]
     if not entries:
         st.markdown(":gray[Nothing has been decided yet.]")
@@ -141,50 +127,3 @@ def log(dataset: Dataset) -> None:
         columns=["When (UTC)", "Who", "Row", "Action", "New class", "Check", "Reason"],
     )
     st.dataframe(table, hide_index=True, height=300)
-    st.download_button(
-        "Download all decisions (CSV)",
-        data=lambda: decision_csv(dataset.id),
-        file_name=f"{dataset.id}-decisions.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
-
-
-def _latest(kind: str, dataset_id: str) -> Job | None:
-    jobs = queue.list_jobs(state.workspace(), limit=50)
-    return next((job for job in jobs if job.kind == kind and job.spec.get("dataset") == dataset_id), None)
-
-
-def export_clean(dataset: Dataset) -> None:
-    """Draw the export of the clean set: a job writes the file; small ones can also be downloaded."""
-    cleaned = cache.clean_set(dataset.id)
-    path = state.workspace().home / "exports" / f"{cleaned.id}.npz"
-    st.markdown(
-        f"The clean set holds **{thousands(len(cleaned.rows))}** of {thousands(dataset.images)} images."
-    )
-    job = _latest("export_clean", dataset.id)
-    if job is not None and job.state not in TERMINAL_STATES:
-        job_panel(job.id, title="Writing the clean set")
-        return
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if job_button(
-            "Write it as npz",
-            "export_clean",
-            {"dataset": dataset.id, "path": str(path)},
-            key="export-clean",
-            icon=":material/save:",
-        ):
-            st.rerun()
-        return
-    st.markdown("Written on the server:")
-    st.code(str(path), language=None)
-    if path.stat().st_size <= _DOWNLOAD_LIMIT_BYTES:
-        st.download_button(
-            "Download (npz)",
-            data=path.read_bytes,
-            file_name=f"{dataset.name}-{cleaned.id}.npz",
-            icon=":material/download:",
-            on_click="ignore",
-        )

@@ -6,6 +6,7 @@ from app import cache, state
 from app.components import (
     review_actions,
     review_data,
+    review_export,
     review_map,
     review_panel,
     review_scan,
@@ -67,7 +68,7 @@ if view != "second":
         if log.open:
             review_actions.log(dataset)
     with st.expander(
-        "Export the clean set", icon=":material/ios_share:", key="export", on_change="rerun"
+        "Export, report, import", icon=":material/ios_share:", key="export", on_change="rerun"
     ) as out:
         if out.open:
-            review_actions.export_clean(dataset)
+            review_export.panel(dataset)

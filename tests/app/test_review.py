@@ -1,6 +1,5 @@
-"""The Review page: counts, order, pages, threshold, accepting, undoing, exporting."""
+"""The Review page: counts, order, pages, threshold, accepting, undoing."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -190,26 +189,6 @@ def test_pages_keep_groups_whole_and_stack_large_ones() -> None:
     pages = review_cuts.paged(findings)
     assert [len(page) for page in pages] == [99, 3 + review_cuts.SHOWN_OF_A_GROUP]
     assert pages[1][-1] == (100, review_cuts.SHOWN_OF_A_GROUP - 1, 500)
-
-
-def test_the_log_is_exported_whole(demo_dataset: Dataset) -> None:
-    workspace = Workspace.default()
-    review.decide(workspace, demo_dataset.id, {3: ("relabel", 1)}, who="anna, b", reason='said "so"')
-    lines = review_actions.decision_csv(demo_dataset.id).decode().splitlines()
-    assert len(lines) == 2
-    assert '"anna, b"' in lines[1]
-    assert demo_dataset.class_names[1] in lines[1]
-
-
-def test_the_clean_set_is_written_by_a_job(demo_dataset: Dataset) -> None:
-    page = open_review()
-    page.session_state["export"] = True
-    page.run()
-    page.button(key="export-clean").click().run()
-    assert not page.exception
-    job = queue.list_jobs(Workspace.default())[0]
-    assert (job.kind, job.spec["dataset"]) == ("export_clean", demo_dataset.id)
-    assert json.dumps(job.spec)
 
 
 def test_what_is_known_of_a_copy_stands_under_it() -> None:
