@@ -65,10 +65,24 @@ def scan(
     workspace: Workspace,
     dataset: DatasetReference,
     checks: Annotated[list[str] | None, Option(help="Only these checks, separated by commas.")] = None,
+    deep: Annotated[bool, Option("--deep", help="Compare images as a network sees them.")] = False,
+    embedding: Annotated[
+        str | None, Option(metavar="RUN|BACKBONE", help="Which network; EfficientNet-Lite0 by default.")
+    ] = None,
+    ray: Annotated[
+        str | None, Option(metavar="ADDRESS", help="Measure on a Ray cluster: HOST:PORT, ray://.. or auto.")
+    ] = None,
 ) -> Json:
     """Look for bad images."""
-    chosen = split_values(checks) if checks else None
-    return _in_place(workspace, "scan", {"dataset": _dataset(workspace, dataset), "checks": chosen})
+    from wbc_core.evaluation.embedding import DEFAULT_EMBEDDING
+
+    spec = {
+        "dataset": _dataset(workspace, dataset),
+        "checks": split_values(checks) if checks else None,
+        "embedding": embedding or (DEFAULT_EMBEDDING if deep else None),
+        "ray": ray,
+    }
+    return _in_place(workspace, "scan", spec)
 
 
 @command("findings")

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ORDER = [
-    {"errors", "records", "registry", "progress"},
+    {"errors", "records", "registry", "progress", "quiet"},
     {"workspace", "database"},
     {"datasets"},
     {"curation"},

@@ -95,17 +95,8 @@ def measure(
         WbcError: No such data set or measure.
     """
     chosen = [MEASURES.get(name) for name in (MEASURES.names() if measures is None else measures)]
+    arrays = measure_arrays(workspace, dataset, chosen, progress, spread)
     table = load_table(workspace, dataset.id)
-    arrays: dict[str, NDArray[Any]] = {}
-    missing = []
-    for one in chosen:
-        kept = _read(workspace, dataset, one)
-        if kept is None:
-            missing.append(one)
-        else:
-            arrays |= kept
-    if missing:
-        arrays |= _measure_missing(workspace, dataset, table["image_id"], missing, progress, spread)
     return Measurements(
         image_ids=tuple(table["image_id"]),
         labels=table["label"].to_numpy(dtype=np.int64),
@@ -115,6 +106,27 @@ def measure(
     )
 
 
+def measure_arrays(
+    workspace: Workspace,
+    dataset: Dataset,
+    measures: Sequence[Measure],
+    progress: Progress = silent,
+    spread: Spread = over_threads,
+) -> dict[str, NDArray[Any]]:
+    """The arrays of some measures, registered or not, in row order; see `measure`."""
+    arrays: dict[str, NDArray[Any]] = {}
+    missing = []
+    for one in measures:
+        kept = _read(workspace, dataset, one)
+        if kept is None:
+            missing.append(one)
+        else:
+            arrays |= kept
+    if missing:
+        arrays |= _measure_missing(workspace, dataset, missing, progress, spread)
+    return arrays
+
+
 def _path(workspace: Workspace, dataset: Dataset, one: Measure) -> Path:
     return workspace.findings_dir(dataset.id) / "measures" / f"{one.name}-v{one.version}.npz"
 
@@ -122,7 +134,11 @@ def _path(workspace: Workspace, dataset: Dataset, one: Measure) -> Path:
 def _read(workspace: Workspace, dataset: Dataset, one: Measure) -> dict[str, NDArray[Any]] | None:
     """The arrays of an earlier pass; None where there is none or the file is damaged."""
     try:
-        with np.load(_path(workspace, dataset, one), allow_pickle=False) as archive:
+        # Opened here: numpy leaves the file open when it is a damaged archive.
+        with (
+            _path(workspace, dataset, one).open("rb") as stream,
+            np.load(stream, allow_pickle=False) as archive,
+        ):
             arrays = {name: archive[name] for name in one.arrays}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
@@ -141,18 +157,17 @@ def measured_before(workspace: Workspace, dataset: Dataset, name: str) -> dict[s
 def _measure_missing(
     workspace: Workspace,
     dataset: Dataset,
-    image_ids: "pd.Series[str]",
     missing: Sequence[Measure],
     progress: Progress,
     spread: Spread,
 ) -> dict[str, NDArray[Any]]:
-    pixel_ids = _pixel_ids(image_ids.tolist())
+    pixel_ids = _pixel_ids(load_table(workspace, dataset.id)["image_id"].tolist())
     arrays, known = _measured_elsewhere(workspace, dataset, pixel_ids, missing)
     # Copies are measured once: 1,600 times the same picture costs as much as one.
     first = ~pixel_ids.duplicated().to_numpy()
     rows = np.flatnonzero(first & ~known)
     chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
-    compute = partial(measure_chunk, tuple(one.name for one in missing))
+    compute = partial(measure_chunk, tuple(missing))
     done = 0
     for chunk, found in zip(chunks, spread(compute, _read_chunks(workspace, dataset, chunks)), strict=True):
         for name, values in found.items():
@@ -172,10 +187,10 @@ def _measure_missing(
     return arrays
 
 
-def measure_chunk(measures: tuple[str, ...], images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+def measure_chunk(measures: tuple[Measure, ...], images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
     """Compute the arrays of some measures on images, uint8 (n, height, width, 3)."""
     chunk = Chunk(images)
-    return {name: values for one in measures for name, values in MEASURES.get(one).compute(chunk).items()}
+    return {name: values for one in measures for name, values in one.compute(chunk).items()}
 
 
 def _read_chunks(

@@ -110,6 +110,23 @@ def scan(
     return {"seconds": round(time.perf_counter() - started, 3), "checks": results}
 
 
+def refuse_without_features(checks: Sequence[str] | None) -> None:
+    """Refuse an embedding that no check would look at.
+
+    Raises:
+        WbcError: No such check, or none of them reads features.
+    """
+    if not any(
+        FEATURES in CHECKS.get(name).measures for name in (CHECKS.names() if checks is None else checks)
+    ):
+        reading = [name for name, check in CHECKS.items() if FEATURES in check.measures]
+        raise WbcError(
+            "None of these checks looks at features, so that an embedding would change nothing.",
+            expected=f"one of {', '.join(reading)}" if reading else None,
+            fix="Choose other checks, or scan without --deep.",
+        )
+
+
 def _made_by(check: Check, embedding: Embedding | None) -> Json:
     """Everything but the images that a check's findings depend on."""
     return {

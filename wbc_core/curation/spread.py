@@ -13,7 +13,7 @@ class Spread(Protocol):
     Few items are taken at a time, so that an iterator that reads chunks never has all of them in memory.
     """
 
-    def __call__(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    def __call__(self, function: Callable[[Any], Any], items: Iterable[Any], /) -> Iterator[Any]:
         """Yield `function(item)` of each item, in order."""
         ...
 

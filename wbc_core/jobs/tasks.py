@@ -5,6 +5,7 @@ Each imports what it needs when it is called, so that listing the kinds costs no
 
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from wbc_core.progress import Progress, part_of
@@ -50,11 +51,23 @@ def import_dataset(workspace: Workspace, job_id: str, spec: Json, progress: Prog
 
 @TASKS.register("scan")
 def scan_dataset(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
-    """Run the checks `checks` (all when absent) over `dataset`."""
-    from wbc_core.curation.scan import scan
+    """Run the checks `checks` (all when absent) over `dataset`.
 
-    result: Json = scan(workspace, spec["dataset"], spec.get("checks"), progress=progress)
-    return result
+    `embedding` names the run or the backbone through whose eyes the images are compared, `ray` the address of
+    the Ray cluster that measures them; both may be absent.
+    """
+    from wbc_core.curation.ray_cluster import over_ray
+    from wbc_core.curation.scan import refuse_without_features, scan
+    from wbc_core.curation.spread import over_threads
+    from wbc_core.evaluation.embedding import embed
+
+    dataset, checks, model = spec["dataset"], spec.get("checks"), spec.get("embedding")
+    if model:
+        refuse_without_features(checks)
+    with over_ray(spec["ray"]) if spec.get("ray") else nullcontext(over_threads) as spread:
+        embedding = embed(workspace, dataset, model, part_of(progress, 0.0, 0.7)) if model else None
+        own = part_of(progress, 0.7, 1.0) if model else progress
+        return scan(workspace, dataset, checks, own, embedding=embedding, spread=spread)
 
 
 @TASKS.register("export_clean")

@@ -1,5 +1,6 @@
 """Probabilities from a trained run, in chunks."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,22 @@ if TYPE_CHECKING:
 _CHUNK = 256
 
 
+def best_model_path(workspace: Workspace, run_id: str) -> Path:
+    """The file with the weights of a run's best epoch.
+
+    Raises:
+        WbcError: There is no such run, or none of its epochs has finished.
+    """
+    run = load_run(workspace, run_id)
+    path = workspace.run_dir(run_id) / "best.keras"
+    if not path.exists():
+        raise WbcError(
+            f"Run {run_id} has no model yet: none of its {run.spec.epochs} epochs has finished.",
+            fix="Wait for its first epoch, or resume it.",
+        )
+    return path
+
+
 def load_model(workspace: Workspace, run_id: str) -> "keras.Model":
     """Open the best weights of a run.
 
@@ -28,13 +45,7 @@ def load_model(workspace: Workspace, run_id: str) -> "keras.Model":
     Raises:
         WbcError: There is no such run, none of its epochs has finished, or its file is damaged.
     """
-    run = load_run(workspace, run_id)
-    path = workspace.run_dir(run_id) / "best.keras"
-    if not path.exists():
-        raise WbcError(
-            f"Run {run_id} has no model yet: none of its {run.spec.epochs} epochs has finished.",
-            fix="Wait for its first epoch, or resume it.",
-        )
+    path = best_model_path(workspace, run_id)
     import_keras_quietly()
     import keras
 

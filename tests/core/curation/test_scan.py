@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tests.core.curation.conftest import Store, noise_images, write_dataset
 from wbc_core.curation import measure as measuring
 from wbc_core.curation.checks import CHECKS
+from wbc_core.curation.measures.base import Measure
 from wbc_core.curation.scan import duplicate_groups, load_findings, scan, scanned_checks
 from wbc_core.datasets.defects import landscape
 from wbc_core.datasets.synthetic import draw_cells
@@ -48,7 +49,7 @@ def test_added_images_alone_are_measured(
     measured: list[int] = []
     compute = measuring.measure_chunk
 
-    def count(measures: tuple[str, ...], chunk: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    def count(measures: tuple[Measure, ...], chunk: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         measured.append(len(chunk))
         return compute(measures, chunk)
 

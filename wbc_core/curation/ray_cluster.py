@@ -1,0 +1,178 @@
+"""Spread the chunks of a pass over a Ray cluster, which the extra `cluster` can reach."""
+
+import logging
+import os
+import platform
+import re
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+
+from wbc_core.curation.measures import MEASURES
+from wbc_core.curation.spread import Spread
+from wbc_core.errors import WbcError
+from wbc_core.quiet import quiet_standard_error
+
+_ADDRESS = re.compile(r"auto|(?:ray://)?(?P<server>[^\s/@]+:\d{1,5})")
+
+_ANSWER_SECONDS = 5.0
+"""How long a server may take to answer at all; Ray itself would wait for over a minute."""
+
+_PROBE_SECONDS = 120.0
+"""How long every node may take to start a worker and import the lab."""
+
+_IN_FLIGHT_BYTES = 512_000_000
+"""What all chunks that wait for their result may weigh together."""
+
+
+@contextmanager
+def over_ray(address: str) -> Iterator[Spread]:
+    """Connect to a running Ray cluster for the length of a block.
+
+    Args:
+        address: `HOST:PORT` of the head, from a machine of the cluster; `ray://HOST:PORT` of its client
+            server, from anywhere; `auto` for the cluster that runs on this machine.
+
+    Yields:
+        What spreads chunks over the cluster: results in order, few chunks in flight.
+
+    Raises:
+        WbcError: Ray is not installed, nothing answers there, it is another version, or a node's lab differs.
+    """
+    found = _ADDRESS.fullmatch(address)
+    if not found:
+        raise WbcError(
+            "The address of the Ray cluster is wrong.",
+            expected="HOST:PORT, ray://HOST:PORT or auto",
+            got=repr(address),
+        )
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError:
+        raise WbcError("Ray is not installed.", fix="Run pip install 'wbc-lab[cluster]'.") from None
+    if found["server"]:
+        _refuse_silence(found["server"])
+    _connect(ray, address)
+    try:
+        _refuse_other_labs(ray)
+        yield partial(_spread, ray)
+    finally:
+        with quiet_standard_error():
+            ray.shutdown()
+
+
+def _refuse_silence(server: str) -> None:
+    """Refuse an address at which nothing speaks gRPC, as Ray does."""
+    import grpc
+
+    with grpc.insecure_channel(server) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=_ANSWER_SECONDS)
+        except grpc.FutureTimeoutError:
+            raise WbcError(
+                f"No Ray cluster answers at {server}.",
+                fix="Check the address; `ray start --head` prints it where it starts one.",
+            ) from None
+
+
+def _connect(ray: Any, address: str) -> None:
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        with quiet_standard_error():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+    except Exception as error:  # connection, version and client errors share no class
+        raise WbcError(
+            f"The Ray cluster at {address} cannot be used.",
+            expected=f"Ray {ray.__version__} on Python {platform.python_version()}, as here",
+            got=f"{error!s:.300}",
+            fix="Use the same versions everywhere, and ray://HOST:10001 from outside of the cluster.",
+        ) from error
+    finally:
+        # Ray puts its own in place, by which a job that is told to stop would not say so.
+        if in_main_thread and handler is not None:
+            signal.signal(signal.SIGTERM, handler)
+
+
+def lab_versions() -> dict[str, str]:
+    """What the numbers that measures give depend on, by name."""
+    libraries = {"NumPy": np.__version__, "OpenCV": cv2.__version__}
+    return libraries | {f"the measure {name}": str(measure.version) for name, measure in MEASURES.items()}
+
+
+def _refuse_other_labs(ray: Any) -> None:
+    """Refuse a cluster with a node that cannot import the lab, or whose lab would measure something else."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    if not nodes:
+        raise WbcError("The Ray cluster has no node with a CPU.", fix="Start one with ray start --address.")
+    # Without a CPU of its own, so that a busy node answers too.
+    probe = ray.remote(num_cpus=0, max_retries=0)(lab_versions)
+    answers = [
+        probe.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote()
+        for node in nodes
+    ]
+    here = lab_versions()
+    for node, answer in zip(nodes, answers, strict=True):
+        name = node["NodeManagerHostname"]
+        try:
+            there = ray.get(answer, timeout=_PROBE_SECONDS)
+        except Exception as error:  # whatever an import can raise, under several names of Ray's
+            raise WbcError(
+                f"The node {name} of the Ray cluster cannot import the lab.",
+                got=f"{str(error).strip().splitlines()[-1]:.200}",
+                fix="Install the lab there, for the Python that Ray runs on.",
+            ) from error
+        if there != here:
+            other = sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key))
+            raise WbcError(
+                f"The node {name} of the Ray cluster would measure something else.",
+                expected=", ".join(f"{key} {here.get(key, 'absent')}" for key in other),
+                got=", ".join(there.get(key, "absent") for key in other),
+                fix="Install the same lab and libraries there as here.",
+            )
+
+
+def _apply(function: Callable[[Any], Any], item: Any) -> Any:
+    # Arrays come read-only out of Ray's shared memory; from threads they come writable.
+    return function(item.copy() if isinstance(item, np.ndarray) else item)
+
+
+def _spread(ray: Any, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    """See `Spread`; at most two items a CPU are in flight."""
+    call = ray.remote(num_cpus=1)(_apply)
+    limit = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    waiting: deque[tuple[Any, int]] = deque()
+    weight = 0
+    for item in items:
+        size = getattr(item, "nbytes", 0)
+        waiting.append((call.remote(function, item), size))
+        weight += size
+        while waiting and (len(waiting) >= limit or weight > _IN_FLIGHT_BYTES):
+            reference, size = waiting.popleft()
+            weight -= size
+            yield _result(ray, reference)
+    while waiting:
+        yield _result(ray, waiting.popleft()[0])
+
+
+def _result(ray: Any, reference: Any) -> Any:
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        raise WbcError(
+            "The Ray cluster lost a piece of the work.",
+            got=f"{str(error).strip().splitlines()[0]:.200}",
+            fix="Look at its nodes with ray status, and scan again; what was measured is kept.",
+        ) from error

@@ -1,0 +1,24 @@
+"""Keep what a library's C++ side prints off standard error."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def quiet_standard_error() -> Iterator[None]:
+    """Throw away what is written to the file descriptor of standard error; exceptions pass unharmed.
+
+    TensorFlow and Ray write there before or whatever the log level; after bad input these lines would stand
+    before the one that says what to do.
+    """
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
