@@ -60,10 +60,9 @@ def _preview(plan: replay.Replay) -> None:
         verb = "holds" if plan.unchanged == 1 else "hold"
         facts.append(f"{_decisions(plan.unchanged)} of the file {verb} already.")
     if plan.unknown:
-        images = f"{thousands(len(plan.unknown))} image{'' if len(plan.unknown) == 1 else 's'}"
-        facts.append(
-            f"{images} of the file are not in this data set; what was decided on them does not apply."
-        )
+        one = len(plan.unknown) == 1
+        images = "1 image of the file is" if one else f"{thousands(len(plan.unknown))} images of the file are"
+        facts.append(f"{images} not in this data set: what was decided there does not apply.")
     if facts:
         st.markdown(" ".join(facts))
     if plan.unknown:
