@@ -46,18 +46,21 @@ def _colourings(
             names=names,
             colours=[class_colours(dataset.class_names)[name] for name in names],
             codes=labels[drawn],
+            quiet=False,
         ),
         Colouring(
             title="Flag",
             names=["Not flagged", *families],
             colours=_FAMILY_COLOURS,
             codes=flagged[drawn],
+            quiet=True,
         ),
         Colouring(
             title="Decision",
             names=["Undecided", "Kept", "Dropped", "Relabelled"],
             colours=_VERDICT_COLOURS,
             codes=standing.codes[drawn],
+            quiet=True,
         ),
     ]
 

@@ -34,12 +34,14 @@ class Colouring(TypedDict):
         names: Name of each group, in the order of the legend.
         colours: Its colour, as CSS writes it.
         codes: Place in `names` of each point, uint8 of shape (points,).
+        quiet: Whether the first group is the background of the others.
     """
 
     title: str
     names: Sequence[str]
     colours: Sequence[str]
     codes: NDArray[np.uint8]
+    quiet: bool
 
 
 def _packed(values: NDArray[Any], kind: str) -> str:

@@ -107,7 +107,7 @@ class ImageMap {
     this.waiting = requestAnimationFrame(() => {
       this.waiting = 0;
       const accent = getComputedStyle(this.root).getPropertyValue("--st-primary-color") || "#8a6cc0";
-      this.plot.draw(this.colouring, this.data.colourings[this.colouring].colours);
+      this.plot.draw(this.colouring, this.data.colourings[this.colouring]);
       this.plot.drawOutline(this.path ?? this.plot.outline, accent);
       if (this.pointed !== null && this.pointed !== undefined) {
         this.plot.drawRing(this.pointed, getComputedStyle(this.root).color);

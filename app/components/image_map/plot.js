@@ -66,7 +66,7 @@ class Plot {
     this.view.y += top / this.scale.y;
   }
 
-  draw(colouring, colours) {
+  draw(colouring, { colours, quiet }) {
     const { context, width, height, x, y } = this;
     const codes = this.codes[colouring];
     const size = Math.max(2, Math.min(7, (this.count > 5000 ? 3 : 4) * Math.sqrt(this.view.zoom)));
@@ -75,17 +75,21 @@ class Plot {
     const [offX, offY] = this.toScreen(0, 0);
     context.clearRect(0, 0, width, height);
     context.globalAlpha = this.count > 5000 ? 0.6 : 0.8;
-    // Colour by colour, as changing it is what costs; in layers, so that the last colour does not hide the others.
-    for (let layer = 0; layer < LAYERS * colours.length; layer += 1) {
-      const code = layer % colours.length;
-      if (this.hidden.has(code)) continue;
+    const paint = (code, from, step, side) => {
+      if (this.hidden.has(code)) return;
       context.fillStyle = colours[code];
-      for (let point = Math.floor(layer / colours.length); point < this.count; point += LAYERS) {
+      for (let point = from; point < this.count; point += step) {
         if (codes[point] !== code) continue;
         const left = offX + x[point] * scaleX;
         const top = offY - y[point] * scaleY;
-        if (left > -4 && top > -4 && left < width + 4 && top < height + 4) context.fillRect(left - half, top - half, size, size);
+        if (left > -4 && top > -4 && left < width + 4 && top < height + 4) context.fillRect(left - half, top - half, side, side);
       }
+    };
+    if (quiet) paint(0, 0, 1, size);
+    context.globalAlpha = quiet ? 1 : context.globalAlpha;
+    // Colour by colour, as changing it is what costs; in layers, so that the last colour does not hide the others.
+    for (let layer = 0; layer < LAYERS; layer += 1) {
+      for (let code = quiet ? 1 : 0; code < colours.length; code += 1) paint(code, layer, LAYERS, quiet ? size + 1 : size);
     }
     context.globalAlpha = 1;
   }

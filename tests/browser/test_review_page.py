@@ -1,0 +1,162 @@
+"""The Review page in a real browser: the choice of check, thresholds, the map, the blind second review."""
+
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Lab, Open, wait_until
+from tests.browser.test_review_grid import PHONE, actions, mark, review_path, rows, saved
+from wbc_core.curation import agreement, review
+from wbc_core.curation.scan import load_findings
+from wbc_core.records import Dataset
+
+
+def name(page: Page, person: str) -> None:
+    field = page.get_by_role("textbox", name="Your name")
+    field.fill(person)
+    field.press("Enter")
+
+
+def test_checks_are_chosen_by_click_and_arrow_and_count_what_is_left(
+    lab: Lab, demo: Dataset, open_page: Open
+) -> None:
+    page = open_page(review_path(demo))
+    first = rows(page)[0]
+    chosen = page.get_by_role("radio", name="Exact duplicates")
+    flagged = {
+        row for found in load_findings(lab.workspace, demo.id, "exact_duplicates") for row in found.rows
+    }
+    assert chosen.get_attribute("aria-checked") == "true"
+    assert chosen.locator(".count").inner_text() == str(len(flagged))
+    page.keyboard.press("d")
+    wait_until(lambda: actions(lab, demo) == {first: "drop"}, "the decision in the log")
+    chosen.locator(".count", has_text=f" of {len(flagged)}").wait_for()
+    chosen.press("ArrowRight")
+    page.wait_for_url("**check=near_duplicates*")
+    page.get_by_role("radio", name="Exposure").click()
+    page.wait_for_url("**check=exposure*")
+    assert page.locator("[data-check][aria-checked=true]").get_attribute("data-check") == "exposure"
+
+
+def test_a_threshold_moves_the_count_and_outlives_a_reload(demo: Dataset, open_page: Open) -> None:
+    page = open_page(review_path(demo, "blur"))
+    slider = page.get_by_role("slider").first
+    before = page.get_by_text(" flagged", exact=False).first.inner_text()
+    slider.focus()
+    page.keyboard.press("Home")
+    page.wait_for_url("**threshold-blur=*")
+    page.get_by_text(before, exact=True).wait_for(state="detached")
+    after = page.get_by_text("Threshold ·").inner_text()
+    page.reload()
+    page.get_by_text(after, exact=True).wait_for()
+
+
+def test_the_evidence_hangs_under_the_picture_in_focus(demo: Dataset, open_page: Open) -> None:
+    page = open_page(review_path(demo))
+    rows(page)
+    page.keyboard.press("ArrowRight")
+    hint = page.locator(".tile").nth(1).locator(".hint")
+    assert "same pixels" in hint.inner_text()
+    assert page.locator(".hint").count() == 1
+    picture, words = page.locator(".tile .picture").nth(1).bounding_box(), hint.bounding_box()
+    assert words["y"] >= picture["y"] + picture["height"]
+
+
+def test_the_later_of_two_decisions_on_one_image_stands_and_both_are_logged(
+    lab: Lab, demo: Dataset, open_page: Open
+) -> None:
+    pages = [open_page(review_path(demo)) for _ in range(2)]
+    for page, person in zip(pages, ("Anna", "Ben"), strict=True):
+        first = rows(page)[0]
+        name(page, person)
+        page.wait_for_timeout(800)
+    before = len(review.decision_log(lab.workspace, demo.id))
+    for page, key, action in zip(pages, "dk", ("drop", "keep"), strict=True):
+        page.locator(".tile").first.click()
+        page.keyboard.press(key)
+        wait_until(lambda action=action: actions(lab, demo) == {first: action}, f"the {action}")
+    log = review.decision_log(lab.workspace, demo.id)[before:]
+    assert [(line.who, line.action) for line in log] == [("Anna", "drop"), ("Ben", "keep")]
+
+
+def lasso_all(page: Page) -> None:
+    page.locator("canvas").scroll_into_view_if_needed()
+    box = page.locator("canvas").bounding_box()
+    right, bottom = box["x"] + box["width"] - 3, box["y"] + box["height"] - 3
+    page.mouse.move(box["x"] + 3, box["y"] + 3)
+    page.mouse.down()
+    for x, y in ((right, box["y"] + 3), (right, bottom), (box["x"] + 3, bottom)):
+        page.mouse.move(x, y, steps=4)
+    page.mouse.up()
+
+
+def test_the_map_shows_a_thumbnail_on_hover_and_opens_what_is_drawn_around(
+    lab: Lab, demo: Dataset, open_page: Open
+) -> None:
+    page = open_page(f"/review?dataset={demo.id}&view=map")
+    page.locator("canvas").wait_for()
+    page.get_by_role("radio", name="Flag").click()
+    # The spot of the first image, from the page's own numbers.
+    spot = """map => { const { plot } = map.map; return plot.toScreen(plot.x[0], plot.y[0]); }"""
+    left, top = page.locator(".map").evaluate(spot)
+    page.locator("canvas").hover(position={"x": left, "y": top})
+    page.locator(".card img[src^='data:image/webp']").wait_for()
+    assert "Row " in page.locator(".card .words").inner_text()
+    lasso_all(page)
+    page.get_by_text(f"{demo.images} images").last.wait_for()
+    worst = rows(page)[0]
+    page.locator(".tile").first.click()
+    page.keyboard.press("d")
+    wait_until(lambda: actions(lab, demo) == {worst: "drop"}, "a decision from the map")
+    assert lab.decisions(demo)[worst].check is None
+    page.get_by_role("radio", name="Decision").click()
+    page.locator(".legend button", has_text="Dropped").locator(".count", has_text="1").wait_for()
+    page.get_by_role("button", name="Reset").click()
+    page.get_by_text("lie inside").wait_for(state="detached")
+
+
+def test_hostile_class_names_are_only_text_on_the_map(hostile: Dataset, open_page: Open) -> None:
+    page = open_page(f"/review?dataset={hostile.id}&view=map")
+    page.locator(".legend button", has_text="<img src=x").wait_for()
+    lasso_all(page)
+    rows(page)
+    assert page.evaluate("window.owned") is None
+
+
+def test_the_map_and_the_checks_fit_on_a_phone(demo: Dataset, open_page: Open) -> None:
+    page = open_page(f"/review?dataset={demo.id}&view=map", **PHONE)
+    page.locator("canvas").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_text("Findings").first.tap()
+    rows(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("radio", name="Exposure").tap()
+    page.wait_for_url("**check=exposure*")
+
+
+def test_a_second_person_reviews_unseen_and_a_disagreement_is_settled(
+    lab: Lab, demo: Dataset, open_page: Open
+) -> None:
+    found = [entry for entry in load_findings(lab.workspace, demo.id, "exact_duplicates") if entry.flagged]
+    first, second = found[0].rows[:2]
+    review.decide(lab.workspace, demo.id, {first: ("keep", None), second: ("drop", None)}, who="Anna")
+    page = open_page(f"/review?dataset={demo.id}&check=exact_duplicates&view=second")
+    name(page, "Ben")
+    rows(page)
+    # Nothing of Anna's shows.
+    assert (mark(page, first), mark(page, second)) == ("", "")
+    for row in (first, second):
+        page.locator(f".tile[data-row='{row}']").click()
+        page.keyboard.press("d")
+    wait_until(
+        lambda: set(agreement.opinions(lab.workspace, demo.id).get("Ben", {})) == {first, second},
+        "two opinions",
+    )
+    saved(page)
+    assert actions(lab, demo) == {first: "keep", second: "drop"}
+    page.get_by_text("Compare and settle").click()
+    page.get_by_text("First: keep · Ben: drop").wait_for()
+    assert rows(page) == [first]
+    page.keyboard.press("d")
+    wait_until(lambda: actions(lab, demo)[first] == "drop", "the settled decision")
+    page.get_by_text("1 of 1 disagreements settled").wait_for()
+    while agreement.take_back_opinion(lab.workspace, demo.id, who="Ben"):
+        pass
