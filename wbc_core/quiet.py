@@ -22,3 +22,10 @@ def quiet_standard_error() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def import_keras_quietly() -> None:
+    """Import keras for the first time with what its backend's C++ side prints left out."""
+    if "keras" not in sys.modules:
+        with quiet_standard_error():
+            import keras  # noqa: F401

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wbc_core.backbones.entry import ImageShape
-from wbc_core.backbones.quiet_import import import_keras_quietly
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.backbones.weights import PackagedWeights
 from wbc_core.curation.measure import measure_arrays
@@ -19,6 +18,7 @@ from wbc_core.curation.scan import FEATURES, Embedding
 from wbc_core.datasets.store import read_dataset
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
+from wbc_core.quiet import import_keras_quietly
 from wbc_core.records import Dataset
 from wbc_core.training.predict import best_model_path, load_model
 from wbc_core.training.runs import load_run

@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from wbc_core.backbones.model import build_model
-from wbc_core.backbones.quiet_import import import_keras_quietly
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
+from wbc_core.quiet import import_keras_quietly
 from wbc_core.records import Json
 from wbc_core.training.callbacks import ProgressReporter, Recorder
 from wbc_core.training.checkpoint import load_checkpoint
@@ -96,7 +96,7 @@ def train(workspace: Workspace, run_id: str, spec: RunSpec, progress: Progress =
             validation_data=as_keras_data(data.validation),
             initial_epoch=run.epochs,
             epochs=spec.epochs,
-            class_weight=data.class_weights() if spec.class_weight == "balanced" else None,
+            class_weight=data.class_weights(spec.class_weight),
             # The order comes from seed and epoch; keras would shuffle from a state that a kill loses.
             shuffle=False,
             callbacks=[early_stopping, plateau, record],
@@ -184,6 +184,7 @@ def _begin(
         created=created,
         finished=False,
         ended="",
+        leaky=data.prepared.leaky,
     )
     write_run(workspace, run)
     return run

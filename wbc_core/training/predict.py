@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wbc_core.augment.shifts import ShiftedImages
-from wbc_core.backbones.quiet_import import import_keras_quietly
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
+from wbc_core.quiet import import_keras_quietly
 from wbc_core.training.runs import load_run
 from wbc_core.workspace import Workspace
 
