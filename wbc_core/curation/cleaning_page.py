@@ -153,7 +153,10 @@ def _details(facts: CleaningFacts) -> tuple[tuple[str, str], ...]:
     named = [_reviewer(reviewer) for reviewer in facts.reviewers[:_REVIEWERS]]
     others = len(facts.reviewers) - len(named)
     named += [f"{others:,} others"] if others else []
-    versions = [f"{check.title} {check.version}" for check in facts.checks]
+    versions = [
+        f"{check.title} {check.version}" + (f" ({short(check.embedding)})" if check.embedding else "")
+        for check in facts.checks
+    ]
     details = [
         ("Reviewers", "; ".join(named) or "nobody has decided yet"),
         *(("Second review", _second(review)) for review in facts.second_reviews[:2]),

@@ -4,7 +4,7 @@ import hashlib
 import io
 import platform
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -28,10 +28,9 @@ from wbc_core.workspace import Workspace, whole_file
 _SOFTWARE = {
     "WBC Lab": "wbc-lab",
     "NumPy": "numpy",
+    "SciPy": "scipy",
     "OpenCV": "opencv-python-headless",
 }
-_SOFTWARE_OF = {"label_errors": {"scikit-learn": "scikit-learn", "cleanlab": "cleanlab"}}
-"""What some checks need beyond that."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,7 @@ class CheckFacts:
         name: Name in the registry.
         title: What the page calls it.
         version: Version that made the findings.
+        embedding: The network whose view of the images stood in for the lab's features, if any.
         threshold: Score from which it flagged.
         unit: What the threshold is measured in.
         findings: Number of findings flagged; images, groups of copies, or notes about the whole set.
@@ -66,6 +66,7 @@ class CheckFacts:
     name: str
     title: str
     version: int
+    embedding: str | None
     threshold: float
     unit: str
     findings: int
@@ -184,7 +185,10 @@ def cleaning_facts(workspace: Workspace, dataset_id: str) -> CleaningFacts:
         log_lines=len(decision_log(workspace, dataset.id)),
         log_sha256=hashlib.sha256(log.getvalue().encode()).hexdigest(),
         period=(days[0], days[-1]) if days else None,
-        software=_software(found),
+        software={
+            **{name: metadata.version(package) for name, package in _SOFTWARE.items()},
+            "Python": platform.python_version(),
+        },
     )
 
 
@@ -235,6 +239,7 @@ def _check_facts(
         name=name,
         title=check.title,
         version=int(made_by.get("version", check.version)),
+        embedding=made_by.get("embedding"),
         threshold=float(made_by.get("threshold", check.threshold)),
         unit=check.unit,
         findings=len(findings),
@@ -262,14 +267,6 @@ def _second_reviews(workspace: Workspace, dataset_id: str) -> tuple[SecondReview
         if found.images:
             reviews.append(SecondReview(name, found.images, found.agreed, found.kappa, found.interval))
     return tuple(reviews)
-
-
-def _software(checks: Iterable[str]) -> dict[str, str]:
-    packages = dict(_SOFTWARE)
-    for name in checks:
-        packages |= _SOFTWARE_OF.get(name, {})
-    versions = {name: metadata.version(package) for name, package in packages.items()}
-    return {**versions, "Python": platform.python_version()}
 
 
 def write_report(workspace: Workspace, dataset_id: str, path: Path) -> None:

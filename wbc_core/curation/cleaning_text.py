@@ -12,6 +12,7 @@ _REFERENCES = {
     "coefficient maximization. IEEE Trans. Pattern Anal. Mach. Intell. 30, 1858-1865 (2008).",
     "blur": "Pech-Pacheco JL et al. Diatom autofocusing in brightfield microscopy: a comparative study. "
     "Proc. 15th Int. Conf. Pattern Recognition 3, 314-317 (2000).",
+    "noise": "Immerkaer J. Fast noise variance estimation. Comput. Vis. Image Underst. 64, 300-302 (1996).",
     "label_errors": "Northcutt CG, Jiang L, Chuang IL. Confident learning: estimating uncertainty in dataset "
     "labels. J. Artif. Intell. Res. 70, 1373-1411 (2021).",
 }

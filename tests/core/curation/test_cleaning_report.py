@@ -160,7 +160,19 @@ def crowded(facts: CleaningFacts) -> CleaningFacts:
     """A report with as much on it as there can be."""
     long = "A rather long name of a class, of a check or of a person, as they come"
     check = CheckFacts(
-        "label_errors", long[:24], 3, 12.3456, long[:46], 1234, "image", 123_456, 99_999, 12_345, 23, 45
+        "label_errors",
+        long[:24],
+        3,
+        "em-1",
+        12.3456,
+        long[:46],
+        1234,
+        "image",
+        123_456,
+        99_999,
+        12_345,
+        23,
+        45,
     )
     return dataclasses.replace(
         facts,
