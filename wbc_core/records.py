@@ -270,6 +270,11 @@ class PreparedSet(Record):
     peak_mb: float
     created: str
 
+    @property
+    def leaky(self) -> bool:
+        """Whether held-out images helped make it, so that every figure of it must be marked."""
+        return self.recipe.leaky
+
     @classmethod
     def from_json(cls, plain: Json) -> Self:
         """Build the record and its recipe from JSON."""

@@ -62,6 +62,8 @@ def _prepare_links(dataset: Dataset) -> list[Link]:
     here = [run for run in runs.list_runs(state.workspace()) if run.split == split.id]
     shares = "/".join(f"{fraction * 100:.3g}" for fraction in split.fractions)
     recipe = f"{_escaped(prepared.recipe.name)} recipe {prepared.images:,}" if prepared else "recipe"
+    if prepared is not None and prepared.leaky:
+        recipe += " :red-badge[:material/water_damage: leaky order]"
     count = f"{len(here)} run" + ("s" if len(here) != 1 else "")
     return [
         Link(f"split {shares}", "split_balance", stale=stale),

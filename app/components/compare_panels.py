@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app import cache, results_cache, state
-from app.components import charts, charts_results
+from app.components import charts, charts_results, leaky
 from app.components.gallery import Item, gallery
 from app.components.page import percent, plain, seconds, thousands
 from app.components.results_text import (
@@ -29,6 +29,7 @@ _SHOWN = 60
 
 def verdicts(comparison: Mapping[str, Any]) -> None:
     """Say of every pair whether a difference was shown."""
+    leaky.mark(comparison["leaky"])
     for pair in comparison["pairs"]:
         shown = pair["holm_p"] < SIGNIFICANCE
         icon = ":material/trending_up:" if shown else ":material/drag_handle:"

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import state
+from app.components import leaky
 from app.components.page import link, plain, seconds, thousands
 from wbc_core.augment.prepare import list_prepared
 from wbc_core.balance import PLANS
@@ -44,4 +45,5 @@ def draw(split_id: str) -> None:
         f"{thousands(chosen.images)} images in {seconds(chosen.seconds)}, "
         f"peak {thousands(chosen.peak_mb)} MB · {chosen.created}"
     )
+    leaky.mark(chosen.leaky)
     link("launch", f"Train on {chosen.recipe.name}")

@@ -1,10 +1,12 @@
 """The form of a recipe: start from a preset or a saved one, choose operations, set each one's sliders."""
 
 import json
+from dataclasses import replace
 
 import streamlit as st
 
 from app import state
+from app.components import leaky
 from app.formatting import plain
 from wbc_core.augment.operations import OPERATIONS
 from wbc_core.augment.prepare import load_prepared
@@ -21,6 +23,8 @@ from wbc_core.errors import WbcError
 from wbc_core.records import Operation, Recipe
 
 _LOADED, _MESSAGE, _WANTED = "recipe_loaded", "recipe_message", "recipe_wanted_balance"
+# Of the recipe last loaded: its plan, and what the form keeps but does not show.
+_UNSHOWN = "recipe_unshown"
 _LARGEST_SEED = 2**32 - 1
 
 
@@ -33,6 +37,7 @@ def _fill(recipe: Recipe) -> None:
     st.session_state["recipe_name"] = recipe.name
     st.session_state["recipe_balance"] = recipe.balance
     st.session_state["recipe_seed"] = recipe.seed
+    st.session_state[_UNSHOWN] = (recipe.balance, recipe.balance_parameters, recipe.leaky)
     st.session_state["recipe_operations"] = list(dict.fromkeys(entry.name for entry in recipe.operations))
     given = {entry.name: entry.parameters for entry in recipe.operations}
     for name, operation in OPERATIONS.items():
@@ -124,13 +129,19 @@ def draw() -> Recipe | None:
     operations = tuple(Operation(name, _sliders(name, expanded=name == first)) for name in chosen)
     name = st.text_input("Name", key="recipe_name", max_chars=40, persist_state="session")
     try:
-        recipe = check_recipe(Recipe(name, balance, operations, int(seed)))
+        plan, parameters, leaky_order = st.session_state.get(_UNSHOWN, ("", {}, False))
+        # Parameters are a plan's own: another plan starts without.
+        parameters = parameters if plan == balance else {}
+        recipe = check_recipe(
+            Recipe(name, balance, operations, int(seed), balance_parameters=parameters, leaky=leaky_order)
+        )
     except WbcError as error:
         st.error(plain(str(error)))
         return None
     if name in PRESETS and recipe != PRESETS.get(name):
-        recipe = Recipe(f"{name}-edited", recipe.balance, recipe.operations, recipe.seed)
+        recipe = replace(recipe, name=f"{name}-edited")
         st.caption(f"Differs from the preset, so it is called {recipe.name}.")
+    leaky.mark(recipe.leaky)
     return recipe
 
 

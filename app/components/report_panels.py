@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app import cache, results_cache
-from app.components import charts, charts_results
+from app.components import charts, charts_results, leaky
 from app.components.gallery import Item, gallery
 from app.components.page import percent, plain, seconds, thousands
 from app.components.results_text import (
@@ -16,6 +16,7 @@ from app.components.results_text import (
     interval,
     megabytes,
     share,
+    share_with_interval,
     undefined_scores,
 )
 from wbc_core.evaluation import browsing
@@ -30,6 +31,7 @@ _CELL = "cell"
 def headline(report: Mapping[str, Any]) -> None:
     """Draw the figures that a reader asks for first, each with its interval."""
     undefined = report["undefined"]
+    leaky.mark(report.get("leaky", False))
     with st.container(horizontal=True, gap="medium"):
         for name, title, note in (
             ("accuracy", "Accuracy", "Share of images whose class was named. Interval: Wilson, 95 %."),
@@ -60,6 +62,13 @@ def headline(report: Mapping[str, Any]) -> None:
             delta_color="off",
             delta_arrow="off",
             width="content",
+        )
+    if "leaky_held_out" in report:
+        order = report["leaky_held_out"]
+        st.caption(
+            "These figures are of real images only. Held out as the source report did, with "
+            f"{thousands(order['synthetic'])} synthetic images among {thousands(order['images'])}, "
+            f"accuracy is {share_with_interval(order['accuracy'], order['accuracy_ci'])}."
         )
     if report["part"] == "validation":
         st.caption(CHOSEN_ON_VALIDATION)

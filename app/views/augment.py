@@ -40,6 +40,11 @@ with form:
     if recipe is None:
         st.stop()
     recipe_builder.draw_files(recipe)
+    try:
+        balanced = prepare.balanced_counts(split, recipe, dataset.class_names)
+    except WbcError as error:
+        st.error(plain(str(error)))
+        st.stop()
 
 with shown, st.container(key="preview"):
     st.html("<style>@media (min-width: 641px) {.st-key-preview {position: sticky; top: 4.5rem}}</style>")
@@ -48,7 +53,13 @@ with shown, st.container(key="preview"):
         "Train images of every class and what becomes of each: byte for byte what training gets at this seed."
     )
     count = min(max(AT_LEAST, len(dataset.class_names)), AT_MOST)
-    chosen = examples(recipe, cache_prepare.train_rows(split), count)
+    chosen = examples(
+        recipe,
+        cache_prepare.train_rows(split),
+        count,
+        dataset.class_names,
+        balanced,
+    )
     originals = cache.images(dataset.id)[list(chosen.rows)]
     columns = preview(originals, recipe.operations, recipe.seed, chosen.positions)
     lines = []
@@ -63,8 +74,8 @@ with shown, st.container(key="preview"):
     pictures.table(["Original", *(OPERATIONS.get(name).title for name, _, _ in columns)], lines)
 
 st.subheader("Prepare", anchor=False)
-images = prepare.images_after(split, recipe)
-needed = prepare.bytes_after(split, recipe, dataset.image_shape)
+images = prepare.images_after(split, recipe, dataset.class_names)
+needed = prepare.bytes_after(split, recipe, dataset)
 with st.container(horizontal=True, gap="large"):
     st.metric("Train images now", thousands(sum(split.parts["train"])), width="content")
     st.metric("After the recipe", thousands(images), width="content")

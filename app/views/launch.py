@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components import launch_form
+from app.components import launch_form, leaky
 from app.components.chain_bar import current_prepared, current_split
 from app.components.page import begin, empty, link, plain, require_dataset, thousands
 from wbc_core import splitting
@@ -49,6 +49,7 @@ with form:
     state.select("split", prepared.split)
     state.select("prepared", prepared.id)
     split = splitting.load_split(workspace, prepared.split)
+    leaky.mark(prepared.leaky)
     chosen = launch_form.backbones_and_preset()
     values = launch_form.settings(chosen, prepared)
 

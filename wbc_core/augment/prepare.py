@@ -18,48 +18,70 @@ from wbc_core.augment.applying import CHANCE, applied_to, check_classes
 from wbc_core.augment.operations import Drawn
 from wbc_core.augment.preview import apply_operation, draw_operation, part_of_draw
 from wbc_core.augment.recipe import check_recipe
-from wbc_core.balance import draw_plan, target_counts
+from wbc_core.balance import check_parameters, draw_plan, target_counts
+from wbc_core.balance.leaky import draw_leaky, leaky_counts
 from wbc_core.balance.neighbours import Images, Rows, release_pages
 from wbc_core.balance.smote import SmoteDraw, interpolate
 from wbc_core.datasets.store import find_dataset, open_images
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, part_of, silent
 from wbc_core.records import Dataset, PreparedSet, Recipe, Split, content_id
-from wbc_core.splitting import load_split, split_table
+from wbc_core.splitting import PARTS, load_split, split_table
 from wbc_core.workspace import Workspace, now
 
 CHUNK_BYTES = 8 * 2**20
 """Pixels of the originals worked on at a time, in bytes."""
 
 _ROW_BYTES = 64
+_HELD_OUT = "held_out.parquet"
 # Left free beside a prepared set, so that the lab's database and logs can still be written.
 _SPARE_BYTES = 256 * 2**20
 
 
-def counts_after(split: Split, recipe: Recipe) -> list[int]:
-    """Train images per class after a recipe, in class order, before anything is computed.
+def balanced_counts(split: Split, recipe: Recipe, class_names: Sequence[str]) -> list[int]:
+    """Train images per class after balancing alone, in class order, before anything is computed.
+
+    Args:
+        split: The split.
+        recipe: The recipe. Where its plan is `about`, so are the counts.
+        class_names: Names of the classes of the split's data set.
 
     Raises:
-        WbcError: There is no such balance plan.
+        WbcError: There is no such balance plan, or it does not fit the classes or the leaky order.
     """
+    plan, parameters = recipe.balance, check_parameters(recipe.balance, recipe.balance_parameters)
+    if recipe.leaky:
+        parts = {part: split.parts[part] for part in _parts(split)}
+        return leaky_counts(plan, parts, split.fractions, parameters, class_names)["train"]
+    return target_counts(plan, split.parts["train"], parameters, class_names)
+
+
+def _parts(split: Split) -> list[str]:
+    """The parts of a split in the order of its fractions."""
+    return [part for part in PARTS if part in split.parts]
+
+
+def counts_after(split: Split, recipe: Recipe, class_names: Sequence[str]) -> list[int]:
+    """Train images per class after a recipe: the balanced ones, and a copy of each under every operation."""
     copies = 1 + len(recipe.operations)
-    return [copies * count for count in target_counts(recipe.balance, split.parts["train"])]
+    return [copies * count for count in balanced_counts(split, recipe, class_names)]
 
 
-def images_after(split: Split, recipe: Recipe) -> int:
-    """Train images after a recipe: the balanced ones, and one copy of each under every operation."""
-    return sum(counts_after(split, recipe))
+def images_after(split: Split, recipe: Recipe, class_names: Sequence[str]) -> int:
+    """Train images after a recipe, before anything is computed."""
+    return sum(counts_after(split, recipe, class_names))
 
 
-def bytes_after(split: Split, recipe: Recipe, image_shape: tuple[int, int, int]) -> int:
+def bytes_after(split: Split, recipe: Recipe, dataset: Dataset) -> int:
     """Bytes that a prepared set takes on disk: pixels, labels and provenance.
 
     Args:
         split: The split.
         recipe: The recipe.
-        image_shape: Height, width, channels, in pixels.
+        dataset: Its data set.
     """
-    return images_after(split, recipe) * (int(np.prod(image_shape)) + _ROW_BYTES)
+    pixels = int(np.prod(dataset.image_shape))
+    return images_after(split, recipe, dataset.class_names) * (pixels + _ROW_BYTES)
 
 
 def prepared_id(split_id: str, recipe: Recipe) -> str:
@@ -67,11 +89,14 @@ def prepared_id(split_id: str, recipe: Recipe) -> str:
     return content_id("pr", {"split": split_id, "recipe": check_recipe(recipe).to_json()})
 
 
-def train_rows(workspace: Workspace, split_id: str, classes: int) -> list[Rows]:
-    """Rows of the train part of each class, rising; the only rows that preparing ever reads."""
+def train_rows(workspace: Workspace, split_id: str, classes: int, part: str = "train") -> list[Rows]:
+    """Rows of a part of each class, rising; of the train part, the only ones that preparing ever reads.
+
+    A recipe that asks for the leaky order is the one exception: it reads all parts.
+    """
     table = split_table(workspace, split_id)
-    train = table[table["part"] == "train"].sort_values("row")
-    rows, labels = train["row"].to_numpy(np.int64), train["label"].to_numpy(np.int64)
+    chosen = table[table["part"] == part].sort_values("row")
+    rows, labels = chosen["row"].to_numpy(np.int64), chosen["label"].to_numpy(np.int64)
     return [rows[labels == label] for label in range(classes)]
 
 
@@ -101,16 +126,13 @@ def prepare(workspace: Workspace, split_id: str, recipe: Recipe, progress: Progr
     if (final / "prepared.json").exists():
         return load_prepared(workspace, identifier)
     dataset = find_dataset(workspace, split.dataset)
-    if not images_after(split, recipe):
+    if not images_after(split, recipe, dataset.class_names):
         raise WbcError("The split has no train images.", fix="Keep more images, then split again.")
-    check_room(workspace, bytes_after(split, recipe, dataset.image_shape))
+    check_room(workspace, bytes_after(split, recipe, dataset))
     for operation in (*recipe.operations, *recipe.online):
         check_classes(operation, dataset.class_names)
     images = open_images(workspace, dataset.id)
-    rows = train_rows(workspace, split.id, len(dataset.class_names))
-    draws = draw_plan(
-        recipe.balance, images, rows, recipe.seed, dataset.class_names, part_of(progress, 0.0, 0.4)
-    )
+    draws, held_out = _balanced(workspace, split, recipe, dataset, images, part_of(progress, 0.0, 0.4))
     labels = np.repeat(np.arange(len(draws)), [len(draw) for draw in draws])
     blocks = 1 + len(recipe.operations)
     with workspace.atomic_path(final) as scratch:
@@ -126,6 +148,8 @@ def prepare(workspace: Workspace, split_id: str, recipe: Recipe, progress: Progr
         _provenance(balanced, labels, recipe, drawn, dataset.class_names).to_parquet(
             scratch / "provenance.parquet", index=False
         )
+        if recipe.leaky:
+            held_out.to_parquet(scratch / _HELD_OUT, index=False)
         prepared = PreparedSet(
             id=identifier,
             split=split.id,
@@ -140,6 +164,38 @@ def prepare(workspace: Workspace, split_id: str, recipe: Recipe, progress: Progr
         workspace.write_json(scratch / "prepared.json", prepared.to_json())
     progress(1.0, f"prepared {prepared.images:,} images")
     return load_prepared(workspace, identifier)
+
+
+def _balanced(
+    workspace: Workspace,
+    split: Split,
+    recipe: Recipe,
+    dataset: Dataset,
+    images: Images,
+    progress: Progress,
+) -> tuple[list[SmoteDraw], pd.DataFrame]:
+    """The balanced train part, one draw a class; and, in the leaky order, the new images held out."""
+    plan, parameters, names = recipe.balance, recipe.balance_parameters, dataset.class_names
+    rows = {part: train_rows(workspace, split.id, len(names), part) for part in _parts(split)}
+    if not recipe.leaky:
+        train = draw_plan(plan, images, rows["train"], recipe.seed, names, progress, parameters)
+        return train, pd.DataFrame()
+    parts = draw_leaky(plan, images, rows, split.fractions, recipe.seed, names, progress, parameters)
+    tables = [
+        pd.DataFrame(
+            {
+                "part": part,
+                "row": draw.base[len(real) :],
+                "neighbour_row": draw.neighbour[len(real) :],
+                "factor": draw.factor[len(real) :],
+                "label": label,
+            }
+        )
+        for part, there in parts.items()
+        if part != "train"
+        for label, (draw, real) in enumerate(zip(there, rows[part], strict=True))
+    ]
+    return parts["train"], pd.concat(tables, ignore_index=True)
 
 
 def check_room(workspace: Workspace, needed: int) -> None:
@@ -282,6 +338,29 @@ def open_prepared(workspace: Workspace, prepared: str) -> tuple[Images, NDArray[
     images: Images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
     labels: NDArray[np.int64] = np.load(folder / "labels.npy", allow_pickle=False)
     return images, labels
+
+
+def held_out_draw(workspace: Workspace, prepared: str, part: str) -> tuple[SmoteDraw, NDArray[np.int64]]:
+    """The new images that the leaky order puts into a held-out part, beside its real ones.
+
+    Args:
+        workspace: The workspace.
+        prepared: Id of a prepared set.
+        part: `validation` or `test`.
+
+    Returns:
+        Their draw, without pixels, and their labels, int64 (m,); none where the order is not leaky.
+
+    Raises:
+        WbcError: There is no such prepared set.
+    """
+    if not load_prepared(workspace, prepared).recipe.leaky:
+        return SmoteDraw.copies(np.empty(0, dtype=np.int64)), np.empty(0, dtype=np.int64)
+    table = pd.read_parquet(workspace.prepared_dir(prepared) / _HELD_OUT)
+    table = table[table["part"] == part]
+    base, neighbour = (table[name].to_numpy(np.int64) for name in ("row", "neighbour_row"))
+    draw = SmoteDraw(base, neighbour, table["factor"].to_numpy(np.float64))
+    return draw, table["label"].to_numpy(np.int64)
 
 
 def provenance(workspace: Workspace, prepared: str) -> pd.DataFrame:

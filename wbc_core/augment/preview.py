@@ -124,21 +124,32 @@ class Examples:
     positions: tuple[int, ...]
 
 
-def examples(recipe: Recipe, rows: Sequence[Rows], count: int) -> Examples:
+def examples(
+    recipe: Recipe,
+    rows: Sequence[Rows],
+    count: int,
+    class_names: Sequence[str] = (),
+    balanced: Sequence[int] | None = None,
+) -> Examples:
     """Choose images for a preview: the classes in turn, in each spread over its real images.
 
     Args:
         recipe: The recipe; its plan and seed tell which images are kept.
         rows: Train rows of every class, in class order.
         count: How many images.
+        class_names: Names of the classes, where the recipe sets targets by name.
+        balanced: Train images per class after balancing, as `prepare.balanced_counts` foresees them; where
+            left out, those of a recipe that is not leaky.
 
     Example:
         >>> rows = [np.array([3, 8]), np.array([], dtype=int), np.array([1, 4, 9])]
         >>> examples(Recipe("mine", "smote"), rows, 3)
         Examples(rows=(3, 1, 8), labels=(0, 2, 0), positions=(0, 3, 1))
     """
-    kept = kept_rows(recipe.balance, rows, recipe.seed)
-    starts = np.cumsum([0, *target_counts(recipe.balance, [len(own) for own in rows])])
+    parameters = recipe.balance_parameters
+    kept = kept_rows(recipe.balance, rows, recipe.seed, parameters, class_names)
+    counts = [len(own) for own in rows]
+    starts = np.cumsum([0, *(balanced or target_counts(recipe.balance, counts, parameters, class_names))])
     filled = [label for label, own in enumerate(kept) if len(own)]
     chosen = []
     for label in filled:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from wbc_core.augment.prepare import load_prepared
+from wbc_core.balance.leaky import WARNING as LEAKY
 from wbc_core.datasets.store import find_dataset
 from wbc_core.evaluation.reports import load_report
 from wbc_core.records import Json, PreparedSet, Recipe
@@ -44,7 +45,7 @@ def _recipe(recipe: Recipe, prepared: PreparedSet) -> str:
     copies = f"one augmented copy an operation: {', '.join(operations)}" if operations else "no augmentation"
     return (
         f"{_plain(recipe.name)}: balance `{recipe.balance}`, {copies}; {prepared.images:,} train images, "
-        f"seed {recipe.seed}, `{prepared.id}`"
+        f"seed {recipe.seed}, `{prepared.id}`" + (f". **{LEAKY.capitalize()}.**" if prepared.leaky else "")
     )
 
 
@@ -135,6 +136,7 @@ def model_card(workspace: Workspace, run: Run) -> str:
         "## Settings",
         _table(["Setting", "Value"], settings),
         f"## Figures on {report['images']:,} images ({report['part']})",
+        *([f"**{LEAKY.capitalize()}: these figures are too good.**"] if prepared.leaky else []),
         _figures(report),
         "Intervals: Wilson for rates, stratified bootstrap (2,000 draws) for F1.",
         "## Classes",

@@ -30,6 +30,8 @@ def _names(workspace: Workspace, runs: Sequence[Run]) -> dict[str, str]:
         names[run.id] = run.backbone if len(same) == 1 else f"{run.backbone} ({', '.join(marks)})"
         if len(same) > 1 and not 0 < len(marks) <= _MARKS:
             names[run.id] = f"{run.backbone} {run.id}"
+        if run.leaky:
+            names[run.id] += " (leaky order)"
     return names
 
 
@@ -179,8 +181,9 @@ def compare(workspace: Workspace, run_ids: Sequence[str]) -> Json:
         run_ids: At least two runs.
 
     Returns:
-        `split`, `part`, `images`, `classes`; `runs`: one entry a run with its figures, intervals, cost and
-        differing settings; `differing`: setting to values by run; `pairs`: one entry a pair, b minus a
+        `split`, `part`, `images`, `classes`; `leaky`: whether held-out images helped make what any of the
+        runs learnt from; `runs`: one entry a run with its figures, intervals, cost and differing settings;
+        `differing`: setting to values by run; `pairs`: one entry a pair, b minus a
         as shares, with the verdict in `words`.
 
     Raises:
@@ -199,6 +202,7 @@ def compare(workspace: Workspace, run_ids: Sequence[str]) -> Json:
             "run": run.id,
             "name": names[run.id],
             "backbone": run.spec.backbone,
+            "leaky": run.leaky,
             **{figure: reports[run.id][figure] for figure in (*figures, "file_size_bytes")},
             "settings": {setting: values[run.id] for setting, values in differing.items()},
         }
@@ -209,6 +213,7 @@ def compare(workspace: Workspace, run_ids: Sequence[str]) -> Json:
         "part": part,
         "images": len(tables[runs[0].id]),
         "classes": list(runs[0].class_names),
+        "leaky": any(run.leaky for run in runs),
         "runs": entries,
         "differing": differing,
         "pairs": _pairs(tables, names, len(runs[0].class_names)),

@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from wbc_core.augment.prepare import load_prepared
 from wbc_core.augment.shifts import ShiftedImages, check_shift
 from wbc_core.datasets.importers import import_source
 from wbc_core.datasets.npz import open_arrays
 from wbc_core.datasets.store import load_table, open_images
 from wbc_core.errors import WbcError
+from wbc_core.evaluation.leaky_held_out import with_synthetic
 from wbc_core.evaluation.reports import predictions_table, save_report
 from wbc_core.evaluation.scoring import score
 from wbc_core.progress import Progress, part_of, silent
@@ -158,7 +160,9 @@ def evaluate_run(
 
     Returns:
         The figures of `scoring.score`, and where they come from: run, dataset, split, prepared, SHA-256 of
-        the model, part (`test`, `validation` or `file`), parameters, `training_seconds`, and so on.
+        the model, part (`test`, `validation` or `file`), parameters, `training_seconds`, and so on. `leaky`
+        is true where held-out images helped make the prepared set, so that all figures are too good; beside
+        those of the real images stand then, as `leaky_held_out`, those of `leaky_held_out.with_synthetic`.
 
     Raises:
         WbcError: No such run, shift or strength, no model yet, or a file that cannot be used.
@@ -180,6 +184,11 @@ def evaluate_run(
         predictions = predictions_table(
             rows, labelled.table["image_id"].tolist(), labels, probabilities, run.class_names
         )
+        leaky: Json = {"leaky": load_prepared(workspace, run.prepared).leaky}
+        if leaky["leaky"] and data is None and not shift:
+            leaky["leaky_held_out"] = with_synthetic(
+                workspace, run, labelled.part, labels, probabilities, model, tta
+            )
         report: Json = {
             "run": run.id,
             "backbone": run.backbone,
@@ -190,6 +199,7 @@ def evaluate_run(
             "part": labelled.part,
             "tta": tta,
             **({"shift": shift, "strength": strength} if shift else {}),
+            **leaky,
             **labelled.origin,
             "classes": list(run.class_names),
             **score(labels, probabilities, run.class_names),

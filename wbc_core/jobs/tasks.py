@@ -106,6 +106,7 @@ def prepare_split(workspace: Workspace, job_id: str, spec: Json, progress: Progr
         "classes": dict(zip(names, prepared.classes, strict=True)),
         "seconds": prepared.seconds,
         "peak_mb": prepared.peak_mb,
+        "leaky": prepared.leaky,
     }
 
 

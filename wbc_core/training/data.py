@@ -10,6 +10,9 @@ from wbc_core.augment.online import OnlineStage
 from wbc_core.augment.operations import Images
 from wbc_core.augment.prepare import load_prepared, open_prepared
 from wbc_core.augment.shifts import ShiftedImages
+from wbc_core.balance import PLANS
+from wbc_core.balance.parameters import DEFAULT_BETA
+from wbc_core.balance.weights import class_weights
 from wbc_core.datasets.store import find_dataset, open_images
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, PreparedSet
@@ -118,11 +121,19 @@ class TrainingData:
     train: Batches
     validation: Batches
 
-    def class_weights(self) -> dict[int, float]:
-        """Weight n / (K * n_k) of each class k that has images: all classes then count the same."""
-        counts = np.bincount(self.train.labels, minlength=len(self.dataset.class_names))
-        present = np.flatnonzero(counts)
-        return {int(k): float(counts.sum() / (len(present) * counts[k])) for k in present}
+    def class_weights(self, weighting: str) -> dict[int, float] | None:
+        """What the loss of an image counts by its class; None where all count the same.
+
+        Args:
+            weighting: One of `balance.weights.WEIGHTINGS`, or `recipe` for what its balance plan says.
+        """
+        recipe = self.prepared.recipe
+        if weighting == "recipe":
+            weighting = PLANS.get(recipe.balance).weighting
+        # Augmented copies of an image are not further samples.
+        copies = 1 + len(recipe.operations)
+        counts = np.bincount(self.train.labels, minlength=len(self.dataset.class_names)) // copies
+        return class_weights(counts.tolist(), weighting, recipe.balance_parameters.get("beta", DEFAULT_BETA))
 
 
 def load_training_data(

@@ -48,6 +48,7 @@ class Run(Record):
         created: When it began, ISO 8601 in UTC.
         finished: Whether it has ended by itself.
         ended: Why it ended, in words.
+        leaky: Whether held-out images helped make what it learns from (`Recipe.leaky`).
     """
 
     id: str
@@ -68,6 +69,7 @@ class Run(Record):
     created: str
     finished: bool
     ended: str
+    leaky: bool = False
 
     @property
     def prepared(self) -> str:

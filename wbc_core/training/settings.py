@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from wbc_core.augment.shifts import SHIFTS
 from wbc_core.backbones.weights import weights_source
+from wbc_core.balance.weights import WEIGHTINGS
 from wbc_core.errors import WbcError
 
 Value = str | int | float
@@ -104,8 +105,9 @@ SETTINGS: dict[str, Setting] = {
             "class_weight",
             "Class weight",
             "choice",
-            "Balanced: the loss of a class counts in inverse proportion to its images.",
-            choices=("none", "balanced"),
+            "Recipe: as its balance plan says. Balanced: a class counts in inverse proportion to its images. "
+            "Effective number: the same, up to a limit.",
+            choices=("recipe", *WEIGHTINGS),
         ),
         Setting(
             "early_stopping_patience",

@@ -22,7 +22,8 @@ class RunSpec(Record):
         learning_rate: Step size of AdamW at the start.
         weight_decay: Decoupled weight decay of AdamW (Loshchilov & Hutter, ICLR 2019).
         dropout: Share of features dropped before the classifier while training.
-        class_weight: `none`, or `balanced`: weight n / (K * n_k) for class k.
+        class_weight: `recipe`: what the balance plan of the prepared set says; `none`; or one of
+            `wbc_core.balance.weights`.
         early_stopping_patience: Epochs without a better validation accuracy after which it ends.
         plateau_patience: Epochs without a lower validation loss after which the learning rate falls.
         plateau_factor: What the learning rate is multiplied by then.
@@ -40,7 +41,7 @@ class RunSpec(Record):
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     dropout: float = 0.3
-    class_weight: str = "none"
+    class_weight: str = "recipe"
     early_stopping_patience: int = 8
     plateau_patience: int = 3
     plateau_factor: float = 0.5

@@ -9,7 +9,9 @@ import pytest
 
 from wbc_core.augment import prepare as preparing
 from wbc_core.augment.prepare import (
+    balanced_counts,
     bytes_after,
+    held_out_draw,
     images_after,
     list_prepared,
     load_prepared,
@@ -22,13 +24,17 @@ from wbc_core.augment.preview import preview
 from wbc_core.augment.recipe import PRESETS
 from wbc_core.balance import PLANS
 from wbc_core.balance.smote import SmoteDraw, interpolate
-from wbc_core.datasets.store import DatasetWriter, open_images
+from wbc_core.datasets.apportionment import largest_remainder
+from wbc_core.datasets.store import DatasetWriter, find_dataset, open_images
 from wbc_core.errors import Cancelled, WbcError
 from wbc_core.records import Operation, Recipe, Split
 from wbc_core.splitting import make_split, split_table
 from wbc_core.workspace import Workspace
 
 COUNTS = (20, 31, 12)
+NAMES = ["class 0", "class 1", "class 2"]
+# k-means SMOTE wants clusters, and noise has none.
+ON_NOISE = [name for name in PLANS if name != "kmeans_smote"]
 AN2DL = PRESETS.get("an2dl")
 
 
@@ -58,17 +64,17 @@ def bytes_of(folder: Path) -> dict[str, str]:
 def test_an2dl_is_five_times_classes_times_the_largest(workspace: Workspace, split: Split) -> None:
     prepared = prepare(workspace, split.id, AN2DL)
     largest = max(split.parts["train"])
-    assert prepared.images == 5 * 3 * largest == images_after(split, AN2DL)
+    assert prepared.images == 5 * 3 * largest == images_after(split, AN2DL, NAMES)
     assert prepared.classes == (5 * largest,) * 3
     images, labels = open_prepared(workspace, prepared.id)
     assert images.dtype == np.uint8
     assert images.shape == (prepared.images, 8, 8, 3)
     np.testing.assert_array_equal(np.bincount(labels), prepared.classes)
     size = sum(path.stat().st_size for path in workspace.prepared_dir(prepared.id).iterdir())
-    assert images.nbytes < size < bytes_after(split, AN2DL, (8, 8, 3)) + 20_000
+    assert images.nbytes < size < bytes_after(split, AN2DL, find_dataset(workspace, split.dataset)) + 20_000
 
 
-@pytest.mark.parametrize("balance", PLANS.names())
+@pytest.mark.parametrize("balance", ON_NOISE)
 def test_every_image_is_what_its_provenance_says(workspace: Workspace, split: Split, balance: str) -> None:
     recipe = Recipe("mine", balance, AN2DL.operations, seed=5)
     prepared = prepare(workspace, split.id, recipe)
@@ -84,7 +90,7 @@ def test_every_image_is_what_its_provenance_says(workspace: Workspace, split: Sp
         first["neighbour_row"].fillna(-1).to_numpy(np.int64),
         first["factor"].fillna(0).to_numpy(),
     )
-    assert (first["operation"] == "smote").equals(first["neighbour_row"].notna())
+    assert (first["operation"] != "original").equals(first["neighbour_row"].notna())
     np.testing.assert_array_equal(images[:count], interpolate(source, drawn, 0, count))
     blocks = preview(images[:count], recipe.operations, recipe.seed)
     for number, (name, changed, _) in enumerate(blocks, start=1):
@@ -94,7 +100,7 @@ def test_every_image_is_what_its_provenance_says(workspace: Workspace, split: Sp
         np.testing.assert_array_equal(images[block], changed)
 
 
-@pytest.mark.parametrize("balance", PLANS.names())
+@pytest.mark.parametrize("balance", ON_NOISE)
 def test_nothing_held_out_gets_in(workspace: Workspace, balance: str) -> None:
     dataset = import_noise(workspace)
     split = make_split(workspace, dataset, fractions=(0.5, 0.25, 0.25), seed=3)
@@ -183,3 +189,51 @@ def test_a_class_too_small_for_smote_is_named(workspace: Workspace) -> None:
     with pytest.raises(WbcError, match=r"'class 1'.*random_over"):
         prepare(workspace, split.id, AN2DL)
     prepare(workspace, split.id, Recipe("mine", "random_over"))
+
+
+@pytest.mark.parametrize("fractions", [(0.7, 0.3), (0.6, 0.2, 0.2)])
+def test_the_leaky_order_is_a_split_of_the_balanced_set(workspace: Workspace, fractions: tuple) -> None:
+    split = make_split(workspace, import_noise(workspace), fractions=fractions, seed=1)
+    leaky = Recipe("leaky", "smote", leaky=True)
+    prepared = prepare(workspace, split.id, leaky)
+    assert prepared.leaky
+    assert list(prepared.classes) == balanced_counts(split, leaky, NAMES)
+    table = split_table(workspace, split.id)
+    real = provenance(workspace, prepared.id).query("operation == 'original'")
+    assert set(real["row"]) == set(table.query("part == 'train'")["row"])
+    made = provenance(workspace, prepared.id).query("operation == 'smote'")
+    held_out = set(table.query("part != 'train'")["row"])
+    assert held_out & (set(made["row"]) | set(made["neighbour_row"]))
+    parts = list(split.parts)
+    for label in range(3):
+        sizes = [prepared.classes[label]]
+        for part in parts[1:]:
+            draw, labels = held_out_draw(workspace, prepared.id, part)
+            assert (draw.neighbour >= 0).all()
+            sizes.append(split.parts[part][label] + int((labels == label).sum()))
+        assert sizes == largest_remainder(31, fractions).tolist()
+
+
+def test_what_is_not_leaky_holds_nothing_new_out(workspace: Workspace, split: Split) -> None:
+    prepared = prepare(workspace, split.id, Recipe("plain", "smote"))
+    assert not prepared.leaky
+    assert len(held_out_draw(workspace, prepared.id, "validation")[0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("plan", "parameters"), [("random_under", {}), ("smote_enn", {}), ("smote", {"cap": 15})]
+)
+def test_the_leaky_order_refuses_to_leave_images_out(
+    workspace: Workspace, split: Split, plan: str, parameters: dict
+) -> None:
+    with pytest.raises(WbcError, match="before the split"):
+        prepare(workspace, split.id, Recipe("leaky", plan, balance_parameters=parameters, leaky=True))
+
+
+def test_caps_targets_and_features_reach_the_prepared_set(workspace: Workspace, split: Split) -> None:
+    parameters = {"cap": 15, "targets": {"class 2": 18}, "neighbours": "features"}
+    recipe = Recipe("mine", "smote", balance_parameters=parameters)
+    prepared = prepare(workspace, split.id, recipe)
+    assert prepared.classes == (15, 15, 18) == tuple(balanced_counts(split, recipe, NAMES))
+    with pytest.raises(WbcError, match="class 3"):
+        prepare(workspace, split.id, Recipe("mine", "none", balance_parameters={"targets": {"class 3": 1}}))

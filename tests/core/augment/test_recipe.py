@@ -47,7 +47,7 @@ def test_a_saved_recipe_is_found_by_name_and_by_path(workspace: Workspace, tmp_p
 
 def test_a_missing_recipe_lists_those_there_are(workspace: Workspace) -> None:
     save_recipe(workspace, Recipe("mine"))
-    with pytest.raises(WbcError, match="plain, an2dl, an2dl_randaugment, .*mine"):
+    with pytest.raises(WbcError, match=r"plain, an2dl, an2dl_randaugment, .*mine"):
         load_recipe(workspace, "yours")
 
 

@@ -1,10 +1,12 @@
 """Batches come in an order of seed and epoch alone."""
 
 import numpy as np
+import pytest
 
 from wbc_core.augment.online import OnlineStage
 from wbc_core.augment.prepare import load_prepared, open_prepared, prepare
 from wbc_core.augment.shifts import shift_images
+from wbc_core.balance.weights import class_weights
 from wbc_core.records import Operation, Recipe
 from wbc_core.splitting import load_split
 from wbc_core.training.data import Batches, load_training_data
@@ -46,7 +48,8 @@ def test_validation_is_the_held_out_part_with_effective_labels(
 def test_class_weights_make_every_class_count_the_same(training_workspace: tuple[Workspace, str]) -> None:
     workspace, prepared = training_workspace
     data = load_training_data(workspace, prepared, batch_size=16, seed=0)
-    weights = data.class_weights()
+    weights = data.class_weights("balanced")
+    assert weights is not None
     counts = np.bincount(data.train.labels)
     np.testing.assert_allclose([weights[k] * counts[k] for k in range(3)], counts.sum() / 3)
 
@@ -71,7 +74,7 @@ def test_an_online_stage_is_drawn_anew_each_epoch_and_mixes_labels(
     plain_data = load_training_data(workspace, plain, batch_size=16, seed=0)
     np.testing.assert_array_equal(data.validation[0][0], plain_data.validation[0][0])
     np.testing.assert_array_equal(data.validation[0][1].argmax(axis=1), plain_data.validation[0][1])
-    assert data.class_weights() == plain_data.class_weights()
+    assert data.class_weights("balanced") == plain_data.class_weights("balanced")
 
 
 def test_a_network_learns_from_mixed_labels(training_workspace: tuple[Workspace, str]) -> None:
@@ -95,3 +98,29 @@ def test_validation_may_be_shifted_and_training_is_not(training_workspace: tuple
     np.testing.assert_array_equal(labels, same)
     np.testing.assert_array_equal(changed, shift_images(images, plain.validation.rows[:64], "occlusion", 5))
     np.testing.assert_array_equal(shifted.train[0][0], plain.train[0][0])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "weighting"),
+    [
+        (Recipe("one", "class_weights"), "balanced"),
+        (
+            Recipe("two", "effective_number", (Operation("flip"),), balance_parameters={"beta": 0.9}),
+            "effective_number",
+        ),
+        (Recipe("three", "random_over"), "none"),
+    ],
+)
+def test_the_plan_of_a_recipe_weighs_the_loss_and_leaves_the_images(
+    training_workspace: tuple[Workspace, str], recipe: Recipe, weighting: str
+) -> None:
+    workspace, plain = training_workspace
+    split = load_split(workspace, load_prepared(workspace, plain).split)
+    prepared = prepare(workspace, split.id, recipe)
+    data = load_training_data(workspace, prepared.id, batch_size=16, seed=0)
+    beta = recipe.balance_parameters.get("beta", 0.999)
+    expected = class_weights(split.parts["train"], weighting, beta)
+    assert data.class_weights("recipe") == expected
+    assert data.class_weights("none") is None
+    if recipe.balance == "class_weights":
+        assert prepared.classes == tuple(split.parts["train"])

@@ -161,7 +161,9 @@ def test_a_lost_loss_stops_the_run_with_the_last_good_weights(
     with pytest.raises(Cancelled):
         train(workspace, RUN, spec, cancel_at("epoch 2/4"))
     good = load_model(workspace, RUN).get_weights()
-    monkeypatch.setattr(TrainingData, "class_weights", lambda self: dict.fromkeys(range(3), float("nan")))
+    monkeypatch.setattr(
+        TrainingData, "class_weights", lambda self, weighting: dict.fromkeys(range(3), float("nan"))
+    )
     with pytest.raises(
         WbcError, match=r"diverged\. The weights of epoch \d are kept\. .* lower learning rate"
     ):

@@ -37,7 +37,7 @@ def test_settings_are_read_with_their_types() -> None:
         ({"weights": "file:"}, "'file:' cannot be read.*file:PATH"),
         ({"weights": "random:cells"}, "'random:cells' cannot be read"),
         ({"dropout": "1"}, "a number from 0 to 0.95"),
-        ({"class_weight": "yes"}, "one of none, balanced"),
+        ({"class_weight": "yes"}, "one of recipe, none, balanced"),
         ({"weights": "imagnet"}, "no source of weights named 'imagnet'.*random, imagenet, file"),
     ],
 )
