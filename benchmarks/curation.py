@@ -1,6 +1,7 @@
 """SelfClean's evaluation protocol: planted contaminations, and what ours and three other tools find of them.
 
-    python benchmarks/curation.py [DATA] [--share 0.05 0.1] [--seed 0] [--images N] [--python PEERS/python]
+    curation.py [DATA] [--share 0.05 0.1] [--seed 0] [--images N] [--tools ours]
+        [--python PEERS/python]
 
 One command, one run, the same files: five kinds of contamination (`contamination.py`) are planted into the
 images, each in its own share of the rows, and every tool runs in a process of its own (`curation_tools.py`).
@@ -256,7 +257,13 @@ def print_tools(results: dict[str, dict[str, Any]], planted: Contaminated) -> No
             flagged += f", {int((found['acted'] & real).sum()):,} of them for dropping or relabelling"
         measured = [f"{found['seconds']:.2f}", f"{found['cpu']:.2f}", f"{found['megabytes']:,.0f}"]
         row(f"{tool} {found['version']}".strip(), *measured, flagged)
-    if "CleanVision" in results:
+    for tool in ("ours", "CleanVision"):
+        flags = {name: values for name, values in results.get(tool, {}).items() if name.startswith("flag:")}
+        listed = [
+            f"{name[5:]} {int((own & real).sum()):,}" for name, own in flags.items() if (own & real).any()
+        ]
+        print(f"\nUntouched images that {tool} flags, by check: {', '.join(listed) or 'none'}.")
+    if {"ours", "ours from files", "CleanVision"} <= set(results):
         for tool, start in {
             "ours": "the store",
             "ours from files": "the same PNG files, with import",
@@ -300,7 +307,7 @@ def compare(share: float, options: argparse.Namespace) -> None:
         print(f"### {100 * share:g} % of each kind\n\n{len(planted.labels):,} images, ", end="")
         print(f"{len(planted.rows()):,} of them contaminated; seed {options.seed}, ", end="")
         print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}.\n", flush=True)
-        results = {tool: run(tool, folder, options.python) for tool in TOOLS}
+        results = {tool: run(tool, folder, options.python) for tool in options.tools}
     found = {tool: result for tool, result in results.items() if result is not None}
     print_tools(found, planted)
     if share:
@@ -317,6 +324,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--share", type=float, nargs="+", default=[0.05, 0.1], help="of each kind, 0..0.16")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--images", type=int, help="only so many of the images, drawn by the seed")
+    parser.add_argument("--tools", nargs="+", choices=list(TOOLS), default=list(TOOLS))
     parser.add_argument("--python", default=sys.executable, help="interpreter that has the peers")
     options = parser.parse_args(arguments)
     for share in options.share:
