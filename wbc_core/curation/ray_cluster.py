@@ -25,6 +25,9 @@ _ADDRESS = re.compile(r"auto|(?:ray://)?(?P<server>[^\s/@]+:\d{1,5})")
 _ANSWER_SECONDS = 5.0
 """How long a server may take to answer at all; Ray itself would wait for over a minute."""
 
+_ATTEMPTS = 3
+"""How often to ask for a client's process."""
+
 _PROBE_SECONDS = 120.0
 """How long every node may take to start a worker and import the lab."""
 
@@ -88,18 +91,29 @@ def _connect(ray: Any, address: str) -> None:
     handler = signal.getsignal(signal.SIGTERM)
     try:
         with quiet_standard_error():
-            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+            _initialise(ray, address)
     except Exception as error:  # connection, version and client errors share no class
         raise WbcError(
             f"The Ray cluster at {address} cannot be used.",
             expected=f"Ray {ray.__version__} on Python {platform.python_version()}, as here",
-            got=f"{error!s:.300}",
+            got=f"{' '.join(str(error).split())[-300:]}",
             fix="Use the same versions everywhere, and ray://HOST:10001 from outside of the cluster.",
         ) from error
     finally:
         # Ray puts its own in place, by which a job that is told to stop would not say so.
         if in_main_thread and handler is not None:
             signal.signal(signal.SIGTERM, handler)
+
+
+def _initialise(ray: Any, address: str) -> None:
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+            return
+        except ConnectionError as error:
+            # On a busy machine the process that a client gets now and then dies while it starts (Ray 2.60).
+            if "client server failed" not in str(error) or attempt == _ATTEMPTS:
+                raise
 
 
 def lab_versions() -> dict[str, str]:

@@ -132,7 +132,7 @@ def test_results_come_in_order_few_at_a_time_and_errors_as_they_are(head: Simple
 
 def test_the_command_line_prints_json_alone(head: SimpleNamespace, workspace: Workspace) -> None:
     dataset = _cells(workspace)
-    scanned = _wbc("scan", dataset, "--ray", head.client, "--json", "--home", workspace.home)
+    scanned = _wbc("scan", dataset, "--ray", head.address, "--json", "--home", workspace.home)
     assert scanned.returncode == 0, scanned.stderr
     over_cluster = json.loads(scanned.stdout)["checks"]
     stored = _stored(workspace, dataset)
@@ -142,6 +142,23 @@ def test_the_command_line_prints_json_alone(head: SimpleNamespace, workspace: Wo
     assert {name: found["flagged"] for name, found in plain.items()} == {
         name: found["flagged"] for name, found in over_cluster.items()
     }
+
+
+def test_a_client_from_outside_is_served(
+    head: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, workspace: Workspace
+) -> None:
+    import ray
+
+    initialise, failures = ray.init, ["Starting Ray client server failed. See its log."]
+
+    def init(**options: object) -> object:
+        if failures:
+            raise ConnectionAbortedError(failures.pop())
+        return initialise(**options)
+
+    monkeypatch.setattr(ray, "init", init)
+    with over_ray(head.client) as spread:
+        assert [sum(part) for part in spread(np.square, [np.arange(3), np.arange(2)])] == [5, 1]
 
 
 def test_a_node_with_another_lab_is_refused(head: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
