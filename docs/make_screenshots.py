@@ -13,11 +13,17 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from app.pages import PAGES
 
 ROOT = Path(__file__).parents[1]
+PLACES = {view: "" if view == "dataset" else view for view in PAGES} | {
+    "review-map": "review?view=map",
+    "review-second": "review?view=second",
+}
+"""Name of a picture to the path that it shows."""
+
 SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
@@ -41,6 +47,15 @@ def wait_for(url: str) -> None:
     raise SystemExit(f"{url} does not answer")
 
 
+def give_name(tab: Page) -> None:
+    """Enter a name, without which nobody gives a second opinion; where the sidebar is closed, do nothing."""
+    field = tab.get_by_role("textbox", name="Your name")
+    tab.wait_for_timeout(1000)
+    if field.is_visible():
+        field.fill("Second reviewer")
+        field.press("Enter")
+
+
 def photograph(browser: Browser, address: str, out: Path, only: list[str]) -> None:
     """Open each page in each size and colour scheme, and save what it looks like once it is at rest."""
     for scheme in ("light", "dark"):
@@ -49,9 +64,11 @@ def photograph(browser: Browser, address: str, out: Path, only: list[str]) -> No
                 viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=1
             )
             tab = context.new_page()
-            for view in only or list(PAGES):
-                tab.goto(f"{address}/{'' if view == 'dataset' else view}")
+            for view in only or list(PLACES):
+                tab.goto(f"{address}/{PLACES[view]}")
                 tab.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+                if view == "review-second":
+                    give_name(tab)
                 tab.wait_for_timeout(2500)
                 tab.screenshot(path=out / f"{view}-{size}-{scheme}.png", full_page=False)
                 print(view, size, scheme, flush=True)

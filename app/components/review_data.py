@@ -123,12 +123,11 @@ def differences(finding: Finding) -> dict[int, str]:
     return found
 
 
-def _notes(finding: Finding, sizes: NDArray[np.int64]) -> dict[int, str]:
-    """What differs between the copies of a group, by row: how each was changed, and sizes that differ."""
-    if len(finding.rows) < 2:
+def _notes(finding: Finding, rows: Sequence[int], sizes: NDArray[np.int64]) -> dict[int, str]:
+    """What differs between shown copies of a group, by row: how each was changed, and sizes that differ."""
+    if len(rows) < 2:
         return {}
     changed = differences(finding)
-    rows = list(finding.rows)
     several = len(np.unique(sizes[rows], axis=0)) > 1
     notes = {}
     for row in rows:
@@ -162,7 +161,11 @@ def items(
     labels = table["label"].to_numpy()
     sizes = table[["width", "height"]].to_numpy()
     pictures = cache.thumbnails(dataset.id, tuple(rows[0] for rows in groups))
-    said = {place: _notes(shown.findings[place], sizes) for place, _, _ in places} if notes is None else {}
+    if notes is None:
+        notes = {}
+        for place in dict.fromkeys(place for place, _, _ in places):
+            together = [rows[0] for (other, _, _), rows in zip(places, groups, strict=True) if other == place]
+            notes |= _notes(shown.findings[place], together, sizes)
     return [
         Item(
             row=rows[0],
@@ -172,7 +175,7 @@ def items(
             badge=_badge(shown.findings[place], rows[0], dataset.class_names),
             mark=mark(decided.get(rows[0]), dataset.class_names),
             title=shown.findings[place].evidence,
-            note=said[place].get(rows[0], "") if notes is None else notes.get(rows[0], ""),
+            note=notes.get(rows[0], ""),
             group=str(place) if len(shown.findings[place].rows) > 1 else None,
         )
         for (place, _, _), rows, picture in zip(places, groups, pictures, strict=True)

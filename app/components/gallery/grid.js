@@ -31,6 +31,7 @@ class Grid {
     this.anchor = 0;
     this.local = new Map();
     this.hint = make("div", "hint");
+    this.hint.append(make("div", "words"));
     this.observer = new ResizeObserver(() => this.measure());
     this.observer.observe(this.element);
     this.element.addEventListener("click", (event) => this.click(event));
@@ -133,8 +134,8 @@ class Grid {
 
   // The evidence hangs under the picture in focus, over what is below it, so that nothing moves.
   hang(tile, item) {
-    this.hint.textContent = item.title ?? "";
-    this.hint.hidden = !this.hint.textContent;
+    this.hint.firstChild.textContent = item.title ?? "";
+    this.hint.hidden = !item.title;
     if (this.hint.parentElement !== tile) tile.append(this.hint);
     const middle = this.element.getBoundingClientRect().left + this.element.clientWidth / 2;
     this.hint.classList.toggle("left", tile.getBoundingClientRect().left > middle);
