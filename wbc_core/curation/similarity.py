@@ -1,25 +1,27 @@
 """Pairs of images that may show the same picture, found without comparing every pair.
 
-Three sieves, each cheaper a pair than the next and none of them deciding alone:
+Two sieves before anything is read from the pictures themselves:
 
 1. Every picture becomes a short vector that flips and quarter turns do not change. The directions in which
-   small crops, JPEG, brightness, resizing and noise move it are learnt from the set's own images and divided
-   out (within-class whitening, as in Fisher's discriminant); then nearest neighbours are looked up.
-2. The eight symmetries of the square are signs and a transposition of a cosine transform: the best of them.
-3. The tangent distance of Simard, LeCun and Denker, "Efficient pattern recognition using a new transformation
-   distance", NIPS 1992, to first order in shift and scale, on low frequencies.
+   crops, JPEG, brightness, resizing and noise move it are learnt from the set's own images and divided out
+   (within-class whitening, as in Fisher's discriminant); then nearest neighbours are looked up.
+2. The eight symmetries of the square are signs and a transposition of a cosine transform: the best of them
+   is taken, and with it the two-sided tangent distance of Simard, LeCun and Denker, "Efficient pattern
+   recognition using a new transformation distance", NIPS 1992: both may shift and scale, to first order.
 """
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from wbc_core.curation.measure import Measurements
-from wbc_core.curation.measures.appearance import appearance
-from wbc_core.curation.measures.thumbnails import THUMBNAIL
+from wbc_core.curation.alteration import altered
+from wbc_core.curation.measure import Measurements, measure_chunk
+from wbc_core.curation.measures.appearance import APPEARANCE
+from wbc_core.curation.measures.thumbnails import THUMBNAIL, THUMBNAILS
+from wbc_core.curation.nearest import DIMENSIONS, nearest_pairs, whole_numbers
+from wbc_core.curation.spread import over_threads
 
 SYMMETRIES = (
     "as it is",
@@ -33,44 +35,39 @@ SYMMETRIES = (
 )
 """Symmetry number 4 t + 2 v + h transposes if t, then mirrors top to bottom if v, left to right if h."""
 
-_INVERSES = np.array([0, 1, 2, 3, 4, 6, 5, 7])
-_INVARIANT_ORDER = 4
-_ORDER = 8
-_AXES = 16
-_NEIGHBOURS = 12
-_FARTHEST = 20.0
-_LEARNT_FROM = 256
+INVERSES = (0, 1, 2, 3, 4, 6, 5, 7)
+"""Number of the symmetry that undoes each."""
+
+NEIGHBOURS = 8
+"""How many neighbours of each picture are looked at."""
+
+_ORDER = 6
+_TANGENTS = 3
+_UNIT = 0.25
+_FARTHEST = 24.0
+_LEARNT_FROM = 768
 _LEAST_CORRELATION = 0.7
-_LEAST_TANGENT_CORRELATION = 0.96
-_BLOCK = 1024
+_RIVAL = 0.05
+_RIVALS_TRIED_BELOW = 0.35
+_LARGEST_DISTANCE = 0.2
+_RIDGE = 1e-3
+_BLOCK = 2048
 
 FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Candidate rows: `second`, put through `symmetry` (index into `SYMMETRIES`), may be `first`."""
+    """Candidate rows: `second`, put through `symmetry` (index into `SYMMETRIES`), may be `first`.
 
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
-    symmetry: NDArray[np.int64]
+    `distance` is their tangent distance, from 0 (the same) to the square root of 2 (nothing in common).
+    """
 
-
-def _cosines(order: int) -> FloatArray:
-    """The first rows of the orthonormal discrete cosine transform (type II), float32 (order, 32)."""
-    position = np.arange(THUMBNAIL)
-    waves = np.cos(np.pi * (position[None] + 0.5) * np.arange(order)[:, None] / THUMBNAIL)
-    waves *= np.sqrt(2 / THUMBNAIL)
-    waves[0] /= np.sqrt(2)
-    return waves.astype(np.float32)
-
-
-def _spectrum(pictures: NDArray[np.generic], order: int) -> FloatArray:
-    """Cosine transform of pictures (..., 32, 32) without the mean: float32 (..., order, order)."""
-    waves = _cosines(order)
-    spectrum: FloatArray = waves @ pictures.astype(np.float32) @ waves.T
-    spectrum[..., 0, 0] = 0.0
-    return spectrum
+    first: IntArray
+    second: IntArray
+    symmetry: IntArray
+    distance: FloatArray
 
 
 def apply_symmetry(array: NDArray[np.generic], symmetry: int) -> NDArray[np.generic]:
@@ -80,63 +77,81 @@ def apply_symmetry(array: NDArray[np.generic], symmetry: int) -> NDArray[np.gene
     return turned[:, ::-1] if symmetry & 1 else turned
 
 
-def _apply_to_spectra(spectra: FloatArray, symmetry: NDArray[np.int64]) -> FloatArray:
-    """The spectra (n, order, order) of pictures put through one symmetry each."""
-    signs = np.where(np.arange(spectra.shape[1]) % 2, -1.0, 1.0).astype(np.float32)
-    transposed = (symmetry & 4 > 0)[:, None, None]
-    turned = np.where(transposed, spectra.swapaxes(1, 2), spectra)
-    turned = turned * np.where((symmetry & 2 > 0)[:, None], signs, 1.0)[:, :, None]
-    return (turned * np.where((symmetry & 1 > 0)[:, None], signs, 1.0)[:, None, :]).astype(np.float32)
+def _operators() -> FloatArray:
+    """What turns a thumbnail into the low frequencies of itself and of its changes, float32 (1024, 4 * 36).
+
+    The columns are the cosine transform (type II) without the mean; the same of the derivatives across and
+    down; and of the change under scaling. They are rounded to whole 64ths of the largest, so that their
+    products with whole grey levels add up exactly in float32, whatever the order.
+    """
+    position = np.arange(THUMBNAIL)
+    waves = np.cos(np.pi * (position[None] + 0.5) * np.arange(_ORDER)[:, None] / THUMBNAIL)
+    waves[0] /= np.sqrt(2)
+    slope = np.gradient(np.eye(THUMBNAIL), axis=0)  # Row i: the derivative at i of a row of pixels.
+    place = (position - (THUMBNAIL - 1) / 2) / (THUMBNAIL / 2)
+    moved, scaled = waves @ slope, (waves * place) @ slope
+    groups = (
+        [(waves, waves)],
+        [(waves, moved)],
+        [(moved, waves)],
+        [(waves, scaled), (scaled, waves)],
+    )
+    columns = []
+    for group in groups:
+        operator = sum(np.einsum("uy,vx->yxuv", down, across) for down, across in group)
+        operator = np.asarray(operator).reshape(THUMBNAIL**2, _ORDER**2)
+        operator[:, 0] = 0.0
+        columns.append(np.rint(64 * operator / np.abs(operator).max()))
+    return np.concatenate(columns, axis=1).astype(np.float32)
 
 
-def _invariants(features: FloatArray, thumbnails: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _layouts(thumbnails: NDArray[np.uint8]) -> FloatArray:
+    """Low frequencies of pictures and of their changes, of the pictures' own length 1: (n, 4, 6, 6)."""
+    operators = _operators()
+
+    def transform(block: NDArray[np.uint8]) -> FloatArray:
+        centred = block.reshape(len(block), -1).astype(np.float32) - 128
+        layout = (centred @ operators).reshape(len(block), 1 + _TANGENTS, -1)
+        # Half a grey level of the lowest frequency keeps a flat picture's noise from filling the unit length.
+        layout /= np.sqrt((layout**2).sum(axis=2))[:, :, None] + 64 * THUMBNAIL**2 / 8
+        return layout.reshape(len(block), 1 + _TANGENTS, _ORDER, _ORDER)
+
+    blocks = [thumbnails[start : start + _BLOCK] for start in range(0, len(thumbnails), _BLOCK)]
+    return np.concatenate(list(over_threads(transform, blocks)))
+
+
+def _apply_to_layouts(layouts: FloatArray, symmetry: IntArray) -> FloatArray:
+    """Layouts (n, k, order, order) put through one symmetry each, but for the tangents' signs."""
+    signs = np.where(np.arange(layouts.shape[-1]) % 2, -1, 1).astype(np.float32)
+    turned = np.where((symmetry & 4 > 0)[:, None, None, None], layouts.swapaxes(2, 3), layouts)
+    turned *= np.where((symmetry & 2 > 0)[:, None], signs, np.float32(1))[:, None, :, None]
+    turned *= np.where((symmetry & 1 > 0)[:, None], signs, np.float32(1))[:, None, None, :]
+    return turned
+
+
+def _invariants(features: FloatArray, layouts: FloatArray) -> NDArray[np.float64]:
     """Colour, edges and the shape of the lowest frequencies, the same for all eight symmetries."""
-    spectrum = np.abs(_spectrum(thumbnails, _INVARIANT_ORDER))
-    spectrum /= np.sqrt((spectrum**2).sum(axis=(1, 2)))[:, None, None] + 16.0
-    rows, columns = np.triu_indices(_INVARIANT_ORDER)
+    spectrum = layouts[:, 0].astype(np.float64)
+    rows, columns = (index[1:] for index in np.triu_indices(_ORDER))
     one, other = spectrum[:, rows, columns], spectrum[:, columns, rows]
-    shape = [np.maximum(one, other)[:, 1:], np.minimum(one, other)[:, rows != columns]]
-    return np.concatenate([features, *shape], axis=1).astype(np.float64)
-
-
-def _altered(original: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
-    """One image as a sloppy copy of it would look."""
-    image = original.astype(np.float32)
-    height, width, _ = image.shape
-    kind = generator.integers(5)
-    if kind < 2:
-        share = generator.uniform(0.91, 0.98)
-        top, left = generator.uniform(0, 1 - share, size=2)
-        corner = (int(top * height), int(left * width))
-        cut = image[corner[0] : corner[0] + int(share * height), corner[1] : corner[1] + int(share * width)]
-        image = np.asarray(cv2.resize(cut, (width, height)), dtype=np.float32)
-    elif kind == 2:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(generator.integers(40, 96))]
-        decoded = cv2.imdecode(cv2.imencode(".jpg", original, quality)[1], cv2.IMREAD_COLOR)
-        image = np.asarray(decoded, dtype=np.float32)
-    elif kind == 3:
-        smaller = generator.uniform(0.5, 1.0)
-        size = (max(1, int(width * smaller)), max(1, int(height * smaller)))
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        image = np.asarray(cv2.resize(small, (width, height)), dtype=np.float32)
-    shine = generator.uniform(0.9, 1.1) if kind in (1, 4) else 1.0
-    grain = generator.normal(0.0, 4.0, image.shape) if kind == 4 else 0.0
-    altered: NDArray[np.uint8] = np.clip(image * shine + grain, 0, 255).astype(np.uint8)
-    return altered
+    # A mirror changes the sign of odd frequencies, a transposition swaps the two: what is left unchanged
+    # are sums and differences, without their signs where these may change.
+    odd, mixed = (rows % 2 == 1) & (columns % 2 == 1), (rows + columns) % 2 == 1
+    one, other = np.where(mixed, np.abs(one), one), np.where(mixed, np.abs(other), other)
+    total = np.where(odd, np.abs(one + other), one + other)
+    return np.concatenate([features, total, np.abs(one - other)[:, rows != columns]], axis=1)
 
 
 def _learn_noise(
-    images: NDArray[np.uint8],
-    rows: NDArray[np.int64],
-    features: NDArray[np.float64],
-    scale: NDArray[np.float64],
+    images: NDArray[np.uint8], rows: IntArray, invariants: NDArray[np.float64], scale: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Whitening matrix of what sloppy copies do to the standardised invariants."""
     generator = np.random.default_rng(0)
     chosen = generator.choice(len(rows), size=_LEARNT_FROM, replace=True)
-    altered = np.stack([_altered(np.array(images[rows[position]]), generator) for position in chosen])
-    thumbnails = np.stack([_thumbnail(image) for image in altered])
-    noise = (_invariants(appearance(altered), thumbnails) - features[chosen]) / scale
+    copies = np.stack([altered(np.array(images[rows[position]]), generator) for position in chosen])
+    measured = measure_chunk((APPEARANCE, THUMBNAILS), copies)
+    moved = _invariants(measured["appearance"], _layouts(measured["thumbnails"]))
+    noise = (moved - invariants[chosen]) / scale
     covariance = noise.T @ noise / len(noise)
     covariance += np.eye(len(covariance)) * (1e-3 * np.trace(covariance) / len(covariance) + 1e-9)
     values, axes = np.linalg.eigh(covariance)
@@ -144,33 +159,8 @@ def _learn_noise(
     return whitening
 
 
-def _thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    method = cv2.INTER_AREA if min(grey.shape) >= THUMBNAIL else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(grey, (THUMBNAIL, THUMBNAIL), interpolation=method), dtype=np.uint8)
-
-
-def _neighbours(
-    measurements: Measurements, images: NDArray[np.uint8], rows: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First sieve: positions in `rows` of near neighbours, each pair once, the lower position first."""
-    features = _invariants(measurements["appearance"][rows], measurements["thumbnails"][rows])
-    scale = features.std(axis=0) + 1e-6
-    whitened = (features / scale) @ _learn_noise(images, rows, features, scale)
-    centred = whitened - whitened.mean(axis=0)
-    _, axes = np.linalg.eigh(centred.T @ centred)
-    points = centred @ axes[:, ::-1][:, :_AXES]
-    nearest = min(_NEIGHBOURS + 1, len(rows))
-    _, found = cKDTree(points).query(points, k=nearest, distance_upper_bound=_FARTHEST, workers=-1)
-    one = np.repeat(np.arange(len(rows)), nearest)
-    other = found.reshape(-1)
-    real = (other < len(rows)) & (one != other)
-    pairs = np.unique(np.sort(np.stack([one[real], other[real]], axis=1), axis=1), axis=0)
-    return pairs[:, 0], pairs[:, 1]
-
-
-def _best_symmetry(one: FloatArray, other: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:
-    """Second sieve: the symmetry that brings each of n spectra nearest its partner, and their correlation."""
+def _correlations(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Correlation of n spectra with their partners put through each of the eight symmetries, (n, 8)."""
     correlations = np.empty((len(one), 8), dtype=np.float32)
     for transposed in (0, 1):
         product = one * (other.swapaxes(1, 2) if transposed else other)
@@ -181,59 +171,95 @@ def _best_symmetry(one: FloatArray, other: FloatArray) -> tuple[NDArray[np.int64
                 correlations[:, 4 * transposed + 2 * v + h] = (
                     sums[0][0] + across * sums[0][1] + up * sums[1][0] + up * across * sums[1][1]
                 )
+    return correlations
+
+
+def _tangent_distance(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Least distance of n pairs of layouts, both pictures free to move along their tangents."""
+    one, other = (layout.reshape(len(layout), 1 + _TANGENTS, _ORDER**2) for layout in (one, other))
+    apart = one[:, 0] - other[:, 0]
+    tangents = np.concatenate([one[:, 1:], other[:, 1:]], axis=1)
+    gram = np.einsum("nkd,nld->nkl", tangents, tangents) + _RIDGE * np.eye(2 * _TANGENTS, dtype=np.float32)
+    along = np.einsum("nkd,nd->nk", tangents, apart)
+    moves = np.linalg.solve(gram, along[:, :, None])
+    left = apart - (tangents * moves).sum(axis=1)
+    return np.asarray(np.sqrt((left**2).sum(axis=1)), dtype=np.float32)
+
+
+def _sieve(layouts: FloatArray, pairs: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
+    """Which of some pairs of positions (m, 2) pass, with their symmetries and distances."""
+
+    def distances(pairs: IntArray, symmetry: IntArray) -> FloatArray:
+        return _tangent_distance(layouts[pairs[:, 0]], _apply_to_layouts(layouts[pairs[:, 1]], symmetry))
+
+    correlations = _correlations(layouts[pairs[:, 0], 0], layouts[pairs[:, 1], 0])
+    likely = correlations.max(axis=1) >= _LEAST_CORRELATION
+    pairs, correlations = pairs[likely], correlations[likely]
     best = correlations.argmax(axis=1).astype(np.int64)
-    return best, correlations[np.arange(len(one)), best]
+    distance = distances(pairs, best)
+    # A crop may be off its place by enough to look more like the original in another symmetry.
+    rivals = correlations >= np.maximum(correlations.max(axis=1) - _RIVAL, _LEAST_CORRELATION)[:, None]
+    rivals &= (distance <= _RIVALS_TRIED_BELOW)[:, None]
+    rivals[np.arange(len(best)), best] = False
+    rows, symmetries = np.nonzero(rivals)
+    tried = np.full(correlations.shape, np.inf, dtype=np.float32)
+    tried[np.arange(len(best)), best] = distance
+    tried[rows, symmetries] = distances(pairs[rows], symmetries)
+    best, distance = tried.argmin(axis=1).astype(np.int64), tried.min(axis=1)
+    near = distance <= _LARGEST_DISTANCE
+    return pairs[near], best[near], distance[near]
 
 
-def _tangents(thumbnails: NDArray[np.uint8]) -> FloatArray:
-    """Orthonormal basis of a picture and its changes under shift and scale: float32 (n, 4, order * order)."""
-    picture = thumbnails.astype(np.float32)
-    down, across = np.gradient(picture, axis=(1, 2))
-    place = (np.arange(THUMBNAIL, dtype=np.float32) - (THUMBNAIL - 1) / 2) / (THUMBNAIL / 2)
-    scaling = across * place[None, None, :] + down * place[None, :, None]
-    spectra = _spectrum(np.stack([picture, across, down, scaling], axis=1), _ORDER)
-    basis, _ = np.linalg.qr(spectra.reshape(len(picture), 4, -1).swapaxes(1, 2))
-    return np.asarray(basis.swapaxes(1, 2), dtype=np.float32)
-
-
-def _explained(basis: FloatArray, spectra: FloatArray) -> FloatArray:
-    """Correlation of n spectra of unit length with the nearest point of n tangent planes."""
-    coordinates = np.einsum("nkd,nd->nk", basis, spectra.reshape(len(spectra), basis.shape[2]))
-    return np.asarray(np.sqrt((coordinates**2).sum(axis=1)), dtype=np.float32)
-
-
-def candidate_pairs(measurements: Measurements, images: NDArray[np.uint8], rows: NDArray[np.int64]) -> Pairs:
-    """Find the pairs among some images that deserve a look at their pixels.
+class Similarity:
+    """What tells near which pictures of a data set lie.
 
     Args:
-        measurements: What was measured.
+        measurements: What was measured: `appearance` and `thumbnails`.
         images: The images, uint8 (n, height, width, 3); a few hundred are read.
         rows: Rows of distinct pictures, rising.
-
-    Returns:
-        The pairs that passed all sieves, the same for the same images. About one pair in ten thousand of
-        blood cells does; of copies cropped to 95 % some 99 % do.
     """
-    none = np.empty(0, dtype=np.int64)
-    if len(rows) < 2:
-        return Pairs(none, none, none)
-    one, other = _neighbours(measurements, images, rows)
-    thumbnails = measurements["thumbnails"][rows]
-    blocks = [slice(start, start + _BLOCK) for start in range(0, len(rows), _BLOCK)]
-    tangents = np.concatenate([_tangents(thumbnails[block]) for block in blocks])
-    spectra = np.concatenate([_spectrum(thumbnails[block], _ORDER) for block in blocks])
-    spectra /= np.sqrt((spectra**2).sum(axis=(1, 2)))[:, None, None] + 1.0
-    kept, symmetries = [none], [none]
-    for start in range(0, len(one), _BLOCK):
-        block = np.arange(start, min(start + _BLOCK, len(one)))
-        best, correlation = _best_symmetry(spectra[one[block]], spectra[other[block]])
-        likely = correlation >= _LEAST_CORRELATION
-        block, best = block[likely], best[likely]
-        first, second = one[block], other[block]
-        forth = _explained(tangents[first], _apply_to_spectra(spectra[second], best))
-        back = _explained(tangents[second], _apply_to_spectra(spectra[first], _INVERSES[best]))
-        passed = np.maximum(forth, back) >= _LEAST_TANGENT_CORRELATION
-        kept.append(block[passed])
-        symmetries.append(best[passed])
-    chosen = np.concatenate(kept)
-    return Pairs(rows[one[chosen]], rows[other[chosen]], np.concatenate(symmetries))
+
+    def __init__(self, measurements: Measurements, images: NDArray[np.uint8], rows: IntArray) -> None:
+        self.rows = rows
+        with threadpool_limits(1, user_api="blas"):
+            self._layouts = _layouts(measurements["thumbnails"][rows])
+            self.descriptors = self._describe(measurements["appearance"][rows], images)
+
+    def _describe(self, features: FloatArray, images: NDArray[np.uint8]) -> FloatArray:
+        """Whole numbers, near each other for copies, float32 (n, up to 24), those that tell most first.
+
+        One unit is a quarter of the standard deviation by which a sloppy copy moves.
+        """
+        invariants = _invariants(features, self._layouts)
+        scale = invariants.std(axis=0) + 1e-6
+        whitened = (invariants / scale) @ _learn_noise(images, self.rows, invariants, scale)
+        whitened -= whitened.mean(axis=0)
+        _, axes = np.linalg.eigh(whitened.T @ whitened)
+        return whole_numbers(whitened @ axes[:, ::-1][:, :DIMENSIONS], _UNIT)
+
+    def near(self, among: IntArray | None = None) -> Pairs:
+        """Find the pairs that deserve a look at their pixels, without comparing every pair.
+
+        Args:
+            among: Only these of the rows, rising; all where None.
+
+        Returns:
+            Pairs of neighbours that pass `sieve`, the same whatever the number of threads. About 200 pairs of
+            12,000 unlike blood cells do, and 99 in 100 of sloppy copies.
+        """
+        positions = np.arange(len(self.rows)) if among is None else np.searchsorted(self.rows, among)
+        if len(positions) < 2:
+            return self._passing(np.empty((0, 2), dtype=np.int64))
+        near = nearest_pairs(self.descriptors[positions], NEIGHBOURS, _FARTHEST / _UNIT)
+        return self._passing(positions[near])
+
+    def sieve(self, first: IntArray, second: IntArray) -> Pairs:
+        """Those of some pairs of rows that may show the same picture, judged by their layouts alone."""
+        return self._passing(np.searchsorted(self.rows, np.stack([first, second], axis=1)))
+
+    def _passing(self, pairs: IntArray) -> Pairs:
+        blocks = [pairs[start : start + _BLOCK] for start in range(0, max(1, len(pairs)), _BLOCK)]
+        with threadpool_limits(1, user_api="blas"):
+            passed = list(over_threads(lambda block: _sieve(self._layouts, block), blocks))
+        near, symmetry, distance = (np.concatenate(parts) for parts in zip(*passed, strict=True))
+        return Pairs(self.rows[near[:, 0]], self.rows[near[:, 1]], symmetry, distance)

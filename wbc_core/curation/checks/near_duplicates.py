@@ -1,141 +1,149 @@
 """The same picture again, but saved, resized, cropped, turned, mirrored, brightened or grained on the way.
 
-Candidates come from `similarity`; each is then laid over the other (enhanced correlation coefficient,
-Evangelidis and Psarakis, IEEE TPAMI 30, 2008) and the
-score is the correlation of their fine detail, in percent.
+Candidates come from `similarity`; each is then laid over the other, see `copies`. A group is one picture
+that stays and those that were compared with it and are alike: what resembles it only by way of others is not
+dropped.
 """
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from wbc_core.curation.checks.base import SHOWN_BELOW, Check, per_class
+from wbc_core.curation.copies import Comparison, compare, tell_apart
 from wbc_core.curation.measure import Measurements
-from wbc_core.curation.similarity import SYMMETRIES, apply_symmetry, candidate_pairs
+from wbc_core.curation.similarity import NEIGHBOURS, Pairs, Similarity
+from wbc_core.curation.spread import over_threads
 from wbc_core.records import Finding
 
-_SIDE = 64
-_SMOOTHING = 1.0
-_BAND = 5.0
-_ECC_SMOOTHING = 3
-_LEAST_OVERLAP = 0.7
 _LEAST_CONTRAST = 3.0
-_STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)
 _THRESHOLD = 96.0
+_PAIRS_TOLD = 12
+_SEARCHES = 3
+
+Key = tuple[int, int]
+IntArray = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class _Match:
-    """Two rows, how alike they are (percent), and what turns the second into the first."""
+class _Copies:
+    """The comparisons made so far, and who hangs together with whom through them."""
 
-    first: int
-    second: int
-    score: float
-    symmetry: int
-    zoom: float
-    gain: float
+    def __init__(self, similarity: Similarity, images: NDArray[np.uint8], threshold: float) -> None:
+        self.similarity = similarity
+        self.images = images
+        self.threshold = threshold
+        self.compared: dict[Key, Comparison] = {}
 
-
-def _grey(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Grey picture, 64 px square, smoothed so that grain and JPEG blocks do not count."""
-    grey = cv2.cvtColor(np.array(image), cv2.COLOR_RGB2GRAY)
-    method = cv2.INTER_AREA if min(grey.shape) >= _SIDE else cv2.INTER_LINEAR
-    small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=method)
-    return np.asarray(cv2.GaussianBlur(small.astype(np.float32), (0, 0), _SMOOTHING), dtype=np.float32)
-
-
-def _compare(first: NDArray[np.float32], second: NDArray[np.float32]) -> tuple[float, float, float]:
-    """Likeness in percent, zoom and gain from `second` to `first`, both float32 (64, 64)."""
-    still, everywhere = np.eye(2, 3, dtype=np.float32), np.full(first.shape, 255, dtype=np.uint8)
-    try:
-        _, found = cv2.findTransformECC(
-            first, second, still.copy(), cv2.MOTION_AFFINE, _STEPS, everywhere, _ECC_SMOOTHING
+    def compare(self, pairs: list[tuple[int, int, int]]) -> None:
+        """Compare pairs of rows, the lower first, with the symmetry that turns the second into the first."""
+        self.compared |= dict(
+            zip([pair[:2] for pair in pairs], over_threads(self._compare, pairs), strict=True)
         )
-        warp = np.asarray(found, dtype=np.float32)
-    except cv2.error:  # It did not converge: they are compared as they lie.
-        warp = still
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    laid = cv2.warpAffine(second, warp, (_SIDE, _SIDE), flags=flags)
-    inside = cv2.warpAffine(np.ones_like(second), warp, (_SIDE, _SIDE), flags=flags) > 0.999
-    weight = inside.astype(np.float32)
-    zoom = float(np.sqrt(abs(np.linalg.det(warp[:, :2].astype(np.float64)))))
-    if inside.mean() < _LEAST_OVERLAP:
-        return 0.0, zoom, 1.0
-    # Broad shading is alike in all pictures of one lab; the detail tells whether it is the same cell.
-    shading = np.maximum(cv2.GaussianBlur(weight, (0, 0), _BAND), 1e-3)
-    one, other = (
-        (picture - cv2.GaussianBlur(picture * weight, (0, 0), _BAND) / shading)[inside]
-        for picture in (first, laid)
-    )
-    power = float(np.sqrt((one @ one) * (other @ other)))
-    likeness = float(one @ other) / power if power > 0 else 0.0
-    gain = float(first[inside].mean() / max(float(laid[inside].mean()), 1.0))
-    return round(100.0 * max(likeness, 0.0), 2), zoom, gain
+
+    def _compare(self, pair: tuple[int, int, int]) -> Comparison:
+        comparison, warp = compare(self.images, *pair)
+        if comparison.score < self.threshold:
+            return comparison
+        return tell_apart(self.images, comparison, warp)
+
+    def of(self, first: int, second: int) -> Comparison | None:
+        """The second described as a copy of the first; None where they are not alike."""
+        comparison = self.compared.get((min(first, second), max(first, second)))
+        if comparison is None or comparison.score < self.threshold:
+            return None
+        return comparison if first < second else comparison.reversed()
+
+    def components(self, rows: IntArray) -> IntArray:
+        """Number of the component of each of some rows (rising), through the copies among them."""
+        alike = np.array([key for key, one in self.compared.items() if one.score >= self.threshold])
+        alike = alike.reshape(-1, 2)
+        alike = alike[np.isin(alike, rows).all(axis=1)]
+        ends = np.searchsorted(rows, alike)
+        graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(rows), len(rows)))
+        return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+    def connect(self, pairs: Pairs) -> None:
+        """Compare candidates, nearest first, but for those that earlier ones have already brought together.
+
+        So that a picture with 50 copies costs about 50 comparisons, not 50 times the neighbours of each.
+        """
+        order = np.lexsort((pairs.second, pairs.first, pairs.distance))
+        first, second, symmetry = (one[order] for one in (pairs.first, pairs.second, pairs.symmetry))
+        new = [key not in self.compared for key in zip(first.tolist(), second.tolist(), strict=True)]
+        waiting = np.flatnonzero(new)
+        rows = self.similarity.rows
+        ends = np.searchsorted(rows, np.stack([first, second]))
+        while True:
+            component = self.components(rows)
+            one, other = component[ends[0, waiting]], component[ends[1, waiting]]
+            waiting, one, other = (array[one != other] for array in (waiting, one, other))
+            if not len(waiting):
+                return
+            # Each component takes its nearest link, as in Boruvka's spanning tree.
+            nearest = np.unique(
+                np.concatenate([np.unique(end, return_index=True)[1] for end in (one, other)])
+            )
+            taken = waiting[nearest]
+            self.compare([(int(first[i]), int(second[i]), int(symmetry[i])) for i in taken])
+            waiting = np.delete(waiting, nearest)
+
+    def search_again(self) -> bool:
+        """Look further where a picture's copies took all its neighbours; False where nothing was found."""
+        rows = self.similarity.rows
+        component = self.components(rows)
+        large = np.bincount(component)[component] > NEIGHBOURS
+        if not large.any():
+            return False
+        _, first = np.unique(component, return_index=True)
+        before = int(component.max())
+        self.connect(self.similarity.near(rows[~large | np.isin(np.arange(len(rows)), first)]))
+        return int(self.components(rows).max()) < before
+
+    def stars(self, rows: IntArray) -> Iterator[tuple[int, list[Comparison]]]:
+        """Split what hangs together into pictures that stay, each with the copies that are like it itself."""
+        while len(rows) > 1:
+            kept = int(rows[0])
+            self._compare_with(kept, rows)
+            for row in rows.tolist():
+                comparison = self.of(kept, row)
+                if comparison is not None and comparison.worse < 0:
+                    kept = row
+                    self._compare_with(kept, rows)
+            copies = [one for row in rows.tolist() if (one := self.of(kept, row)) is not None]
+            if copies:
+                yield kept, copies
+            rows = rows[~np.isin(rows, [kept, *(one.second for one in copies)])]
+
+    def _compare_with(self, kept: int, rows: IntArray) -> None:
+        others = [
+            row
+            for row in rows.tolist()
+            if row != kept and (min(row, kept), max(row, kept)) not in self.compared
+        ]
+        if others:
+            ends = np.sort(np.stack([np.full(len(others), kept), others], axis=1), axis=1)
+            pairs = self.similarity.sieve(ends[:, 0], ends[:, 1])
+            self.compare(
+                list(zip(pairs.first.tolist(), pairs.second.tolist(), pairs.symmetry.tolist(), strict=True))
+            )
 
 
-def _matches(measurements: Measurements, images: NDArray[np.uint8]) -> list[_Match]:
-    """Every candidate pair, compared on its pixels, most alike first."""
-    unique = measurements.unique_rows
-    rows = unique[measurements["contrast"][unique] >= _LEAST_CONTRAST]
-    pairs = candidate_pairs(measurements, images, rows)
-    pictures = {int(row): _grey(images[row]) for row in np.union1d(pairs.first, pairs.second)}
-
-    def match(first: int, second: int, symmetry: int) -> _Match:
-        turned = np.ascontiguousarray(apply_symmetry(pictures[second], symmetry), dtype=np.float32)
-        score, zoom, gain = _compare(pictures[first], turned)
-        return _Match(first, second, score, symmetry, zoom, gain)
-
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        matches = pool.map(match, pairs.first.tolist(), pairs.second.tolist(), pairs.symmetry.tolist())
-        return sorted(matches, key=lambda match: (-match.score, match.first, match.second))
-
-
-def _groups(matches: list[_Match]) -> Iterator[list[_Match]]:
-    """Matches that hang together through shared rows."""
-    root: dict[int, int] = {}
-
-    def find(row: int) -> int:
-        while root.setdefault(row, row) != row:
-            row = root[row]
-        return row
-
-    for match in matches:
-        root[find(match.second)] = find(match.first)
-    together: dict[int, list[_Match]] = {}
-    for match in matches:
-        together.setdefault(find(match.first), []).append(match)
-    yield from together.values()
-
-
-def _in_words(match: _Match) -> str:
-    changes = [SYMMETRIES[match.symmetry]] if match.symmetry else []
-    if abs(match.zoom - 1) > 0.01:
-        shown = min(match.zoom, 1 / match.zoom)
-        changes.append(f"one cropped to {100 * shown:.0f} % of the other's side")
-    if abs(match.gain - 1) > 0.02:
-        tone = "darker" if match.gain > 1 else "brighter"
-        changes.append(f"{100 * abs(1 / match.gain - 1):.0f} % {tone}")
-    words = "".join(f", {change}" for change in changes)
-    alike = f"{match.score:.1f} % alike"
-    return f"row {match.second} shows the same picture as row {match.first}{words} ({alike})"
-
-
-def _finding(measurements: Measurements, matches: list[_Match], threshold: float) -> Finding:
-    rows = sorted({row for match in matches for row in (match.first, match.second)})
-    # The better copy is the sharper one: saving, resizing and cropping only ever lose detail.
-    rows.sort(key=lambda row: -float(measurements["sharpness"][row]))
-    # A group holds together as long as its weakest link does.
-    score = min(match.score for match in matches)
-    shown = "; ".join(_in_words(match) for match in matches[:3]).replace("row", "Row", 1)
-    more = f"; and {len(matches) - 3} more pairs" if len(matches) > 3 else ""
+def _finding(measurements: Measurements, kept: int, copies: list[Comparison], threshold: float) -> Finding:
+    copies = sorted(copies, key=lambda one: (-one.score, one.second))
+    rows = [kept, *(one.second for one in copies)]
+    told = [
+        f"row {one.second} is row {kept} {one.words()} ({one.score:.1f} % alike)"
+        for one in copies[:_PAIRS_TOLD]
+    ]
+    more = f"; and {len(copies) - _PAIRS_TOLD} more" if len(copies) > _PAIRS_TOLD else ""
     conflict = ""
     if len(set(measurements.labels[rows].tolist())) > 1:
         conflict = f" Conflict: their labels differ ({per_class(measurements, np.array(rows))})."
+    # A group holds together as long as its weakest link does.
+    score = min(one.score for one in copies)
     return Finding(
         check="near_duplicates",
         rows=tuple(rows),
@@ -143,28 +151,46 @@ def _finding(measurements: Measurements, matches: list[_Match], threshold: float
         score=score,
         flagged=score >= threshold,
         suggested={str(row): "drop" if position else "keep" for position, row in enumerate(rows)},
-        evidence=f"{shown}{more}.{conflict}",
+        evidence=f"{'; '.join(told).replace('row', 'Row', 1)}{more}.{conflict}",
     )
 
 
 def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
-    matches = _matches(measurements, images)
-    alike = [match for match in matches if match.score >= threshold]
-    below = [match for match in matches if 0 < match.score < threshold][:SHOWN_BELOW]
-    findings = [_finding(measurements, group, threshold) for group in _groups(alike)]
-    findings += [_finding(measurements, [match], threshold) for match in below]
+    unique = measurements.unique_rows
+    rows = unique[measurements["contrast"][unique] >= _LEAST_CONTRAST]
+    if len(rows) < 2:
+        return []
+    copies = _Copies(Similarity(measurements, images, rows), images, threshold)
+    copies.connect(copies.similarity.near())
+    below = [one for one in copies.compared.values() if 0 < one.score < threshold]
+    for _ in range(_SEARCHES):
+        if not copies.search_again():
+            break
+    component = copies.components(rows)
+    order = np.argsort(component, kind="stable")
+    groups = np.split(rows[order], np.flatnonzero(np.diff(component[order])) + 1)
+    findings = [
+        _finding(measurements, kept, alike, threshold)
+        for group in groups
+        if len(group) > 1
+        for kept, alike in copies.stars(group)
+    ]
+    below.sort(key=lambda one: (-one.score, one.first, one.second))
+    for one in below[:SHOWN_BELOW]:
+        better = one if one.worse >= 0 else one.reversed()
+        findings.append(_finding(measurements, better.first, [better], threshold))
     return sorted(findings, key=lambda finding: (-finding.score, finding.rows))
 
 
 NEAR_DUPLICATES = Check(
     name="near_duplicates",
     title="Near duplicates",
-    description="The same picture saved anew, resized, cropped, turned or brightened; the sharpest stays.",
+    description="The same picture saved anew, resized, cropped, turned or brightened; the best copy stays.",
     threshold=_THRESHOLD,
     threshold_range=(60.0, 100.0),
     unit="% alike, laid over each other",
     find=_find,
     measures=("tone", "appearance", "thumbnails"),
     scope="group",
-    version=2,
+    version=3,
 )

@@ -1,0 +1,228 @@
+"""Two pictures laid over each other: how alike they are, what differs, and which is the better copy.
+
+They are aligned by the enhanced correlation coefficient (Evangelidis and Psarakis, IEEE TPAMI 30, 2008).
+The score is the correlation of their fine detail, in percent. What differs is read from slopes: where the
+second is the first without some of its detail, the first regressed on the second has a slope above 1; where
+it is the first with grain added, a slope below 1, and the second regressed on the first stays at 1.
+"""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wbc_core.curation.similarity import INVERSES, SYMMETRIES, apply_symmetry
+
+_SIDE = 64
+_SMOOTHING = 1.0
+_SHADING = 5.0
+_ECC_SMOOTHING = 3
+_LEAST_OVERLAP = 0.7
+_STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)
+_CROPPED_FROM = 1.01
+_TONE_FROM = 0.02
+_STILL = 0.5
+"""Pixels of the pictures themselves up to which a copy lies where its original does."""
+
+_BANDS = ((0.0, 1.0), (1.0, 2.5))
+_SLOPE = 0.03
+_GRAIN = 0.01
+_EVEN = 0.75
+_LATTICE = 0.05
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the pictures of two rows differ; each figure describes the second as a copy of the first.
+
+    Attributes:
+        first: Row.
+        second: Row.
+        score: Correlation of their fine detail, 0..100 %.
+        symmetry: Index into `SYMMETRIES`: what turns the first into the second.
+        zoom: Above 1 where the second is a crop, brought to full size again.
+        gain: Brightness of the second over that of the first.
+        softer: 1 where the second has lost detail (blurred or resized), -1 where the first has, else 0.
+        noisier: The same for added grain.
+        saved: The same for JPEG of lower quality.
+    """
+
+    first: int
+    second: int
+    score: float
+    symmetry: int
+    zoom: float
+    gain: float
+    softer: int = 0
+    noisier: int = 0
+    saved: int = 0
+
+    @property
+    def worse(self) -> int:
+        """1 where the second is the worse copy, -1 where the first is, 0 where neither is.
+
+        A crop shows less, and nothing brings that back; lost detail counts next, then grain, then JPEG.
+        """
+        cropped = (self.zoom > _CROPPED_FROM) - (self.zoom < 1 / _CROPPED_FROM)
+        return cropped or self.softer or self.noisier or self.saved
+
+    def reversed(self) -> "Comparison":
+        """The same, with the first described as a copy of the second."""
+        return Comparison(
+            first=self.second,
+            second=self.first,
+            score=self.score,
+            symmetry=INVERSES[self.symmetry],
+            zoom=1 / self.zoom,
+            gain=1 / self.gain,
+            softer=-self.softer,
+            noisier=-self.noisier,
+            saved=-self.saved,
+        )
+
+    def words(self) -> str:
+        """Say what was done to the first to get the second: `turned by 180 degrees, 9 % darker`."""
+        changes = [SYMMETRIES[self.symmetry]] if self.symmetry else []
+        if self.zoom > _CROPPED_FROM:
+            changes.append(f"cropped to {100 / self.zoom:.0f} % of the side")
+        if self.zoom < 1 / _CROPPED_FROM:
+            changes.append(f"showing more ({100 / self.zoom:.0f} % of the side)")
+        if abs(self.gain - 1) > _TONE_FROM:
+            changes.append(f"{100 * abs(self.gain - 1):.0f} % {'brighter' if self.gain > 1 else 'darker'}")
+        changes += {1: ["softer (blurred or resized)"], -1: ["sharper"]}.get(self.softer, [])
+        changes += {1: ["noisier"], -1: ["less noisy"]}.get(self.noisier, [])
+        changes += {1: ["saved as JPEG"], -1: ["less compressed"]}.get(self.saved, [])
+        return ", ".join(changes) or "with hardly a difference"
+
+
+def _grey(image: NDArray[np.uint8]) -> FloatArray:
+    """Grey picture, 64 px square, smoothed so that grain and JPEG blocks do not count."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    method = cv2.INTER_AREA if min(grey.shape) >= _SIDE else cv2.INTER_LINEAR
+    small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=method)
+    return np.asarray(cv2.GaussianBlur(small.astype(np.float32), (0, 0), _SMOOTHING), dtype=np.float32)
+
+
+def _align(first: FloatArray, second: FloatArray) -> NDArray[np.float64]:
+    """Affine map (2, 3) from places in `first` to places in `second`, both (64, 64)."""
+    still, everywhere = np.eye(2, 3, dtype=np.float32), np.full(first.shape, 255, dtype=np.uint8)
+    try:
+        _, found = cv2.findTransformECC(
+            first, second, still.copy(), cv2.MOTION_AFFINE, _STEPS, everywhere, _ECC_SMOOTHING
+        )
+    except cv2.error:  # It did not converge: they are compared as they lie.
+        found = still
+    return np.asarray(found, dtype=np.float64)
+
+
+def compare(
+    images: NDArray[np.uint8], first: int, second: int, symmetry: int
+) -> tuple[Comparison, NDArray[np.float64]]:
+    """Lay two pictures over each other.
+
+    Args:
+        images: uint8 (n, height, width, 3).
+        first: Row.
+        second: Row.
+        symmetry: Index into `SYMMETRIES`: what turns the second into the first, roughly.
+
+    Returns:
+        The comparison without `softer`, `noisier` and `saved`, and the affine map (2, 3) for `tell_apart`.
+    """
+    one = _grey(np.array(images[first]))
+    other = np.ascontiguousarray(apply_symmetry(_grey(np.array(images[second])), symmetry), dtype=np.float32)
+    warp = _align(one, other)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    laid = np.asarray(cv2.warpAffine(other, warp, one.shape, flags=flags), dtype=np.float32)
+    inside = np.asarray(cv2.warpAffine(np.ones_like(other), warp, one.shape, flags=flags)) > 0.999
+    zoom = max(float(np.sqrt(abs(np.linalg.det(warp[:, :2])))), 1e-3)
+    plain = Comparison(first, second, 0.0, INVERSES[symmetry], zoom, 1.0)
+    if inside.mean() < _LEAST_OVERLAP:
+        return plain, warp
+    # Broad shading is alike in all pictures of one lab; the detail tells whether it is the same cell.
+    weight = inside.astype(np.float32)
+    shading = np.maximum(cv2.GaussianBlur(weight, (0, 0), _SHADING), 1e-3)
+    details = [
+        (picture - cv2.GaussianBlur(picture * weight, (0, 0), _SHADING) / shading)[inside]
+        for picture in (one, laid)
+    ]
+    power = float(np.sqrt((details[0] @ details[0]) * (details[1] @ details[1])))
+    likeness = float(details[0] @ details[1]) / power if power > 0 else 0.0
+    gain = max(float(laid[inside].mean()), 1.0) / max(float(one[inside].mean()), 1.0)
+    return replace(plain, score=round(100.0 * max(likeness, 0.0), 2), gain=gain), warp
+
+
+def _band(picture: FloatArray, band: tuple[float, float]) -> FloatArray:
+    fine = cv2.GaussianBlur(picture, (0, 0), band[0]) if band[0] else picture
+    return np.asarray(fine - cv2.GaussianBlur(picture, (0, 0), band[1]), dtype=np.float32)
+
+
+def _quiet_over_busy(rest: FloatArray, busy: FloatArray) -> float:
+    """How strong something is where a picture is even, over where it is busy; grain is the same in both."""
+    low, high = np.quantile(busy, [0.3, 0.7])
+    quiet, loud = (rest[busy <= low] ** 2).mean(), (rest[busy >= high] ** 2).mean()
+    return float(np.sqrt(quiet / max(float(loud), 1e-9)))
+
+
+def _zeros(image: NDArray[np.uint8]) -> float:
+    """Share of the coefficients of JPEG's 8 x 8 blocks that are nothing."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    high, wide = (side // 8 for side in grey.shape)
+    if not high or not wide:
+        return 0.0
+    wave = np.stack([np.asarray(cv2.dct(row)).ravel() for row in np.eye(8, dtype=np.float32)], axis=1)
+    blocks = grey[: 8 * high, : 8 * wide].reshape(high, 8, wide, 8).transpose(0, 2, 1, 3)
+    return float((np.abs(wave @ blocks @ wave.T) < 1).mean())
+
+
+def _slopes(one: FloatArray, other: FloatArray) -> tuple[float, float]:
+    """Slope of the second regressed on the first, and of the first on the second."""
+    together = float((one * other).mean())
+    return together / max(float((one**2).mean()), 1e-9), together / max(float((other**2).mean()), 1e-9)
+
+
+def tell_apart(images: NDArray[np.uint8], comparison: Comparison, warp: NDArray[np.float64]) -> Comparison:
+    """Add to a comparison which of the two is softer, noisier or saved as JPEG.
+
+    Only pictures that lie pixel on pixel are told apart: moving one would soften it.
+
+    Args:
+        images: uint8 (n, height, width, 3).
+        comparison: What `compare` found.
+        warp: What it returned beside it.
+    """
+    image = np.array(images[comparison.first])
+    height, width, _ = image.shape
+    corners = np.array([[0, 0, 1], [_SIDE, 0, 1], [0, _SIDE, 1], [_SIDE, _SIDE, 1]], dtype=np.float64)
+    moved = np.abs(corners @ warp.T - corners[:, :2]) * np.array([width, height]) / _SIDE
+    copy = np.array(images[comparison.second])
+    turned = np.asarray(apply_symmetry(copy, INVERSES[comparison.symmetry]), dtype=np.uint8)
+    if moved.max() > _STILL or turned.shape != image.shape:
+        return comparison
+    one, other = (
+        np.asarray(cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY), dtype=np.float32)
+        for picture in (image, turned)
+    )
+    other /= comparison.gain
+    colour = [
+        np.asarray(picture[..., 0].astype(np.float32) - picture[..., 1], dtype=np.float32)
+        for picture in (image, turned)
+    ]
+    planes: list[tuple[FloatArray, FloatArray, tuple[float, float]]] = [(one, other, band) for band in _BANDS]
+    planes.append((colour[0], np.asarray(colour[1] / comparison.gain, dtype=np.float32), _BANDS[0]))
+    slopes = [_slopes(_band(a, band), _band(b, band)) for a, b, band in planes]
+    softer = [
+        (forth < 1 - _SLOPE and back > 1 + _SLOPE) - (back < 1 - _SLOPE and forth > 1 + _SLOPE)
+        for forth, back in slopes
+    ]
+    forth, back = slopes[0]
+    rest = _band(other, _BANDS[0]) - _band(one, _BANDS[0])
+    even = _quiet_over_busy(rest, np.abs(_band(one + other, (1.0, 3.0)))) >= _EVEN
+    noisier = int(even) * ((back < 1 - _GRAIN and forth > back) - (forth < 1 - _GRAIN and back > forth))
+    zeros = _zeros(copy) - _zeros(image)
+    saved = 0 if noisier else int(zeros > _LATTICE) - int(zeros < -_LATTICE)
+    worse = softer[0] or softer[1]
+    return replace(comparison, softer=worse, noisier=noisier, saved=0 if worse else saved or softer[2])
