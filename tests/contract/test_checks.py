@@ -2,15 +2,21 @@
 
 import re
 import shutil
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from wbc_core.curation import measure as measuring
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.checks.base import with_threshold
 from wbc_core.curation.measure import Measurements, measure
+from wbc_core.curation.measures import MEASURES
+from wbc_core.curation.measures.base import Chunk
 from wbc_core.datasets.store import DatasetWriter, open_images
 from wbc_core.records import Finding
 from wbc_core.workspace import Workspace
@@ -65,10 +71,7 @@ def _found(workspace: Workspace, images: NDArray[np.uint8], check: str) -> tuple
     return measurements, chosen.find(measurements, open_images(workspace, dataset.id), chosen.threshold)
 
 
-@pytest.mark.parametrize("check", CHECKS.names())
-@pytest.mark.parametrize("case", CASES)
-def test_any_images_give_honest_findings(workspace: Workspace, check: str, case: str) -> None:
-    measurements, findings = _found(workspace, CASES[case], check)
+def _assert_honest(check: str, measurements: Measurements, findings: list[Finding]) -> None:
     threshold = CHECKS.get(check).threshold
     assert [finding.score for finding in findings] == sorted(
         (finding.score for finding in findings), reverse=True
@@ -77,7 +80,8 @@ def test_any_images_give_honest_findings(workspace: Workspace, check: str, case:
         assert finding.check == check
         assert finding.flagged == (finding.score >= threshold)
         assert np.isfinite(finding.score)
-        assert len(set(finding.rows)) == len(finding.rows) > 0
+        assert len(set(finding.rows)) == len(finding.rows)
+        assert bool(finding.rows) == (CHECKS.get(check).scope != "set")
         assert finding.image_ids == tuple(measurements.image_ids[row] for row in finding.rows)
         assert set(finding.suggested) <= {str(row) for row in finding.rows}
         assert all(
@@ -85,6 +89,118 @@ def test_any_images_give_honest_findings(workspace: Workspace, check: str, case:
         )
         assert finding.evidence.endswith(".")
         assert not re.search(r"\b(nan|inf)\b", finding.evidence)
+
+
+@pytest.mark.parametrize("check", CHECKS.names())
+@pytest.mark.parametrize("case", CASES)
+def test_any_images_give_honest_findings(workspace: Workspace, check: str, case: str) -> None:
+    _assert_honest(check, *_found(workspace, CASES[case], check))
+
+
+def _pictures(kind: str, count: int, height: int, width: int, seed: int) -> NDArray[np.uint8]:
+    generator = np.random.default_rng(seed)
+    shape = (count, height, width, 3)
+    if kind == "noise":
+        return generator.integers(0, 256, shape, dtype=np.uint8)
+    if kind == "black and white":
+        return generator.choice(np.array([0, 255], np.uint8), shape)
+    if kind == "constant":
+        return np.broadcast_to(generator.integers(0, 256, (count, 1, 1, 3), dtype=np.uint8), shape).copy()
+    if kind == "blocks":
+        coarse = generator.integers(0, 256, (count, -(-height // 7), -(-width // 7), 3), dtype=np.uint8)
+        return coarse.repeat(7, axis=1).repeat(7, axis=2)[:, :height, :width]
+    if kind == "bars":
+        images = generator.integers(60, 200, shape, dtype=np.uint8)
+        images[:, : height // 3], images[:, :, width - width // 4 :] = 0, 255
+        return images
+    ramp = np.linspace(0, 255, width)[None, None, :, None] * generator.random((count, 1, 1, 3))
+    return np.broadcast_to(ramp, shape).astype(np.uint8)
+
+
+KINDS = ("noise", "black and white", "constant", "blocks", "bars", "ramp")
+SHAPES = st.one_of(
+    st.sampled_from([(1, 1), (1, 40), (2, 2), (3, 3), (4, 12), (7, 300), (300, 7), (96, 96), (48, 48)]),
+    st.tuples(st.integers(1, 64), st.integers(1, 64)),
+)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A small set of pictures that any seed makes again: what fails is printed in one line."""
+
+    count: int
+    shape: tuple[int, int]
+    seed: int
+    kinds: list[str]
+    copies: bool
+    classes: int
+
+    def images(self) -> NDArray[np.uint8]:
+        parts = [
+            _pictures(kind, self.count, *self.shape, self.seed + place)
+            for place, kind in enumerate(self.kinds)
+        ]
+        order = np.random.default_rng(self.seed).permutation(len(parts) * self.count)[: self.count]
+        images = np.concatenate(parts)[order]
+        if self.copies:
+            half = self.count // 2
+            images[self.count - half :] = images[:half]
+        return images
+
+    def measured(self, measures: tuple[str, ...]) -> Measurements:
+        """Measurements without a workspace."""
+        images, first = self.images(), dict[bytes, int]()
+        ids = []
+        for row, image in enumerate(images):
+            number = first.setdefault(image.tobytes(), row)
+            ids.append(f"{number:04}" if number == row else f"{number:04}-{row}")
+        return Measurements(
+            image_ids=tuple(ids),
+            labels=np.random.default_rng(self.seed).integers(self.classes, size=self.count),
+            class_names=tuple(f"class {number}" for number in range(self.classes)),
+            original_sizes=np.array([[1 + 7 * row, 96] for row in range(self.count)]),
+            arrays={name: array for one in measures for name, array in _compute(one, images).items()},
+        )
+
+
+ANY_CASE = st.builds(
+    _Case,
+    count=st.integers(1, 40),
+    shape=SHAPES,
+    seed=st.integers(0, 99),
+    kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=3),
+    copies=st.booleans(),
+    classes=st.integers(1, 9),
+)
+
+
+def _compute(measure: str, images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    return MEASURES.get(measure).compute(Chunk(images))
+
+
+@pytest.mark.parametrize("check", CHECKS.names())
+@settings(max_examples=25, deadline=None)
+@given(case=ANY_CASE)
+def test_no_images_whatever_stop_a_check(check: str, case: _Case) -> None:
+    chosen = CHECKS.get(check)
+    measurements, images = case.measured(chosen.measures), case.images()
+    findings = chosen.find(measurements, images, chosen.threshold)
+    _assert_honest(check, measurements, findings)
+    assert chosen.find(measurements, images, chosen.threshold) == findings
+
+
+@pytest.mark.parametrize("name", MEASURES.names())
+@settings(max_examples=25, deadline=None)
+@given(case=ANY_CASE)
+def test_numbers_are_finite_and_the_same_whatever_the_chunk(name: str, case: _Case) -> None:
+    images = case.images()
+    together = _compute(name, images)
+    alone = [_compute(name, images[row : row + 1]) for row in range(len(images))]
+    assert tuple(together) == MEASURES.get(name).arrays
+    for array, values in together.items():
+        assert len(values) == len(images)
+        assert np.isfinite(values.astype(np.float64)).all()
+        np.testing.assert_array_equal(values, np.concatenate([one[array] for one in alone]))
 
 
 @pytest.mark.parametrize("check", CHECKS.names())

@@ -16,16 +16,24 @@ _EXTREME = 2.0
 """How far past the threshold (times) an image must be before dropping it is suggested."""
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _shares(measurements: Measurements) -> NDArray[np.float64]:
+    """Sharpness of each distinct picture over the median; infinite where there is nothing to be sharp."""
     unique = measurements.unique_rows
     sharpness = measurements["sharpness"][unique].astype(np.float64)
     usual = float(np.median(sharpness))
-    if usual <= 0:
-        return []
-    share = sharpness / usual
     # An image without contrast shows nothing that could be sharp: that is a matter of exposure.
     flat = measurements["contrast"][unique] < _NO_CONTRAST
-    scores = np.where(flat, 0.0, np.minimum(1.0 / np.maximum(share, 1e-4), 1e4))
+    return np.where(flat | (usual <= 0), np.inf, sharpness / max(usual, 1e-9))
+
+
+def is_blurred(measurements: Measurements) -> NDArray[np.bool_]:
+    """Which of the distinct pictures this check flags at its default threshold."""
+    return _shares(measurements) * _THRESHOLD <= 1.0
+
+
+def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+    share = _shares(measurements)
+    scores = 1.0 / np.maximum(share, 1e-4)
     return findings_of_pictures(
         "blur",
         measurements,
@@ -48,5 +56,5 @@ BLUR = Check(
     unit="times less sharp than the usual image",
     find=_find,
     measures=("tone",),
-    version=3,
+    version=4,
 )

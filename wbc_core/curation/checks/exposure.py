@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wbc_core.curation.checks.base import Check, findings_of_pictures, robust_deviations
+from wbc_core.curation.checks.border import is_bordered
+from wbc_core.curation.checks.occlusion import is_occluded
 from wbc_core.curation.measure import Measurements
 from wbc_core.records import Finding
 
@@ -27,14 +29,30 @@ def _deviation(levels: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.where(np.abs(coarse) < np.abs(deviations), coarse, deviations).astype(np.float64)
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _shift_and_clipped(measurements: Measurements) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Deviations of the background, and share of black or white pixels beyond what is usual."""
     unique = measurements.unique_rows
     # The background of a smear is its brightest part: it tells the exposure whatever cell is in front of it.
-    background = measurements["luminance"][unique, 3]
-    usual = float(np.median(background))
-    shift = _deviation(background)
+    shift = _deviation(measurements["luminance"][unique, 3])
+    # Black bars and pasted blocks are no lack of light.
+    whole = ~(is_bordered(measurements) | is_occluded(measurements))
     dark, bright = measurements["dark"][unique], measurements["bright"][unique]
     clipped = np.maximum(dark - np.median(dark), bright - np.median(bright))
+    return shift, np.where(whole, clipped, 0.0).astype(np.float64)
+
+
+def is_badly_exposed(measurements: Measurements) -> NDArray[np.bool_]:
+    """Which of the distinct pictures this check flags at its default threshold."""
+    shift, clipped = _shift_and_clipped(measurements)
+    return (np.abs(shift) >= _THRESHOLD) | (clipped >= _CLIPPED_SHARE)
+
+
+def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+    unique = measurements.unique_rows
+    background = measurements["luminance"][unique, 3]
+    dark, bright = measurements["dark"][unique], measurements["bright"][unique]
+    usual = float(np.median(background))
+    shift, clipped = _shift_and_clipped(measurements)
     scores = np.maximum(np.abs(shift), clipped * (_THRESHOLD / _CLIPPED_SHARE))
     return findings_of_pictures(
         "exposure",
@@ -59,6 +77,6 @@ EXPOSURE = Check(
     threshold_range=(2.0, 30.0),
     unit="deviations from the usual brightness",
     find=_find,
-    measures=("tone",),
-    version=3,
+    measures=("tone", "blocks"),
+    version=4,
 )

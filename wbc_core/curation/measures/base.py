@@ -1,6 +1,6 @@
 """What a measure is: some numbers an image, computed from chunks that are decoded once for all measures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,6 +8,43 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+
+def shrink(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Bring images to `side` x `side` pixels: by area averages, linearly where they are smaller.
+
+    Args:
+        images: uint8 (n, height, width) or (n, height, width, channels).
+        side: Side, in pixels.
+
+    Returns:
+        uint8 (n, side, side) or (n, side, side, channels).
+    """
+    count, height, width, *channels = images.shape
+    if height % side == 0 and width % side == 0:
+        # Whole steps never mix two pictures: the chunk is stacked into one tall picture and resized at once.
+        tall = images.reshape(count * height, width, *channels)
+        resized = cv2.resize(tall, (side, count * side), interpolation=cv2.INTER_AREA)
+        return np.asarray(resized, dtype=np.uint8).reshape(count, side, side, *channels)
+    small = np.empty((count, side, side, *channels), dtype=np.uint8)
+    method = cv2.INTER_AREA if min(height, width) >= side else cv2.INTER_LINEAR
+    for index, image in enumerate(images):
+        cv2.resize(image, (side, side), dst=small[index], interpolation=method)
+    return small
+
+
+def in_batches(images: NDArray[np.uint8]) -> Iterator[slice]:
+    """Cut images into batches whose pixels stay in the processor's cache, about 256 kB a channel.
+
+    Fresh memory costs more than arithmetic: who works through batches can use the same buffers for all.
+    """
+    batch = batch_of(images)
+    yield from (slice(start, start + batch) for start in range(0, len(images), batch))
+
+
+def batch_of(images: NDArray[np.uint8]) -> int:
+    """Number of images in a batch of `in_batches`."""
+    return max(1, 2**18 // max(1, int(images.shape[1] * images.shape[2])))
 
 
 @dataclass(frozen=True)
@@ -30,6 +67,17 @@ class Chunk:
         # One call converts the whole chunk: the images are stacked into one tall picture.
         tall = cv2.cvtColor(self.images.reshape(count * height, width, 3), cv2.COLOR_RGB2GRAY)
         return np.asarray(tall, dtype=np.uint8).reshape(count, height, width)
+
+    @cached_property
+    def lab(self) -> NDArray[np.uint8]:
+        """8-bit CIELAB (0..255, neutral 128) at 48 x 48 pixels, uint8 (n, 48, 48, 3)."""
+        tall = cv2.cvtColor(shrink(self.images, 48).reshape(-1, 48, 3), cv2.COLOR_RGB2LAB)
+        return np.asarray(tall, dtype=np.uint8).reshape(len(self), 48, 48, 3)
+
+    @cached_property
+    def coarse_lab(self) -> NDArray[np.uint8]:
+        """The same at 24 x 24 pixels, uint8 (n, 24, 24, 3): each the mean of many pixels."""
+        return shrink(self.lab, 24)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,52 @@
+"""Pale pictures: the span from the darkest to the brightest pixels, in parts of the brightest.
+
+Divided by the brightest, the span does not depend on the exposure. Its ends are the 0.1st and 99.9th
+percentile: the standard deviation would take a picture of a small cell on much empty ground for a pale one.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wbc_core.curation.checks.base import Check, findings_of_pictures
+from wbc_core.curation.checks.blur import is_blurred
+from wbc_core.curation.checks.exposure import is_badly_exposed
+from wbc_core.curation.checks.low_information import is_blank
+from wbc_core.curation.measure import Measurements
+from wbc_core.records import Finding
+
+_THRESHOLD = 2.0
+
+_EXTREME = 8.0
+"""From how many times less contrast dropping is suggested."""
+
+
+def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+    darkest, brightest = measurements["extremes"][measurements.unique_rows].astype(np.float64).T
+    span = (brightest - darkest) / np.maximum(brightest, 1.0)
+    usual = float(np.median(span))
+    explained = is_badly_exposed(measurements) | is_blank(measurements) | is_blurred(measurements)
+    scores = np.where(explained, 0.0, usual / np.maximum(span, 1e-3))
+    return findings_of_pictures(
+        "contrast",
+        measurements,
+        np.where(scores > 1.0, scores, 0.0),
+        threshold,
+        suggest=lambda position: "drop" if scores[position] >= _EXTREME else None,
+        explain=lambda position: (
+            f"Its luminance reaches from {darkest[position]:.0f} to {brightest[position]:.0f} of 255: "
+            f"{100 * span[position]:.0f} % of its brightest, where {100 * usual:.0f} % are usual "
+            f"({scores[position]:.1f} times less)."
+        ),
+    )
+
+
+CONTRAST = Check(
+    name="contrast",
+    title="Contrast",
+    description="Images much paler than the rest; dropping is suggested where little is left to see.",
+    threshold=_THRESHOLD,
+    threshold_range=(1.2, 20.0),
+    unit="times less contrast than the usual image",
+    find=_find,
+    measures=("tone", "blocks"),
+)
