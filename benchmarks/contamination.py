@@ -120,7 +120,8 @@ def _variants(kind: str) -> list[str]:
 
 
 @cache
-def _photographs() -> tuple[Pixels, ...]:
+def photographs() -> tuple[Pixels, ...]:
+    """The sample photographs that are installed, uint8 (height, width, 3) each."""
     found = []
     for folder, names in _SAMPLES.items():
         package, *inside = folder.split("/")
@@ -138,11 +139,11 @@ def photograph(generator: Generator, size: Sequence[int] = (96, 96)) -> Pixels:
         generator: Source of the choice.
         size: Height and width, in pixels.
     """
-    photographs = _photographs()
+    samples = photographs()
     height, width = int(size[0]), int(size[1])
-    if not photographs:
+    if not samples:
         return np.asarray(cv2.resize(landscape(generator), (width, height)), np.uint8)
-    whole = photographs[int(generator.integers(len(photographs)))]
+    whole = samples[int(generator.integers(len(samples)))]
     side = int(generator.uniform(1 / 3, 1) * min(whole.shape[:2]))
     top, left = (int(generator.integers(0, length - side + 1)) for length in whole.shape[:2])
     part = whole[top : top + side, left : left + side]

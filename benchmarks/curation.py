@@ -22,7 +22,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from contamination import KINDS, Contaminated, contaminate
+from contamination import KINDS, Contaminated, contaminate, photographs
 from curation_tools import NEEDED, TOOLS
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -305,7 +305,8 @@ def compare(share: float, options: argparse.Namespace) -> None:
         folder = Path(name)
         planted = plant(options.data, options.images, share, options.seed, folder)
         print(f"### {100 * share:g} % of each kind\n\n{len(planted.labels):,} images, ", end="")
-        print(f"{len(planted.rows()):,} of them contaminated; seed {options.seed}, ", end="")
+        print(f"{len(planted.rows()):,} of them contaminated ", end="")
+        print(f"({len(photographs()) or 'no'} sample photographs installed); seed {options.seed}, ", end="")
         print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}.\n", flush=True)
         results = {tool: run(tool, folder, options.python) for tool in options.tools}
     found = {tool: result for tool, result in results.items() if result is not None}
