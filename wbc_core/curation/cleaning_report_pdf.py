@@ -214,7 +214,7 @@ class _Drawing:
 
     def _table(self, table: Table, width: float, first: float) -> Any:
         columns = len(table.head)
-        wordy = 70 * _MM
+        wordy = 0.4 * width
         number = (width - first - wordy * len(table.wordy)) / (columns - 1 - len(table.wordy))
         widths = [first, *(wordy if column in table.wordy else number for column in range(1, columns))]
 
