@@ -60,6 +60,17 @@ def test_the_evidence_hangs_under_the_picture_in_focus(demo: Dataset, open_page:
     assert words["y"] >= picture["y"] + picture["height"]
 
 
+def test_copies_are_enlarged_side_by_side(demo: Dataset, open_page: Open) -> None:
+    page = open_page(review_path(demo))
+    first, second, *_ = rows(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("z")
+    assert f"Row {second}" in page.locator("dialog.zoom .what").inner_text()
+    assert f"Beside it: Row {first}" in page.locator("dialog.zoom figcaption").inner_text()
+    sides = [box.bounding_box() for box in page.locator("dialog.zoom img").all()]
+    assert sides[0]["y"] == sides[1]["y"]
+
+
 def test_the_later_of_two_decisions_on_one_image_stands_and_both_are_logged(
     lab: Lab, demo: Dataset, open_page: Open
 ) -> None:

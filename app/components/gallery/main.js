@@ -79,11 +79,25 @@ class Gallery {
         many && part !== this.dialogs.zoom ? `${selected.size} images selected` : what;
       part.querySelector(".evidence").textContent = item?.title ?? "";
     }
-    const image = this.dialogs.zoom.querySelector("img");
-    if (item && image.src !== item.src) image.src = item.src;
+    this.drawPair(item);
     for (const button of this.root.querySelectorAll(".tools [data-do]")) {
       button.disabled = !items.length && button.dataset.do !== "undo" && button.dataset.do !== "help";
     }
+  }
+
+  // A copy enlarged stands beside the one that the group would keep; the first beside the second.
+  drawPair(item) {
+    const { items, focus } = this.grid;
+    const together = items.filter((other) => item?.group && other.group === item.group);
+    const other = together.length > 1 ? together[items[focus] === together[0] ? 1 : 0] : null;
+    const show = (image, source) => image.src !== source && (image.src = source);
+    const pair = this.dialogs.zoom.querySelector(".pair");
+    pair.classList.toggle("two", Boolean(other));
+    if (item) show(pair.querySelector(".chosen"), item.src);
+    if (!other) return;
+    show(pair.querySelector(".other img"), other.src);
+    const words = [rowWords(other), other.label, other.note].filter(Boolean).join(" · ");
+    pair.querySelector("figcaption").textContent = `Beside it: ${words}`;
   }
 
   act(wanted, { advance = true } = {}) {
