@@ -110,6 +110,14 @@ def prepare_split(workspace: Workspace, job_id: str, spec: Json, progress: Progr
     }
 
 
+@TASKS.register("balance_study")
+def balance_study(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Prepare `split` under every one of `plans`, and queue a run of `backbone` on each."""
+    from wbc_core.jobs.balance_study import run_balance_study
+
+    return run_balance_study(workspace, job_id, spec, progress)
+
+
 @TASKS.register("train")
 def train_run(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
     """Train one run by a RunSpec, then report on its held-out images; `resumes` names an earlier job."""
