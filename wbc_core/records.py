@@ -208,6 +208,7 @@ class Recipe(Record):
         balance_parameters: Settings of the plan, as in `wbc_core.balance.parameters`.
         leaky: Whether the source report's order is followed: balanced before the split, so that held-out
             images helped make the train part. Every figure that comes of it is marked.
+        engine: Whose operations the materialised stage uses: `lab`, or `keras_cv` for KerasCV's layers.
     """
 
     name: str
@@ -217,6 +218,7 @@ class Recipe(Record):
     online: tuple[Operation, ...] = ()
     balance_parameters: Json = field(default_factory=dict)
     leaky: bool = False
+    engine: str = "lab"
 
     @classmethod
     def from_json(cls, plain: Json) -> Self:
@@ -232,11 +234,8 @@ class Recipe(Record):
         plain = super().to_json()
         for stage in ("operations", "online"):
             plain[stage] = [operation.to_json() for operation in getattr(self, stage)]
-        return {
-            key: value
-            for key, value in plain.items()
-            if value or key not in ("online", "balance_parameters", "leaky")
-        }
+        unused = {"online": [], "balance_parameters": {}, "leaky": False, "engine": "lab"}
+        return {key: value for key, value in plain.items() if key not in unused or value != unused[key]}
 
     @property
     def id(self) -> str:

@@ -22,6 +22,7 @@ _MAIN = (
     "seed",
 )
 _MORE = ("plateau_patience", "plateau_factor")
+_VALIDATION = ("validation_shift", "validation_strength")
 
 
 def _key(name: str) -> str:
@@ -72,7 +73,7 @@ def _field(setting: Setting) -> Any:
             setting.title,
             setting.choices,
             key=_key(setting.name),
-            format_func=str.capitalize,
+            format_func=lambda choice: choice.replace("_", " ").capitalize(),
             help=setting.help,
             required=True,
         )
@@ -125,6 +126,9 @@ def settings(chosen: list[str], prepared: PreparedSet) -> dict[str, Any]:
     values["weights"] = _weights(chosen)
     with st.expander("When the validation loss stands still", icon=":material/trending_flat:"):
         for name in _MORE:
+            values[name] = _field(SETTINGS[name])
+    with st.expander("Which images choose the best epoch", icon=":material/contrast:"):
+        for name in _VALIDATION:
             values[name] = _field(SETTINGS[name])
     return values
 

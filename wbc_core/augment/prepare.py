@@ -4,7 +4,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +15,8 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from wbc_core.augment.applying import CHANCE, applied_to, check_classes
-from wbc_core.augment.operations import Drawn
+from wbc_core.augment.keras_cv_engine import BATCH, keras_cv_transforms
+from wbc_core.augment.operations import OPERATIONS, Drawn
 from wbc_core.augment.preview import apply_operation, draw_operation, part_of_draw
 from wbc_core.augment.recipe import check_recipe
 from wbc_core.balance import check_parameters, draw_plan, target_counts
@@ -234,7 +235,8 @@ def _write_images(
     """Write every block in one pass over the originals: a chunk is read once and lands in each block."""
     count, shape = len(balanced), dataset.image_shape
     image_bytes = int(np.prod(shape))
-    chunk = max(1, CHUNK_BYTES // image_bytes)
+    chunk = max(BATCH, CHUNK_BYTES // image_bytes // BATCH * BATCH)
+    applies = _applies(recipe, shape)
     total = count * (1 + len(drawn))
     started = time.monotonic()
     with path.open("wb") as file:
@@ -248,9 +250,9 @@ def _write_images(
             release_pages(images)
             copies = (
                 apply_operation(
-                    originals, operation, part_of_draw(values, part), labels[part], dataset.class_names
+                    originals, operation, part_of_draw(values, part), labels[part], dataset.class_names, apply
                 )
-                for operation, values in zip(recipe.operations, drawn, strict=True)
+                for operation, values, apply in zip(recipe.operations, drawn, applies, strict=True)
             )
             for block, changed in enumerate([originals, *copies]):
                 file.seek(offset + (block * count + start) * image_bytes)
@@ -258,6 +260,13 @@ def _write_images(
             done = stop * (1 + len(drawn))
             pace = done / max(time.monotonic() - started, 1e-3)
             progress(stop / count, f"wrote {done:,} of {total:,} images, {pace:,.0f} images/s")
+
+
+def _applies(recipe: Recipe, shape: tuple[int, int, int]) -> list[Callable[[Images, Drawn], Images]]:
+    """What changes the images, an operation each, by the recipe's engine."""
+    if recipe.engine == "keras_cv":
+        return keras_cv_transforms(recipe.operations, recipe.seed, shape)
+    return [OPERATIONS.get(operation.name).apply for operation in recipe.operations]
 
 
 def _write(file: BinaryIO, images: Images) -> None:

@@ -1,6 +1,6 @@
 """What a recipe's operations do to a few images, exactly as `prepare` does it to all."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,7 @@ def apply_operation(
     drawn: Drawn,
     labels: NDArray[np.integer],
     class_names: Sequence[str],
+    apply: Callable[[Images, Drawn], Images] | None = None,
 ) -> Images:
     """Apply an operation of the materialised stage to the images that it is for; the others stay as they are.
 
@@ -55,18 +56,19 @@ def apply_operation(
         drawn: What `draw_operation` drew for these images.
         labels: Their labels, int (n,).
         class_names: Class names, in label order.
+        apply: What changes the images; the operation's own function where None.
 
     Returns:
         uint8 (n, H, W, 3).
     """
+    change = apply or OPERATIONS.get(operation.name).apply
     chosen = applied_to(operation, drawn[CHANCE], labels, class_names)
     own = {name: values[chosen] for name, values in drawn.items() if name != CHANCE}
-    kind = OPERATIONS.get(operation.name)
     if len(chosen) == len(images):
-        return kind.apply(images, own)
+        return change(images, own)
     result = images.copy()
     if len(chosen):
-        result[chosen] = kind.apply(images[chosen], own)
+        result[chosen] = change(images[chosen], own)
     return result
 
 

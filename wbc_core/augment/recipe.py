@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+from wbc_core.augment.keras_cv_engine import check_layers
 from wbc_core.augment.mixes import MIXES, MixType
 from wbc_core.augment.operations import OPERATIONS, OperationType
 from wbc_core.balance import PLANS, check_parameters
@@ -19,7 +20,8 @@ MAXIMUM_OPERATIONS = 32
 MAXIMUM_FILE_BYTES = 64 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _LARGEST_SEED = 2**32 - 1
-_KEYS = {"name", "balance", "operations", "seed", "online", "balance_parameters", "leaky"}
+ENGINES = ("lab", "keras_cv")
+_KEYS = {"name", "balance", "operations", "seed", "online", "balance_parameters", "leaky", "engine"}
 
 
 def check_recipe(recipe: Recipe) -> Recipe:
@@ -40,6 +42,14 @@ def check_recipe(recipe: Recipe) -> Recipe:
     parameters = check_parameters(recipe.balance, recipe.balance_parameters)
     if not isinstance(recipe.leaky, bool):
         raise WbcError("The recipe's 'leaky' is neither true nor false.", got=repr(recipe.leaky)[:60])
+    if recipe.engine not in ENGINES:
+        raise WbcError(
+            "The recipe's 'engine' is unknown.",
+            expected=f"one of {', '.join(ENGINES)}",
+            got=repr(recipe.engine)[:60],
+        )
+    if recipe.engine == "keras_cv":
+        check_layers(recipe.operations)
     if (
         isinstance(recipe.seed, bool)
         or not isinstance(recipe.seed, int)
@@ -157,6 +167,7 @@ def parse_recipe(plain: object) -> Recipe:
             online=_read_operations(recipe, "online"),
             balance_parameters=recipe.get("balance_parameters", {}),  # type: ignore[arg-type]
             leaky=recipe.get("leaky", False),  # type: ignore[arg-type]
+            engine=recipe.get("engine", "lab"),  # type: ignore[arg-type]
         )
     )
 
