@@ -165,7 +165,7 @@ def _entry(
 EFFICIENTNET_LITE0 = _entry(
     "efficientnet_lite0",
     "EfficientNet-Lite0",
-    Speed(training=100, prediction=400, start=20),
+    Speed(training=60, prediction=375, start=18),
     1.0,
     1.0,
     LITE0_WEIGHTS,
@@ -173,7 +173,7 @@ EFFICIENTNET_LITE0 = _entry(
 EFFICIENTNET_LITE2 = _entry(
     "efficientnet_lite2",
     "EfficientNet-Lite2",
-    Speed(training=100, prediction=400, start=20),
+    Speed(training=44, prediction=300, start=23),
     1.1,
     1.2,
     LITE2_WEIGHTS,
