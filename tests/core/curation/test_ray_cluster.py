@@ -39,7 +39,7 @@ def head() -> Iterator[SimpleNamespace]:
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--port={port}"]
     command += [f"--ray-client-server-port={client_port}", "--dashboard-agent-listen-port=0", "--num-cpus=2"]
     command += ["--include-dashboard=false", "--object-store-memory=100000000", f"--temp-dir={folder}"]
-    # Forking beside gRPC's threads, Ray 2.60 loses about one process for a client in fifteen on a busy machine.
+    # Forking beside gRPC's threads, Ray 2.60 now and then loses the process for a client.
     environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "GRPC_ENABLE_FORK_SUPPORT": "0"}
     log = (folder / "head.log").open("wb")
     process = subprocess.Popen(
