@@ -99,7 +99,7 @@ class Finding(Record):
         image_ids: Their image ids, in the same order.
         score: The raw score; higher is worse. Never changed by a threshold.
         flagged: Whether the score passed the check's threshold.
-        suggested: Row number (as a string, for JSON) to `keep`, `drop` or `relabel:LABEL`.
+        suggested: Row number (as a string, for JSON) to `keep`, `drop` or `relabel:CLASS`.
         evidence: One sentence with the measured numbers and their units.
     """
 

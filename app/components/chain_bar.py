@@ -57,7 +57,7 @@ def _prepare_links(dataset: Dataset) -> list[Link]:
             Link("runs", "launch", there=False),
             Link("compare", "compare", there=False),
         ]
-    stale = splitting.is_stale(state.workspace(), split)
+    stale = cache.clean_set(dataset.id).id != split.clean
     prepared = current_prepared(split.id)
     here = [run for run in runs.list_runs(state.workspace()) if run.split == split.id]
     shares = "/".join(f"{fraction * 100:.3g}" for fraction in split.fractions)
@@ -84,7 +84,7 @@ def links(dataset: Dataset | None) -> list[Link]:
         rest = (("recipe", "augment"), ("runs", "launch"), ("compare", "compare"))
         return [Link(label, view, there=False) for label, view in (*steps, *rest)]
     scanned = bool(cache.scanned_checks(dataset.id)) or cache.head(dataset.id) > 0
-    kept = f"clean {len(cache.clean_set(dataset.id).rows):,}" if scanned else "clean"
+    kept = f"clean {cache.standing(dataset).kept:,}" if scanned else "clean"
     return [
         Link(f"{_escaped(dataset.name)} {dataset.images:,}", "dataset"),
         Link(kept, "review", there=scanned),

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from app import cache, state
 from wbc_core.curation.checks import CHECKS
+from wbc_core.curation.review import suggested_verdict
 from wbc_core.curation.standing import DROP, RELABEL, UNDECIDED
-from wbc_core.records import Finding
+from wbc_core.datasets import store
+from wbc_core.records import Dataset, Finding
 
 PAGE = 100
 SHOWN_OF_A_GROUP = 12
@@ -80,12 +82,6 @@ def is_graded(check: str, findings: Sequence[Finding]) -> bool:
     return low < high and any(len(finding.rows) == 1 for finding in findings)
 
 
-def suggestion(finding: Finding, row: int) -> Verdict | None:
-    """What a finding suggests for a row, as (action, label); None where it leaves the choice open."""
-    action, _, label = finding.suggested.get(str(row), "").partition(":")
-    return (action, int(label) if label else None) if action in ("keep", "drop", "relabel") else None
-
-
 def _places(place: int, finding: Finding) -> list[Place]:
     """The pictures of one finding: every row, or the first few and a stack of the rest."""
     rows = len(finding.rows)
@@ -108,17 +104,22 @@ def paged(findings: Sequence[Finding]) -> tuple[tuple[Place, ...], ...]:
     return tuple([*pages, tuple(page)] if page else pages)
 
 
-def _wanted(findings: Sequence[Finding]) -> dict[int, Verdict]:
+def _wanted(findings: Sequence[Finding], class_names: Sequence[str]) -> dict[int, Verdict]:
     wanted: dict[int, Verdict] = {}
     for finding in findings:
-        for row in finding.rows:
-            suggested = suggestion(finding, row)
-            if suggested and suggested[0] != "keep":
-                wanted.setdefault(row, suggested)
+        for row, suggested in finding.suggested.items():
+            verdict = suggested_verdict(suggested, class_names)
+            if verdict and verdict[0] != "keep":
+                wanted.setdefault(int(row), verdict)
     return wanted
 
 
-def cut_of(check: str, findings: Sequence[Finding], made_by: tuple[float | None, int] = (None, 0)) -> Cut:
+def cut_of(
+    check: str,
+    findings: Sequence[Finding],
+    class_names: Sequence[str],
+    made_by: tuple[float | None, int] = (None, 0),
+) -> Cut:
     """Prepare findings to be shown, in the order given."""
     worst: dict[int, int] = {}
     for place, finding in enumerate(findings):
@@ -128,7 +129,7 @@ def cut_of(check: str, findings: Sequence[Finding], made_by: tuple[float | None,
         (place, row) for place, found in enumerate(findings) if len(found.rows) > 1 for row in found.rows
     ]
     pairs = np.array(several, dtype=np.int64).reshape(-1, 2)
-    wanted = _wanted(findings)
+    wanted = _wanted(findings, class_names)
     return Cut(
         check=check,
         findings=tuple(findings),
@@ -150,7 +151,8 @@ def _cut(home: str, dataset_id: str, check: str, stamp: int, threshold: float | 
         for finding in cache.findings(dataset_id, check)
         if (finding.flagged if threshold is None else finding.score >= threshold)
     ]
-    return cut_of(check, shown, (threshold, stamp))
+    class_names = store.read_dataset(state.workspace(), dataset_id).class_names
+    return cut_of(check, shown, class_names, (threshold, stamp))
 
 
 def cut(dataset_id: str, check: str, threshold: float | None = None) -> Cut:
@@ -159,15 +161,15 @@ def cut(dataset_id: str, check: str, threshold: float | None = None) -> Cut:
     return _cut(home, dataset_id, check, cache.findings_stamp(dataset_id, check), threshold)
 
 
-def about_rows(dataset_id: str, rows: Sequence[int], cuts: Mapping[str, Cut]) -> Cut:
+def about_rows(dataset: Dataset, rows: Sequence[int], cuts: Mapping[str, Cut]) -> Cut:
     """Some images as something to review: those that most checks flag first, with all that is said of each.
 
     Args:
-        dataset_id: Id of the data set.
+        dataset: The data set.
         rows: Row numbers.
         cuts: What is shown of each scanned check.
     """
-    image_ids = cache.table(dataset_id)["image_id"].to_numpy()
+    image_ids = cache.table(dataset.id)["image_id"].to_numpy()
     findings = []
     for row in rows:
         said = [shown.findings[shown.worst[row]] for shown in cuts.values() if row in shown.worst]
@@ -183,7 +185,7 @@ def about_rows(dataset_id: str, rows: Sequence[int], cuts: Mapping[str, Cut]) ->
                 evidence=" ".join(entry.evidence for entry in said),
             )
         )
-    return cut_of("", sorted(findings, key=lambda entry: -entry.score))
+    return cut_of("", sorted(findings, key=lambda entry: -entry.score), dataset.class_names)
 
 
 def progress(shown: Cut, codes: NDArray[np.uint8]) -> Progress:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from app import cache
 from app.components.check_filter import Family
 from app.components.gallery import Item
-from app.components.review_cuts import Cut, Verdict, cut, progress, suggestion
+from app.components.review_cuts import Cut, Verdict, cut, progress
 from wbc_core.curation.checks import CHECKS
+from wbc_core.curation.review import suggested_verdict
 from wbc_core.records import Dataset, Decision, Finding
 
 FAMILIES = {
@@ -109,8 +110,8 @@ def verdict_words(verdict: Verdict, class_names: Sequence[str]) -> str:
 
 
 def _badge(finding: Finding, row: int, class_names: Sequence[str]) -> str | None:
-    suggested = suggestion(finding, row)
-    return verdict_words(suggested, class_names) if suggested else None
+    verdict = suggested_verdict(finding.suggested.get(str(row), ""), class_names)
+    return verdict_words(verdict, class_names) if verdict else None
 
 
 def differences(finding: Finding) -> dict[int, str]:

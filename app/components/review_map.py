@@ -11,7 +11,7 @@ from app.components import review_actions, review_panel
 from app.components.charts import NEUTRAL, class_colours
 from app.components.image_map import Colouring, Outline, image_map, map_thumbnails
 from app.components.page import percent, thousands
-from app.components.review_cuts import Cut, about_rows
+from app.components.review_cuts import PAGE, Cut, about_rows
 from app.components.review_data import FAMILIES, family_of
 from wbc_core.curation.map import inside
 from wbc_core.curation.standing import Standing
@@ -68,10 +68,14 @@ def _colourings(
 @st.cache_resource(show_spinner=False, max_entries=16)
 def _inside(
     home: str, dataset_id: str, outline: Outline, made_by: tuple[object, ...], _cuts: Mapping[str, Cut]
-) -> Cut:
-    found = cache.map_of(dataset_id)
-    rows = np.flatnonzero(inside(found.points, np.array(outline))).tolist()
-    return about_rows(dataset_id, rows, _cuts)
+) -> NDArray[np.int64]:
+    """Rows that lie in an outline, those that most checks flag first."""
+    points = cache.map_of(dataset_id).points
+    flags = np.zeros(len(points), dtype=np.int64)
+    for shown in _cuts.values():
+        flags[shown.rows] += 1
+    rows = np.flatnonzero(inside(points, np.array(outline)))
+    return rows[np.argsort(-flags[rows], kind="stable")]
 
 
 def _choose(outline: Outline | None) -> None:
@@ -124,8 +128,12 @@ def panel(dataset: Dataset, cuts: Mapping[str, Cut], standing: Standing) -> None
     if not outline:
         return
     made_by = tuple((name, *shown.made_by) for name, shown in cuts.items())
-    shown = _inside(str(state.workspace().home), dataset.id, outline, made_by, cuts)
-    st.markdown(f"**{thousands(shown.images)} images** lie inside.")
-    if shown.pages:
+    rows = _inside(str(state.workspace().home), dataset.id, outline, made_by, cuts)
+    st.markdown(f"**{thousands(len(rows))} images** lie inside.")
+    if not len(rows):
+        return
+    above, page = review_panel.choose_page(len(range(0, len(rows), PAGE)), "page-map")
+    with above:
+        shown = about_rows(dataset, rows[(page - 1) * PAGE : page * PAGE].tolist(), cuts)
         context = review_actions.context(dataset)
-        review_panel.pictures(dataset, shown, standing.effective, context=context, key="map-images")
+        review_panel.grid(dataset, shown, 1, standing.effective, context=context, key="map-images")

@@ -1,14 +1,15 @@
 """One check on the Review page: choosing it, its threshold, progress, accepting, and its pictures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from app import cache
 from app.components import review_actions, review_data
 from app.components.check_filter import check_filter
-from app.components.gallery import Press, gallery
+from app.components.gallery import gallery
 from app.components.page import percent, plain, thousands
 from app.components.review_cuts import Cut, count_open, is_graded, progress
 from wbc_core.curation.checks import CHECKS
@@ -91,43 +92,68 @@ def accept_and_undo(dataset: Dataset, shown: Cut, codes: NDArray) -> None:
     review_actions.undo_button(dataset)
 
 
+def choose_page(pages: int, key: str) -> tuple[DeltaGenerator, int]:
+    """Draw the choice of page, where there are several.
+
+    Args:
+        pages: Number of pages.
+        key: Of the choice, and of its query parameter.
+
+    Returns:
+        The place above the choice for what the page shows, and the page's number, from 1.
+    """
+    if st.session_state.get(key, 1) > pages:
+        st.session_state[key] = pages
+    above, page = st.container(), 1
+    if pages > 1:
+        with st.container(horizontal_alignment="center"):
+            page = st.pagination(pages, key=key, bind="query-params")
+    return above, page
+
+
+def grid(
+    dataset: Dataset,
+    shown: Cut,
+    page: int,
+    decided: Mapping[int, Decision],
+    *,
+    context: str,
+    notes: Mapping[int, str] | None = None,
+    key: str,
+) -> None:
+    """Draw one page of pictures to decide on.
+
+    Args:
+        dataset: The data set.
+        shown: The findings.
+        page: Number of the page, from 1.
+        decided: The verdicts that are drawn as marks, by row.
+        context: From `review_actions.context`.
+        notes: A line under each picture, in place of what differs between copies.
+        key: Unique on the page.
+    """
+    gallery(
+        review_data.items(dataset, shown, page, decided, notes=notes),
+        key=key,
+        class_names=dataset.class_names,
+        context=context,
+        on_press=review_actions.write,
+    )
+
+
 def pictures(
     dataset: Dataset,
     shown: Cut,
     decided: Mapping[int, Decision],
     *,
     context: str,
-    on_press: Callable[[Press], None] = review_actions.write,
     notes: Mapping[int, str] | None = None,
     key: str = "review",
 ) -> None:
-    """Draw the pictures of a check, a page at a time.
-
-    Args:
-        dataset: The data set.
-        shown: The findings.
-        decided: The verdicts that are drawn as marks, by row.
-        context: From `review_actions.context`.
-        on_press: What a press does.
-        notes: A line under each picture, in place of what differs between copies.
-        key: Unique on the page.
-    """
-    pages = len(shown.pages)
-    name = "page" if key == "review" else f"page-{key}"
-    if st.session_state.get(name, 1) > pages:
-        st.session_state[name] = pages
-    above, page = st.container(), 1
-    if pages > 1:
-        with st.container(horizontal_alignment="center"):
-            page = st.pagination(pages, key=name, bind="query-params")
+    """Draw the pictures of a check, a page at a time; the arguments are those of `grid`."""
+    above, page = choose_page(len(shown.pages), "page" if key == "review" else f"page-{key}")
     with above:
-        gallery(
-            review_data.items(dataset, shown, page, decided, notes=notes),
-            key=key,
-            class_names=dataset.class_names,
-            context=context,
-            on_press=on_press,
-        )
+        grid(dataset, shown, page, decided, context=context, notes=notes, key=key)
 
 
 def statements(shown: Cut) -> None:

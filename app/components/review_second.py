@@ -112,7 +112,7 @@ def _compare(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
     effective = cache.standing(dataset).effective
     review_panel.pictures(
         dataset,
-        about_rows(dataset.id, list(found.disagreements), cuts),
+        about_rows(dataset, list(found.disagreements), cuts),
         {row: effective[row] for row in found.settled},
         context=review_actions.context(dataset, settles=second),
         notes=notes,

@@ -311,3 +311,11 @@ def test_kappa_says_what_it_was_computed_on(demo_dataset: Dataset) -> None:
     assert page.metric[0].value == "0.40"
     assert "**3** images that both Ben and somebody else" in shown_text(page)
     assert "**0** of 1 disagreements settled" in page.get("progress")[0].proto.text
+
+
+def test_a_relabel_is_suggested_by_the_name_of_a_class() -> None:
+    entry = Finding(
+        "label_errors", (4, 5), ("a", "b"), 9.0, True, {"4": "relabel:1", "5": "relabel:no such"}, "evidence"
+    )
+    shown = review_cuts.cut_of("label_errors", [entry], ["0", "2", "1"])
+    assert shown.wanted == {4: ("relabel", 2)}

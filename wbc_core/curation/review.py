@@ -245,6 +245,26 @@ def decide_each(workspace: Workspace, dataset_id: str, verdicts: Mapping[int, Ve
     return _append(workspace, dataset_id, lines, who=who)
 
 
+def suggested_verdict(suggested: str, class_names: Sequence[str]) -> tuple[str, int | None] | None:
+    """Read what a finding suggests for an image.
+
+    Args:
+        suggested: A value of `Finding.suggested`.
+        class_names: Every class of the data set, in order.
+
+    Returns:
+        The action and the new label; None where it names no action, or no class of the data set.
+
+    Example:
+        >>> suggested_verdict("relabel:monocyte", ["ig", "monocyte"]), suggested_verdict("drop", [])
+        (('relabel', 1), ('drop', None))
+    """
+    action, _, name = suggested.partition(":")
+    if action == "relabel":
+        return (action, class_names.index(name)) if name in class_names else None
+    return (action, None) if action in ACTIONS else None
+
+
 def accept(workspace: Workspace, dataset_id: str, checks: Sequence[str], *, who: str) -> int:
     """Follow every drop and relabel that the flagged findings of some checks suggest, as one step.
 
@@ -310,14 +330,17 @@ def _open_suggestions(
 ) -> dict[int, tuple[str, int | None, str]]:
     """Row to (action, label, check) of what is suggested and not yet settled; a drop beats a relabel."""
     settled = effective_decisions(workspace, dataset_id)
+    class_names = read_dataset(workspace, dataset_id).class_names
     suggestions: dict[int, tuple[str, int | None, str]] = {}
     for check in checks:
         for finding in load_findings(workspace, dataset_id, check):
             if not finding.flagged:
                 continue
             for name, suggested in finding.suggested.items():
-                row, (action, _, label) = int(name), suggested.partition(":")
-                wanted = (action, int(label) if label else None, check)
+                row, verdict = int(name), suggested_verdict(suggested, class_names)
+                if verdict is None:
+                    continue
+                action, wanted = verdict[0], (*verdict, check)
                 if action == "keep" or _is_settled(settled.get(row), wanted):
                     continue
                 if row not in suggestions or (action == "drop" and suggestions[row][0] == "relabel"):

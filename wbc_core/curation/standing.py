@@ -34,6 +34,11 @@ class Standing:
     codes: NDArray[np.uint8]
     stacks: Mapping[int, tuple[Decision, ...]]
 
+    @property
+    def kept(self) -> int:
+        """Number of images that are not dropped."""
+        return len(self.codes) - int(np.count_nonzero(self.codes == DROP))
+
 
 def nothing_decided(dataset: Dataset) -> Standing:
     """Where every log starts."""

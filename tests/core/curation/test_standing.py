@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
 from tests.core.curation.conftest import noise_images, write_dataset
+from wbc_core.curation.clean import clean_set
 from wbc_core.curation.review import ACTIONS, decide, decision_log, effective_decisions, undo
 from wbc_core.curation.standing import DROP, UNDECIDED, brought_up_to_date, nothing_decided
 from wbc_core.database import decisions, transaction
@@ -36,6 +37,7 @@ def test_step_by_step_is_all_at_once(workspace: Workspace, steps: list[tuple[str
         for place, line in known.effective.items():
             expected[place] = 1 + ACTIONS.index(line.action)
         assert known.codes.tolist() == expected
+        assert known.kept == len(clean_set(workspace, dataset.id).rows)
     assert brought_up_to_date(workspace, dataset, known) is known
     assert brought_up_to_date(workspace, dataset, nothing_decided(dataset)).effective == known.effective
 
