@@ -19,8 +19,11 @@ _SMOOTHING = 1.0
 _SHADING = 5.0
 _ECC_SMOOTHING = 3
 _LEAST_OVERLAP = 0.7
-_STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)
-_CROPPED_FROM = 1.01
+_COARSE = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 25, 1e-3)
+_FINE = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-5)
+_WORTH_REFINING = 90.0
+_CROPPED_FROM = 1.015
+_SHIFTED_FROM = 0.02
 _TONE_FROM = 0.02
 _STILL = 0.5
 """Pixels of the pictures themselves up to which a copy lies where its original does."""
@@ -29,7 +32,8 @@ _BANDS = ((0.0, 1.0), (1.0, 2.5))
 _SLOPE = 0.03
 _GRAIN = 0.01
 _EVEN = 0.75
-_LATTICE = 0.05
+_LATTICE = 0.1
+_CLIPPED = 0.005
 
 FloatArray = NDArray[np.float32]
 
@@ -44,8 +48,10 @@ class Comparison:
         score: Correlation of their fine detail, 0..100 %.
         symmetry: Index into `SYMMETRIES`: what turns the first into the second.
         zoom: Above 1 where the second is a crop, brought to full size again.
+        shift: How far the second lies off the first, as a share of the side.
         gain: Brightness of the second over that of the first.
         softer: 1 where the second has lost detail (blurred or resized), -1 where the first has, else 0.
+        clipped: The same for shades that ran into white.
         noisier: The same for added grain.
         saved: The same for JPEG of lower quality.
     """
@@ -55,8 +61,10 @@ class Comparison:
     score: float
     symmetry: int
     zoom: float
+    shift: float
     gain: float
     softer: int = 0
+    clipped: int = 0
     noisier: int = 0
     saved: int = 0
 
@@ -64,10 +72,10 @@ class Comparison:
     def worse(self) -> int:
         """1 where the second is the worse copy, -1 where the first is, 0 where neither is.
 
-        A crop shows less, and nothing brings that back; lost detail counts next, then grain, then JPEG.
+        A crop shows less, and nothing brings that back; then count lost shades, detail, grain and JPEG.
         """
         cropped = (self.zoom > _CROPPED_FROM) - (self.zoom < 1 / _CROPPED_FROM)
-        return cropped or self.softer or self.noisier or self.saved
+        return cropped or self.clipped or self.softer or self.noisier or self.saved
 
     def reversed(self) -> "Comparison":
         """The same, with the first described as a copy of the second."""
@@ -77,8 +85,10 @@ class Comparison:
             score=self.score,
             symmetry=INVERSES[self.symmetry],
             zoom=1 / self.zoom,
+            shift=self.shift,
             gain=1 / self.gain,
             softer=-self.softer,
+            clipped=-self.clipped,
             noisier=-self.noisier,
             saved=-self.saved,
         )
@@ -90,9 +100,12 @@ class Comparison:
             changes.append(f"cropped to {100 / self.zoom:.0f} % of the side")
         if self.zoom < 1 / _CROPPED_FROM:
             changes.append(f"showing more ({100 / self.zoom:.0f} % of the side)")
+        if self.shift > _SHIFTED_FROM:
+            changes.append(f"shifted by {100 * self.shift:.0f} % of the side")
         if abs(self.gain - 1) > _TONE_FROM:
             changes.append(f"{100 * abs(self.gain - 1):.0f} % {'brighter' if self.gain > 1 else 'darker'}")
         changes += {1: ["softer (blurred or resized)"], -1: ["sharper"]}.get(self.softer, [])
+        changes += {1: ["clipped"], -1: ["less clipped"]}.get(self.clipped, [])
         changes += {1: ["noisier"], -1: ["less noisy"]}.get(self.noisier, [])
         changes += {1: ["saved as JPEG"], -1: ["less compressed"]}.get(self.saved, [])
         return ", ".join(changes) or "with hardly a difference"
@@ -106,16 +119,44 @@ def _grey(image: NDArray[np.uint8]) -> FloatArray:
     return np.asarray(cv2.GaussianBlur(small.astype(np.float32), (0, 0), _SMOOTHING), dtype=np.float32)
 
 
-def _align(first: FloatArray, second: FloatArray) -> NDArray[np.float64]:
+def _align(
+    first: FloatArray, second: FloatArray, start: NDArray[np.float64], steps: tuple[int, int, float]
+) -> NDArray[np.float64]:
     """Affine map (2, 3) from places in `first` to places in `second`, both (64, 64)."""
-    still, everywhere = np.eye(2, 3, dtype=np.float32), np.full(first.shape, 255, dtype=np.uint8)
+    everywhere = np.full(first.shape, 255, dtype=np.uint8)
     try:
         _, found = cv2.findTransformECC(
-            first, second, still.copy(), cv2.MOTION_AFFINE, _STEPS, everywhere, _ECC_SMOOTHING
+            first,
+            second,
+            start.astype(np.float32),
+            cv2.MOTION_AFFINE,
+            steps,
+            everywhere,
+            _ECC_SMOOTHING,
         )
     except cv2.error:  # It did not converge: they are compared as they lie.
-        found = still
+        return start
     return np.asarray(found, dtype=np.float64)
+
+
+def _likeness(one: FloatArray, other: FloatArray, warp: NDArray[np.float64]) -> tuple[float, float]:
+    """Correlation of the fine detail in percent, 0 where they hardly overlap, and gain of the second."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    laid = np.asarray(cv2.warpAffine(other, warp, one.shape, flags=flags), dtype=np.float32)
+    inside = np.asarray(cv2.warpAffine(np.ones_like(other), warp, one.shape, flags=flags)) > 0.999
+    if inside.mean() < _LEAST_OVERLAP:
+        return 0.0, 1.0
+    # Broad shading is alike in all pictures of one lab; the detail tells whether it is the same cell.
+    weight = inside.astype(np.float32)
+    shading = np.maximum(cv2.GaussianBlur(weight, (0, 0), _SHADING), 1e-3)
+    first, second = (
+        (picture - cv2.GaussianBlur(picture * weight, (0, 0), _SHADING) / shading)[inside]
+        for picture in (one, laid)
+    )
+    power = float(np.sqrt((first @ first) * (second @ second)))
+    likeness = float(first @ second) / power if power > 0 else 0.0
+    gain = max(float(laid[inside].mean()), 1.0) / max(float(one[inside].mean()), 1.0)
+    return round(100.0 * max(likeness, 0.0), 2), gain
 
 
 def compare(
@@ -134,25 +175,15 @@ def compare(
     """
     one = _grey(np.array(images[first]))
     other = np.ascontiguousarray(apply_symmetry(_grey(np.array(images[second])), symmetry), dtype=np.float32)
-    warp = _align(one, other)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    laid = np.asarray(cv2.warpAffine(other, warp, one.shape, flags=flags), dtype=np.float32)
-    inside = np.asarray(cv2.warpAffine(np.ones_like(other), warp, one.shape, flags=flags)) > 0.999
+    warp = _align(one, other, np.eye(2, 3), _COARSE)
+    score, gain = _likeness(one, other, warp)
+    if score >= _WORTH_REFINING:
+        warp = _align(one, other, warp, _FINE)
+        score, gain = _likeness(one, other, warp)
     zoom = max(float(np.sqrt(abs(np.linalg.det(warp[:, :2])))), 1e-3)
-    plain = Comparison(first, second, 0.0, INVERSES[symmetry], zoom, 1.0)
-    if inside.mean() < _LEAST_OVERLAP:
-        return plain, warp
-    # Broad shading is alike in all pictures of one lab; the detail tells whether it is the same cell.
-    weight = inside.astype(np.float32)
-    shading = np.maximum(cv2.GaussianBlur(weight, (0, 0), _SHADING), 1e-3)
-    details = [
-        (picture - cv2.GaussianBlur(picture * weight, (0, 0), _SHADING) / shading)[inside]
-        for picture in (one, laid)
-    ]
-    power = float(np.sqrt((details[0] @ details[0]) * (details[1] @ details[1])))
-    likeness = float(details[0] @ details[1]) / power if power > 0 else 0.0
-    gain = max(float(laid[inside].mean()), 1.0) / max(float(one[inside].mean()), 1.0)
-    return replace(plain, score=round(100.0 * max(likeness, 0.0), 2), gain=gain), warp
+    middle = np.full(2, _SIDE / 2)
+    shift = float(np.hypot(*(warp @ [*middle, 1.0] - middle))) / _SIDE
+    return Comparison(first, second, score, INVERSES[symmetry], zoom, shift, gain), warp
 
 
 def _band(picture: FloatArray, band: tuple[float, float]) -> FloatArray:
@@ -221,8 +252,17 @@ def tell_apart(images: NDArray[np.uint8], comparison: Comparison, warp: NDArray[
     forth, back = slopes[0]
     rest = _band(other, _BANDS[0]) - _band(one, _BANDS[0])
     even = _quiet_over_busy(rest, np.abs(_band(one + other, (1.0, 3.0)))) >= _EVEN
-    noisier = int(even) * ((back < 1 - _GRAIN and forth > back) - (forth < 1 - _GRAIN and back > forth))
+    added = (back < 1 - _GRAIN and forth > 1 - _SLOPE) - (forth < 1 - _GRAIN and back > 1 - _SLOPE)
+    noisier = added if even else 0
     zeros = _zeros(copy) - _zeros(image)
     saved = 0 if noisier else int(zeros > _LATTICE) - int(zeros < -_LATTICE)
+    white = float((copy == 255).mean() - (image == 255).mean())
+    brighter = (comparison.gain > 1 + _TONE_FROM / 2) - (comparison.gain < 1 - _TONE_FROM / 2)
     worse = softer[0] or softer[1]
-    return replace(comparison, softer=worse, noisier=noisier, saved=0 if worse else saved or softer[2])
+    return replace(
+        comparison,
+        softer=worse,
+        clipped=brighter if brighter * white > _CLIPPED else 0,
+        noisier=noisier,
+        saved=0 if worse else saved or softer[2],
+    )

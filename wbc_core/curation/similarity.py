@@ -146,9 +146,12 @@ def _learn_noise(
     images: NDArray[np.uint8], rows: IntArray, invariants: NDArray[np.float64], scale: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Whitening matrix of what sloppy copies do to the standardised invariants."""
-    generator = np.random.default_rng(0)
-    chosen = generator.choice(len(rows), size=_LEARNT_FROM, replace=True)
-    copies = np.stack([altered(np.array(images[rows[position]]), generator) for position in chosen])
+    chosen = np.random.default_rng(0).choice(len(rows), size=_LEARNT_FROM, replace=True)
+
+    def copy(turn: int) -> NDArray[np.uint8]:
+        return altered(np.array(images[rows[chosen[turn]]]), np.random.default_rng((0, turn)))
+
+    copies = np.stack(list(over_threads(copy, range(_LEARNT_FROM))))
     measured = measure_chunk((APPEARANCE, THUMBNAILS), copies)
     moved = _invariants(measured["appearance"], _layouts(measured["thumbnails"]))
     noise = (moved - invariants[chosen]) / scale
