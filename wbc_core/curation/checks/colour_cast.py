@@ -2,7 +2,7 @@
 
 One laboratory's pictures may come in several white balances, so that no single tint is the right one. Tints
 are counted in a fine grid of green-red and blue-yellow, and a picture's score is its distance to the nearest
-tint that at least 0.5 % of the set share.
+tint that at least 1.5 % of the set share.
 """
 
 import cv2
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from wbc_core.curation.checks.base import Check, findings_of_pictures
 from wbc_core.curation.checks.border import is_bordered
+from wbc_core.curation.checks.contrast import is_pale
 from wbc_core.curation.checks.exposure import is_badly_exposed
 from wbc_core.curation.checks.low_information import is_blank
 from wbc_core.curation.checks.occlusion import is_occluded
@@ -20,7 +21,7 @@ from wbc_core.records import Finding
 _THRESHOLD = 10.0
 _CELLS_A_UNIT = 2
 _NEIGHBOURHOOD = 5
-_SHARED_BY = 0.005
+_SHARED_BY = 0.015
 _FEWEST_SHARING = 3
 
 
@@ -46,8 +47,8 @@ def _distances(tints: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
     ground = measurements["ground"][measurements.unique_rows].astype(np.float64)
-    # White clipped by light, a white bar or a white block has a tint of its own, that is not the light's.
-    explained = is_badly_exposed(measurements) | is_blank(measurements)
+    # Black, clipped white, a bare surface, a bar or a block has a tint that is not the light's.
+    explained = is_badly_exposed(measurements) | is_blank(measurements) | is_pale(measurements)
     explained |= is_occluded(measurements) | is_bordered(measurements)
     scores = np.where(explained, 0.0, _distances(ground[:, 1:]))
     usual = np.median(ground, axis=0)
@@ -78,4 +79,5 @@ COLOUR_CAST = Check(
     unit="CIELAB units from the nearest tint that others share",
     find=_find,
     measures=("colour", "tone", "blocks"),
+    version=2,
 )

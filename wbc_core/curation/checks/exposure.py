@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wbc_core.curation.checks.base import Check, findings_of_pictures, robust_deviations
-from wbc_core.curation.checks.border import is_bordered
-from wbc_core.curation.checks.occlusion import is_occluded
+from wbc_core.curation.checks.clipping import CLIPPED_SHARE, clipped_shares
+from wbc_core.curation.checks.contrast import is_pale
+from wbc_core.curation.checks.low_information import is_blank
 from wbc_core.curation.measure import Measurements
 from wbc_core.records import Finding
-
-_CLIPPED_SHARE = 0.25
-"""Share of black or white pixels that counts for as much as the threshold itself."""
 
 _LEAST_SHIFT = 12.0
 """A set whose exposure hardly varies is judged as if it varied by this much, in grey levels."""
@@ -29,22 +27,23 @@ def _deviation(levels: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.where(np.abs(coarse) < np.abs(deviations), coarse, deviations).astype(np.float64)
 
 
-def _shift_and_clipped(measurements: Measurements) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Deviations of the background, and share of black or white pixels beyond what is usual."""
-    unique = measurements.unique_rows
+def _shifts(measurements: Measurements) -> NDArray[np.float64]:
+    """Deviations of each distinct picture's background, negative where it is too dark."""
     # The background of a smear is its brightest part: it tells the exposure whatever cell is in front of it.
-    shift = _deviation(measurements["luminance"][unique, 3])
-    # Black bars and pasted blocks are no lack of light.
-    whole = ~(is_bordered(measurements) | is_occluded(measurements))
-    dark, bright = measurements["dark"][unique], measurements["bright"][unique]
-    clipped = np.maximum(dark - np.median(dark), bright - np.median(bright))
-    return shift, np.where(whole, clipped, 0.0).astype(np.float64)
+    shift = _deviation(measurements["luminance"][measurements.unique_rows, 3])
+    # The brightest part of a pale picture is no background: it says nothing about the light.
+    return np.where(is_pale(measurements), 0.0, shift)
+
+
+def _scores(measurements: Measurements) -> NDArray[np.float64]:
+    clipped = clipped_shares(measurements) * (_THRESHOLD / CLIPPED_SHARE)
+    scores = np.maximum(np.abs(_shifts(measurements)), clipped)
+    return np.where(is_blank(measurements), 0.0, scores)
 
 
 def is_badly_exposed(measurements: Measurements) -> NDArray[np.bool_]:
     """Which of the distinct pictures this check flags at its default threshold."""
-    shift, clipped = _shift_and_clipped(measurements)
-    return (np.abs(shift) >= _THRESHOLD) | (clipped >= _CLIPPED_SHARE)
+    return _scores(measurements) >= _THRESHOLD
 
 
 def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
@@ -52,8 +51,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
     background = measurements["luminance"][unique, 3]
     dark, bright = measurements["dark"][unique], measurements["bright"][unique]
     usual = float(np.median(background))
-    shift, clipped = _shift_and_clipped(measurements)
-    scores = np.maximum(np.abs(shift), clipped * (_THRESHOLD / _CLIPPED_SHARE))
+    shift, scores = _shifts(measurements), _scores(measurements)
     return findings_of_pictures(
         "exposure",
         measurements,
@@ -78,5 +76,5 @@ EXPOSURE = Check(
     unit="deviations from the usual brightness",
     find=_find,
     measures=("tone", "blocks"),
-    version=4,
+    version=5,
 )

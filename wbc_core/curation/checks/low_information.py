@@ -1,14 +1,19 @@
-"""Blank and nearly blank pictures: far fewer bits of entropy a pixel than the usual picture has."""
+"""Blank and nearly blank pictures: far fewer bits of entropy a pixel than the usual picture has.
+
+Of a picture of one luminance all bits count as lost.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wbc_core.curation.checks.base import Check, findings_of_pictures
-from wbc_core.curation.checks.exposure import is_badly_exposed
+from wbc_core.curation.checks.clipping import CLIPPED_SHARE, clipped_shares
 from wbc_core.curation.measure import Measurements
 from wbc_core.records import Finding
 
 _THRESHOLD = 3.6
+
+_ALL_BITS = 8.0
 
 _BLANK_RANGE = 8.0
 """Difference of the brightest and the darkest pixels up to which a picture is blank, in grey levels."""
@@ -17,10 +22,15 @@ _BLANK_RANGE = 8.0
 def _scores(measurements: Measurements) -> NDArray[np.float64]:
     unique = measurements.unique_rows
     entropy = measurements["entropy"][unique].astype(np.float64)
-    darkest, brightest = measurements["extremes"][unique].T
-    # Too dark or too bright pictures lose bits as well: unless nothing at all is left, that says why.
-    explained = is_badly_exposed(measurements) & (brightest - darkest > _BLANK_RANGE)
-    return np.where(explained, 0.0, np.maximum(np.median(entropy) - entropy, 0.0))
+    darkest, brightest = measurements["extremes"][unique].astype(np.float64).T
+    # Half the light costs one bit of every pixel, whatever there is to see.
+    light = np.log2(np.maximum(brightest, 1.0))
+    entropy += np.maximum(np.median(light) - light, 0.0)
+    # Clipping costs bits as well: unless nothing at all is left, that is a matter of exposure.
+    clipped = clipped_shares(measurements) >= CLIPPED_SHARE
+    explained = clipped & (brightest - darkest > _BLANK_RANGE)
+    lost = np.where(explained, 0.0, np.maximum(np.median(entropy) - entropy, 0.0))
+    return np.where(measurements["entropy"][unique] > 0, lost, _ALL_BITS)
 
 
 def is_blank(measurements: Measurements) -> NDArray[np.bool_]:
@@ -56,4 +66,5 @@ LOW_INFORMATION = Check(
     unit="bits a pixel fewer than usual",
     find=_find,
     measures=("tone", "blocks"),
+    version=2,
 )

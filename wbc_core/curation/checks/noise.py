@@ -4,12 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wbc_core.curation.checks.base import Check, findings_of_pictures
+from wbc_core.curation.checks.occlusion import is_occluded
 from wbc_core.curation.measure import Measurements
 from wbc_core.records import Finding
 
-_THRESHOLD = 5.0
+_THRESHOLD = 2.5
 
-_EXTREME = 40.0
+_EXTREME = 30.0
 """Noise from which dropping is suggested, in grey levels: as much as the contrast of a usual cell."""
 
 
@@ -17,7 +18,9 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
     noise = measurements["noise"][measurements.unique_rows].astype(np.float64)
     usual = float(np.median(noise))
     # Independent noises add up by their variances: what is left is the noise that this picture alone has.
-    scores = np.sqrt(np.maximum(noise**2 - usual**2, 0.0))
+    more = np.sqrt(np.maximum(noise**2 - usual**2, 0.0))
+    # The corners of a grid read as grain.
+    scores = np.where(is_occluded(measurements), 0.0, more)
     return findings_of_pictures(
         "noise",
         measurements,
@@ -39,5 +42,6 @@ NOISE = Check(
     threshold_range=(1.0, 40.0),
     unit="grey levels of noise more than usual",
     find=_find,
-    measures=("tone",),
+    measures=("tone", "blocks"),
+    version=2,
 )

@@ -13,7 +13,7 @@ from wbc_core.records import Finding
 
 _THRESHOLD = 9.0
 
-_BURNT_OUT = 0.25
+_BURNT_OUT = 0.3
 """Share of white pixels from which edges are those of what is left of an overexposed picture."""
 
 
@@ -55,4 +55,5 @@ OCCLUSION = Check(
     unit="px of straight hard edge more than usual",
     find=_find,
     measures=("blocks", "tone"),
+    version=2,
 )

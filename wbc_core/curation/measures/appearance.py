@@ -72,7 +72,7 @@ def _edges(lightness: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
     grey = lightness.astype(np.float32)
     across = (grey[:, 1:-1, 2:] - grey[:, 1:-1, :-2]).reshape(count, pixels)
     down = (grey[:, 2:, 1:-1] - grey[:, :-2, 1:-1]).reshape(count, pixels)
-    mixed = np.einsum("ij,ij->i", across, down) / pixels
+    mixed = (across * down).mean(axis=1)
     across *= across
     down *= down
     horizontal, vertical = across.mean(axis=1), down.mean(axis=1)

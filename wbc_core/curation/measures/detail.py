@@ -4,7 +4,7 @@ Noise: the mask of J. Immerkaer, "Fast noise variance estimation", Computer Visi
 1996 (the second difference across of the second difference down) sees neither shading nor straight edges. He
 averages it over the whole picture, which takes granules and chromatin for noise (up to 6.8 grey levels on
 clean cells). Sensor noise lies over all of a picture: here the mask is averaged over blocks of 8 x 8 pixels,
-and the block at the 10th percentile counts.
+and the 2nd percentile of the blocks counts (1.8 on clean cells; of true noise it reads about three quarters).
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from wbc_core.curation.measures.base import batch_of, in_batches
 
 _BLOCK = 8
-_CALM = 0.1
+_CALM = 0.02
 _SCALE = np.sqrt(np.pi / 2) / 6
 """Mean absolute response of the mask to standard deviation: Immerkaer's equation 4."""
 
@@ -29,23 +29,24 @@ def _bend(values: Shorts, stride: int, out: Shorts, spare: Shorts) -> None:
 
 
 def _variances(
-    laplacian: Shorts, shape: tuple[int, int, int], floats: NDArray[np.float32]
+    laplacian: Shorts, shape: tuple[int, int, int], spare: NDArray[np.int32]
 ) -> NDArray[np.float64]:
     """Variance of each picture of a flat array without its outermost pixels, which are overwritten."""
-    count, height, width = shape
+    _, height, width = shape
     picture = laplacian.reshape(shape)
     picture[:, [0, -1]] = 0
     picture[:, :, [0, -1]] = 0
-    floats[:] = laplacian
-    rows = floats.reshape(count, -1)
+    spare[:] = laplacian
+    lines = spare.reshape(shape)
+    # Whole numbers add up to the same whatever the order. A line of 2,000 pixels still fits 32 bits.
+    squares = np.einsum("ijk,ijk->ij", lines, lines).sum(axis=1, dtype=np.int64)
+    total = lines.sum(axis=2).sum(axis=1, dtype=np.int64)
     pixels = (height - 2) * (width - 2)
-    total = rows.sum(axis=1, dtype=np.float32).astype(np.float64)
-    squares = np.einsum("ij,ij->i", rows, rows).astype(np.float64)
-    return np.asarray(np.maximum(squares / pixels - (total / pixels) ** 2, 0.0))
+    return np.asarray(squares / pixels - (total / pixels) ** 2, dtype=np.float64)
 
 
 def _calm(response: Shorts, shape: tuple[int, int, int]) -> NDArray[np.float64]:
-    """Mean response of the block at the 10th percentile of each picture."""
+    """Mean response of the block at the 2nd percentile of each picture."""
     count, height, width = shape
     tall, wide = min(_BLOCK, height - 2), min(_BLOCK, width - 2)
     rows, columns = (height - 2) // tall, (width - 2) // wide
@@ -72,7 +73,7 @@ def edge_variance_and_noise(grey: NDArray[np.uint8]) -> tuple[NDArray[np.float64
     if min(height, width) < 3:
         return variance, noise
     size = min(count, batch_of(grey)) * height * width
-    buffers, floats = np.zeros((4, size), dtype=np.int16), np.empty(size, dtype=np.float32)
+    buffers, longs = np.zeros((4, size), dtype=np.int16), np.empty(size, dtype=np.int32)
     for batch in in_batches(grey):
         flat = grey[batch].reshape(-1)
         shape = (len(flat) // (height * width), height, width)
@@ -84,5 +85,5 @@ def edge_variance_and_noise(grey: NDArray[np.uint8]) -> tuple[NDArray[np.float64
         noise[batch] = _SCALE * _calm(np.abs(across, out=across), shape)
         _bend(values, 1, across, spare)
         np.add(down, across, out=across)
-        variance[batch] = _variances(across, shape, floats[: len(flat)])
+        variance[batch] = _variances(across, shape, longs[: len(flat)])
     return variance, noise

@@ -28,10 +28,11 @@ def _compute(chunk: Chunk) -> dict[str, NDArray[Any]]:
     histograms = np.empty((count, 256), dtype=np.float32)
     for index, image in enumerate(chunk.grey):
         histograms[index] = cv2.calcHist([image], [0], None, [256], [0, 256]).ravel()
-    part = histograms.astype(np.float64) / (height * width)
-    share = np.cumsum(histograms, axis=1, dtype=np.float64) / (height * width)
-    # Not a matrix product, whose last digits depend on how many pictures are multiplied at once.
-    mean, squares = np.einsum("ij,j->i", part, _LEVELS), np.einsum("ij,j->i", part, _LEVELS**2)
+    pixels = height * width
+    part = histograms.astype(np.float64) / pixels
+    share = np.cumsum(histograms, axis=1, dtype=np.float64) / pixels
+    # Whole numbers add up to the same however many pictures are multiplied at once.
+    mean, squares = (histograms @ np.stack([_LEVELS, _LEVELS**2], axis=1) / pixels).T
     variance = np.maximum(squares - mean**2, 0.0)
     information = part * np.log2(part, out=np.zeros_like(part), where=part > 0)
     edges, noise = edge_variance_and_noise(chunk.grey)
@@ -52,7 +53,7 @@ TONE = Measure(
     "tone",
     ("luminance", "extremes", "dark", "bright", "contrast", "entropy", "sharpness", "noise"),
     _compute,
-    version=2,
+    version=3,
 )
 """`luminance`: at the 1st, 5th, 50th, 95th and 99th percentile, float32 (n, 5), 0..255. `extremes`: at 0.1
 and 99.9 %, float32 (n, 2). `dark`, `bright`: share of pixels with luminance up to 8, and from 247, float32
