@@ -2,10 +2,11 @@
 
 Every measurement is a process of its own that reads the images from the same file; the methods take turns, so
 that a ratio compares what happened under the same load. Reading and imports are not counted in the seconds;
-everything is in the peak.
+everything is in the peak. CPU seconds are those of all threads, which wait actively for each other where other
+work holds a core. Ours writes the balanced set to a file, which imbalanced-learn, that leaves it in memory, does not.
 
     .venv/bin/python benchmarks/balance.py [--repeats 3] [--scale 1.0] [--data IMAGES.npz]
-    .venv/bin/python benchmarks/balance.py --methods ours --sizes 64 96 128 224
+    .venv/bin/python benchmarks/balance.py --methods ours "ours, features" --sizes 64 96 128 224
 """
 
 import argparse
@@ -27,20 +28,23 @@ from wbc_core.balance.neighbours import release_pages
 from wbc_core.balance.smote import SmoteDraw, interpolate
 from wbc_core.datasets.synthetic import draw_cells
 
-METHODS = ("ours", "imblearn float64", "imblearn float32")
+METHODS = ("ours", "ours, features", "imblearn float64", "imblearn float32")
 COUNTS = (852, 2181, 1085, 2026, 849, 993, 2330, 1643)
 """Images of each class in the public training set."""
 
 SIDE = 96
+SIZES = (64, 96, 128, 224)
+"""Image sides in pixels; imbalanced-learn is measured at `SIDE` alone."""
 
 
-def smote_ours(folder: Path) -> tuple[float, int]:
+def smote_ours(folder: Path, parameters: dict[str, str]) -> tuple[float, int]:
     """Draw, interpolate and write the balanced set to a file, as preparing does."""
     images = np.load(folder / "images.npy", mmap_mode="r")
     labels = np.load(folder / "labels.npy")
     rows = [np.flatnonzero(labels == label) for label in range(labels.max() + 1)]
     started = time.perf_counter()
-    balanced = SmoteDraw.join(draw_plan("smote", images, rows, 0, [str(label) for label in range(len(rows))]))
+    names = [str(label) for label in range(len(rows))]
+    balanced = SmoteDraw.join(draw_plan("smote", images, rows, 0, names, parameters=parameters))
     chunk = max(1, CHUNK_BYTES // images[0].nbytes)
     with (folder / "balanced.bin").open("wb") as file:
         for start in range(0, len(balanced), chunk):
@@ -68,8 +72,13 @@ def measure(method: str, folder: Path) -> dict[str, float]:
 
 
 def child(method: str, folder: Path) -> None:
-    seconds, images = smote_ours(folder) if method == "ours" else smote_imblearn(folder, method.split()[1])
-    print(json.dumps({"seconds": seconds, "peak_mb": peak_megabytes(), "images": images}))
+    before = time.process_time()
+    if method.startswith("ours"):
+        seconds, images = smote_ours(folder, {"neighbours": "features"} if "features" in method else {})
+    else:
+        seconds, images = smote_imblearn(folder, method.split()[1])
+    cpu = time.process_time() - before
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "peak_mb": peak_megabytes(), "images": images}))
 
 
 def write_images(folder: Path, side: int, data: Path | None, scale: float) -> int:
@@ -104,8 +113,9 @@ def compare(side: int, methods: list[str], options: argparse.Namespace) -> None:
         seconds = [result["seconds"] for result in results]
         cells = [f"{side} px", method, f"{count:,} to {results[0]['images']:,.0f}"]
         cells.append(f"{statistics.median(seconds):.1f} ({min(seconds):.1f}..{max(seconds):.1f})")
+        cells.append(f"{statistics.median(result['cpu'] for result in results):.1f}")
         cells.append(f"{max(result['peak_mb'] for result in results):,.0f}")
-        if method != "ours" and "ours" in found:
+        if method.startswith("imblearn") and "ours" in found:
             pairs = zip(seconds, found["ours"], strict=True)
             ratios = sorted(theirs / ours["seconds"] for theirs, ours in pairs)
             cells.append(f"{statistics.median(ratios):.1f} ({ratios[0]:.1f}..{ratios[-1]:.1f})")
@@ -118,7 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="share of each class, for a quick look")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[SIDE], help="image sides in pixels")
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="image sides in pixels")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--data", type=Path, help="npz with `images` and `labels`; else drawn cells")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
@@ -127,10 +137,11 @@ def main() -> None:
         child(options.methods[0], options.child)
         return
     print(f"{options.repeats} repeats, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before\n")
-    print("| size | method | images | seconds, median (least..most) | peak MB | theirs over ours |")
-    print("|---" * 6 + "|")
+    print("| size | method | images | seconds, median (least..most) | CPU s | peak MB | theirs over ours |")
+    print("|---" * 7 + "|")
     for side in options.sizes:
-        compare(side, options.methods, options)
+        ours = [method for method in options.methods if side == SIDE or method.startswith("ours")]
+        compare(side, ours, options)
     print(f"\nload {os.getloadavg()[0]:.1f} after")
 
 

@@ -64,7 +64,7 @@ before = split.parts["train"]
 after = target_counts(plan, before)
 with st.container(horizontal=True, gap="large"):
     st.metric("Train images before", thousands(sum(before)), width="content")
-    st.metric("After", thousands(sum(after)), width="content")
+    st.metric("After, about" if PLANS.get(plan).about else "After", thousands(sum(after)), width="content")
     st.markdown(f"{PLANS.get(plan).description}  \n:gray[{PLANS.get(plan).source}]")
 draw(balance_by_class(before, after, dataset.class_names), key="balanced")
 link("augment", "Build the recipe with this plan")
