@@ -113,7 +113,9 @@ def test_the_demo_is_searched_well(workspace: Workspace) -> None:
     truth = workspace.read_json(workspace.dataset_dir(dataset.id) / "truth.json", "truth")
     scan(workspace, dataset.id)
     for check in CHECKS:
-        planted = {row for item in truth[check] for row in (item if isinstance(item, list) else [item])}
+        planted = {
+            row for item in truth.get(check, ()) for row in (item if isinstance(item, list) else [item])
+        }
         found = {
             row for item in load_findings(workspace, dataset.id, check) if item.flagged for row in item.rows
         }
