@@ -2,8 +2,8 @@
 
 Every measurement is a process of its own that reads the images from the same file; the methods take turns, so
 that a ratio compares what happened under the same load. Reading and imports are not counted in the seconds;
-everything is in the peak. CPU seconds are those of all threads, which wait actively for each other where other
-work holds a core. Ours writes the balanced set to a file, which imbalanced-learn, that leaves it in memory, does not.
+everything is in the peak. CPU seconds are those of all threads, which wait actively where other work holds a
+core. Ours writes the balanced set to a file; imbalanced-learn, which keeps it in memory, does not.
 
     .venv/bin/python benchmarks/balance.py [--repeats 3] [--scale 1.0] [--data IMAGES.npz]
     .venv/bin/python benchmarks/balance.py --methods ours "ours, features" --sizes 64 96 128 224

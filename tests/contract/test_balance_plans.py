@@ -100,9 +100,12 @@ def test_a_class_of_one_image_says_what_to_do(images: np.ndarray) -> None:
         draw_plan("smote", images, [np.arange(5), np.array([9])], 0, NAMES)
 
 
-def test_the_examples_are_the_first_that_the_plan_draws(images: np.ndarray, rows: list) -> None:
-    planned = draw_plan("smote", images, rows, 2, NAMES)[0]
-    shown = smote_examples(images, rows, 0, 2, 4)
+@pytest.mark.parametrize("parameters", [{}, {"neighbours": "features", "targets": {"a": 40}}])
+def test_the_examples_are_the_first_that_the_plan_draws(
+    images: np.ndarray, rows: list, parameters: dict
+) -> None:
+    planned = draw_plan("smote", images, rows, 2, NAMES, parameters=parameters)[0]
+    shown = smote_examples(images, rows, 0, 2, 4, parameters, NAMES)
     np.testing.assert_array_equal(shown.base, planned.base[27:31])
     np.testing.assert_array_equal(shown.neighbour, planned.neighbour[27:31])
     np.testing.assert_array_equal(shown.factor, planned.factor[27:31])

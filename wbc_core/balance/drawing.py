@@ -140,7 +140,15 @@ def draw_plan(
     return draws
 
 
-def smote_examples(images: Images, rows: Sequence[Rows], label: int, seed: int, count: int) -> SmoteDraw:
+def smote_examples(
+    images: Images,
+    rows: Sequence[Rows],
+    label: int,
+    seed: int,
+    count: int,
+    parameters: Json = _NO_PARAMETERS,
+    class_names: Sequence[str] = (),
+) -> SmoteDraw:
     """The first SMOTE images of a class, as `draw_plan` draws them at this seed, without its full search.
 
     A class that needs none (the largest) gets as many as are asked for, to show what they would be like.
@@ -151,12 +159,14 @@ def smote_examples(images: Images, rows: Sequence[Rows], label: int, seed: int, 
         label: The class.
         seed: Seed of the recipe.
         count: How many to show.
+        parameters: The recipe's, checked.
+        class_names: Names of the classes, for the parameter `targets`.
 
     Raises:
         WbcError: The class has fewer than two images.
     """
-    missing = target_counts("smote", [len(own) for own in rows])[label] - len(rows[label])
-    wanted = missing or count
-    return smote.draw(
-        PixelSpace(images), rows[label], wanted, _generator(seed, 1, label), first=min(count, wanted)
-    )
+    counts = [len(own) for own in rows]
+    missing = target_counts("smote", counts, parameters, class_names)[label] - counts[label]
+    wanted = missing if missing > 0 else count
+    space = _space(images, rows, parameters)
+    return smote.draw(space, rows[label], wanted, _generator(seed, 1, label), first=min(count, wanted))
