@@ -4,12 +4,14 @@ from wbc_core.curation.checks.base import Check
 from wbc_core.curation.checks.blur import BLUR
 from wbc_core.curation.checks.border import BORDER
 from wbc_core.curation.checks.class_coverage import CLASS_COVERAGE
+from wbc_core.curation.checks.class_outliers import CLASS_OUTLIERS
 from wbc_core.curation.checks.colour_cast import COLOUR_CAST
 from wbc_core.curation.checks.contrast import CONTRAST
 from wbc_core.curation.checks.exact_duplicates import EXACT_DUPLICATES
 from wbc_core.curation.checks.exposure import EXPOSURE
 from wbc_core.curation.checks.foreign import FOREIGN
 from wbc_core.curation.checks.imbalance import IMBALANCE
+from wbc_core.curation.checks.label_errors import LABEL_ERRORS
 from wbc_core.curation.checks.low_information import LOW_INFORMATION
 from wbc_core.curation.checks.near_duplicates import NEAR_DUPLICATES
 from wbc_core.curation.checks.noise import NOISE
@@ -22,6 +24,8 @@ for _check in (
     FOREIGN,
     EXACT_DUPLICATES,
     NEAR_DUPLICATES,
+    LABEL_ERRORS,
+    CLASS_OUTLIERS,
     EXPOSURE,
     BLUR,
     CONTRAST,

@@ -1,0 +1,114 @@
+"""Labels that the other images speak against.
+
+Confident learning (Northcutt, Jiang and Chuang, JAIR 70, 2021) ranks labels by their self-confidence: what a
+classifier that did not see the image gives them, against what is usual in the class. Its own cut, the
+confident joint, is only told in the evidence, because half of what it flags in good sets is right (Northcutt,
+Athalye and Mueller, NeurIPS 2021). The score is four fifths the support missing to the given class and one
+fifth the support of the other, in percent, less what the pictures that look most alike say for the label:
+up to 30 % where all have it, up to half where fewer than five of ten have the other, as around a foreign
+picture. Settled in docs/decisions/007-features-for-labels.md.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wbc_core.curation.checks.base import Check, copies_of, findings_of_pictures
+from wbc_core.curation.confident_learning import label_issues
+from wbc_core.curation.measure import Measurements
+from wbc_core.curation.quick_classifier import standardise
+from wbc_core.curation.support import LabelSupport, label_support
+from wbc_core.records import Finding
+
+_OWN_WEIGHT = 0.8
+_THRESHOLD = 94.0
+_RELATIVES = 10
+_NAMED = 5
+_OWN_RELATIVES_WEIGHT = 0.3
+_BLOCK = 512
+
+
+def _relatives(features: NDArray[np.floating], positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The positions of the pictures most like some of them, nearest first, int64 (k, up to 10)."""
+    points = standardise(features)
+    count = min(_RELATIVES, len(points) - 1)
+    squares = (points**2).sum(axis=1)
+    found = np.empty((len(positions), count), dtype=np.int64)
+    for start in range(0, len(positions), _BLOCK):
+        block = positions[start : start + _BLOCK]
+        distances = squares - 2 * points[block] @ points.T
+        distances[np.arange(len(block)), block] = np.inf
+        nearest = np.argpartition(distances, count - 1, axis=1)[:, :count]
+        order = np.argsort(np.take_along_axis(distances, nearest, axis=1), axis=1, kind="stable")
+        found[start : start + _BLOCK] = np.take_along_axis(nearest, order, axis=1)
+    return found
+
+
+def _scores(
+    support: LabelSupport, suspects: NDArray[np.int64], relatives: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Percent of the usual support that speaks against the label, 0 for pictures that are no suspects."""
+    scores = np.zeros(len(support.labels))
+    missing, other = 1 - support.own[suspects], support.other[suspects]
+    of_label = (support.labels[relatives] == support.labels[suspects, None]).mean(axis=1)
+    of_other = (support.labels[relatives] == support.likely[suspects, None]).mean(axis=1)
+    scores[suspects] = 100 * (_OWN_WEIGHT * missing + (1 - _OWN_WEIGHT) * other)
+    scores[suspects] *= (1 - _OWN_RELATIVES_WEIGHT * of_label) * np.minimum(1.0, 0.5 + of_other)
+    return scores
+
+
+def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+    support = label_support(measurements)
+    suspects = np.flatnonzero(support.judged & (support.other > support.own))
+    if not len(suspects):
+        return []
+    relatives = _relatives(measurements["features"][measurements.unique_rows], suspects)
+    scores = _scores(support, suspects, relatives)
+    row_of = np.full(len(scores), -1)
+    row_of[suspects] = np.arange(len(suspects))
+    suspected = np.zeros(len(scores), dtype=bool)
+    known = support.probabilities.sum(axis=1) > 0
+    suspected[known] = label_issues(support.labels[known], support.probabilities[known])
+    groups = copies_of(measurements)
+    names = measurements.class_names
+
+    def explain(position: int) -> str:
+        given, likely = names[support.labels[position]], names[support.likely[position]]
+        chances = support.probabilities[position]
+        verdict = "also flags it" if suspected[position] else "would leave it"
+        copies = (
+            f"All {len(groups[position]):,} copies of it say {given}. " if len(groups[position]) > 1 else ""
+        )
+        return (
+            f"{copies}Labelled {given} ({100 * chances[support.labels[position]]:.1f} % likely), it looks "
+            f"like {likely} ({100 * chances[support.likely[position]]:.1f} %) to a classifier that did not "
+            f"see it; the pictures nearest to it: {_in_words(measurements, relatives[row_of[position]])}; "
+            f"confident learning {verdict}."
+        )
+
+    return findings_of_pictures(
+        "label_errors",
+        measurements,
+        scores,
+        threshold,
+        suggest=lambda position: f"relabel:{names[support.likely[position]]}",
+        explain=explain,
+    )
+
+
+def _in_words(measurements: Measurements, relatives: NDArray[np.int64]) -> str:
+    rows = measurements.unique_rows[relatives[:_NAMED]]
+    return ", ".join(
+        f"{measurements.class_names[measurements.labels[row]]} (row {row})" for row in rows.tolist()
+    )
+
+
+LABEL_ERRORS = Check(
+    name="label_errors",
+    title="Label errors",
+    description="Images whose look speaks for another class than their label; that class is suggested.",
+    threshold=_THRESHOLD,
+    threshold_range=(40.0, 120.0),
+    unit="% of the usual support speaks against the label",
+    find=_find,
+    measures=("features",),
+)
