@@ -30,10 +30,12 @@ _STILL = 0.5
 
 _BANDS = ((0.0, 1.0), (1.0, 2.5))
 _SLOPE = 0.03
+_COLOUR_SLOPE = 0.1
 _GRAIN = 0.01
 _EVEN = 0.75
 _LATTICE = 0.1
 _CLIPPED = 0.005
+_SHADES = 2.0
 
 FloatArray = NDArray[np.float32]
 
@@ -209,6 +211,19 @@ def _zeros(image: NDArray[np.uint8]) -> float:
     return float((np.abs(wave @ blocks @ wave.T) < 1).mean())
 
 
+def _clipped(bright: NDArray[np.uint8], dark: NDArray[np.uint8]) -> bool:
+    """Whether the brighter one is plain white where the darker one still has shades."""
+    shades = np.asarray(cv2.GaussianBlur(dark, (0, 0), 1.0), dtype=np.float32)
+    # Away from the border of what is white, where smoothing mixes in what is not.
+    white = np.asarray(
+        cv2.erode((bright == 255).astype(np.uint8), np.ones((5, 5), dtype=np.uint8)), dtype=bool
+    )
+    return any(
+        white[..., channel].mean() > _CLIPPED and shades[white[..., channel], channel].std() > _SHADES
+        for channel in range(3)
+    )
+
+
 def _slopes(one: FloatArray, other: FloatArray) -> tuple[float, float]:
     """Slope of the second regressed on the first, and of the first on the second."""
     together = float((one * other).mean())
@@ -246,8 +261,8 @@ def tell_apart(images: NDArray[np.uint8], comparison: Comparison, warp: NDArray[
     planes.append((colour[0], np.asarray(colour[1] / comparison.gain, dtype=np.float32), _BANDS[0]))
     slopes = [_slopes(_band(a, band), _band(b, band)) for a, b, band in planes]
     softer = [
-        (forth < 1 - _SLOPE and back > 1 + _SLOPE) - (back < 1 - _SLOPE and forth > 1 + _SLOPE)
-        for forth, back in slopes
+        (forth < 1 - slope and back > 1 + slope) - (back < 1 - slope and forth > 1 + slope)
+        for (forth, back), slope in zip(slopes, (_SLOPE, _SLOPE, _COLOUR_SLOPE), strict=True)
     ]
     forth, back = slopes[0]
     rest = _band(other, _BANDS[0]) - _band(one, _BANDS[0])
@@ -256,13 +271,13 @@ def tell_apart(images: NDArray[np.uint8], comparison: Comparison, warp: NDArray[
     noisier = added if even else 0
     zeros = _zeros(copy) - _zeros(image)
     saved = 0 if noisier else int(zeros > _LATTICE) - int(zeros < -_LATTICE)
-    white = float((copy == 255).mean() - (image == 255).mean())
-    brighter = (comparison.gain > 1 + _TONE_FROM / 2) - (comparison.gain < 1 - _TONE_FROM / 2)
+    brighter = 1 if comparison.gain > 1 else -1
+    clipped = _clipped(turned, image) if brighter > 0 else _clipped(image, turned)
     worse = softer[0] or softer[1]
     return replace(
         comparison,
         softer=worse,
-        clipped=brighter if brighter * white > _CLIPPED else 0,
+        clipped=brighter if clipped else 0,
         noisier=noisier,
         saved=0 if worse else saved or softer[2],
     )
