@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.measures.base import Chunk, Measure
+from wbc_core.curation.measures.base import Chunk, Measure, in_batches
 
 SIDE = 48
 """Side to which images are brought before their edges are read, in pixels; colours are read at half of it."""
@@ -69,16 +69,20 @@ def _colour(lab: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
 def _edges(lightness: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
     """Strength and alignment of the edges of uint8 (n, SIDE, SIDE)."""
     count, pixels = len(lightness), (SIDE - 2) ** 2
-    grey = lightness.astype(np.float32)
-    across = (grey[:, 1:-1, 2:] - grey[:, 1:-1, :-2]).reshape(count, pixels)
-    down = (grey[:, 2:, 1:-1] - grey[:, :-2, 1:-1]).reshape(count, pixels)
-    mixed = (across * down).mean(axis=1)
-    across *= across
-    down *= down
-    horizontal, vertical = across.mean(axis=1), down.mean(axis=1)
-    across += down
-    quarters = (4.0 * np.sqrt(across, out=across)).astype(np.uint16)
-    percentiles = np.log1p(_sorted_values(quarters, _EDGE_SHARES) / 4.0)
+    percentiles = np.empty((count, len(_EDGE_SHARES)), dtype=np.float32)
+    moments = np.empty((3, count), dtype=np.float32)
+    for batch in in_batches(lightness):
+        grey = lightness[batch].astype(np.float32)
+        across = (grey[:, 1:-1, 2:] - grey[:, 1:-1, :-2]).reshape(-1, pixels)
+        down = (grey[:, 2:, 1:-1] - grey[:, :-2, 1:-1]).reshape(-1, pixels)
+        moments[2, batch] = (across * down).mean(axis=1)
+        np.multiply(across, across, out=across)
+        np.multiply(down, down, out=down)
+        moments[0, batch], moments[1, batch] = across.mean(axis=1), down.mean(axis=1)
+        strength = np.sqrt(np.add(across, down, out=across), out=across)
+        quarters = np.multiply(strength, 4.0, out=strength).astype(np.uint16)
+        percentiles[batch] = np.log1p(_sorted_values(quarters, _EDGE_SHARES) / 4.0)
+    horizontal, vertical, mixed = moments
     energy = horizontal + vertical
     # Coherence of the structure tensor: 0 where edges run every way, 1 where they all run one way.
     alignment = np.sqrt((horizontal - vertical) ** 2 + 4 * mixed**2) / (energy + 1.0)
