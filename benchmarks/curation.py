@@ -67,7 +67,7 @@ NOTES = """
   likeness, imagededup's by Hamming distance (all of them, not only those under its threshold), CleanVision's
   by its sets.
 - Ours are ranked by all the scores that a check's `find` gives; flagged is what the stored findings say.
-- imagededup is PHash: its CNN needs downloaded weights. cleanlab reads 5-fold logistic regression.
+- imagededup is PHash: its CNN needs downloaded weights. cleanlab reads a 5-fold linear discriminant.
 """
 
 

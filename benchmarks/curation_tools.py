@@ -190,18 +190,19 @@ def imagededup(folder: Path) -> Found:
 
 
 def _cleanlab(labels: NDArray[np.int64], features: Callable[[], NDArray[np.floating]]) -> Found:
-    """Label issues of a logistic regression's out-of-fold probabilities; and outliers of the features."""
+    """Label issues of a linear discriminant's out-of-fold probabilities; and outliers of the features."""
     from cleanlab.filter import find_label_issues
     from cleanlab.outlier import OutOfDistribution
     from cleanlab.rank import get_label_quality_scores
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.preprocessing import StandardScaler
 
     found = Found(version=importlib.metadata.version("cleanlab"))
     with found.timed():
         vectors = StandardScaler().fit_transform(features())
-        classifier = LogisticRegression(max_iter=200)
+        # As good as logistic regression on pixels, better on our features, and many times faster.
+        classifier = LinearDiscriminantAnalysis()
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
         chances = cross_val_predict(classifier, vectors, labels, cv=folds, method="predict_proba")
         found.arrays["flag:label_errors"] = find_label_issues(labels, chances)
