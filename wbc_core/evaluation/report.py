@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from wbc_core.augment.prepare import load_prepared
 from wbc_core.augment.shifts import ShiftedImages, check_shift
 from wbc_core.datasets.importers import import_source
-from wbc_core.datasets.npz import open_arrays
 from wbc_core.datasets.store import load_table, open_images
 from wbc_core.errors import WbcError
 from wbc_core.evaluation.leaky_held_out import with_synthetic
@@ -26,8 +25,6 @@ from wbc_core.records import Json
 from wbc_core.splitting import load_split, split_table
 from wbc_core.training.runs import Run, load_run
 from wbc_core.workspace import Workspace, now
-
-_NAMES_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -65,17 +62,6 @@ def held_out(workspace: Workspace, run: Run, part: str | None = None) -> Labelle
     table = split_table(workspace, run.split)
     chosen = table[table["part"] == part].sort_values("row", ignore_index=True)
     return LabelledImages(part, open_images(workspace, run.dataset), chosen[["row", "image_id", "label"]])
-
-
-def _class_names_in(file: Path) -> tuple[str, ...] | None:
-    """The class names that an npz file carries, as those that the lab exports do."""
-    with open_arrays(file) as arrays:
-        stored = arrays.get("class_names")
-        if stored is None or stored.dtype.kind != "U" or len(stored.shape) != 1:
-            return None
-        if stored.info.file_size > _NAMES_BYTES:
-            return None
-        return tuple(str(name) for chunk in stored.chunks() for name in chunk)
 
 
 def _labels_of_run(
@@ -120,10 +106,8 @@ def labelled_file(workspace: Workspace, file: Path, run: Run) -> Iterator[Labell
         height, width, _ = run.image_shape
         dataset = import_source(inner, file, name="file", size=height if height == width else None).dataset
         table = load_table(inner, dataset.id)[["row", "image_id", "label"]]
-        named = _class_names_in(file) or dataset.class_names
-        if len(named) < len(dataset.class_names):  # labels beyond the names: let the numbers speak
-            named = dataset.class_names
-        table["label"] = _labels_of_run(table["label"].to_numpy(dtype=np.int64), named, run, file)
+        labels = table["label"].to_numpy(dtype=np.int64)
+        table["label"] = _labels_of_run(labels, dataset.class_names, run, file)
         origin = {"file": file.name, "file_sha256": sha256_of(file)}
         yield LabelledImages("file", open_images(inner, dataset.id), table, origin)
 
