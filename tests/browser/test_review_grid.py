@@ -105,6 +105,8 @@ def test_a_reload_in_mid_review_keeps_the_place_and_the_decisions(
     page = open_page(review_path(demo, "blur"))
     page.locator(".stMainBlockContainer").get_by_text("Exact duplicates").click()
     page.wait_for_url("**check=exact_duplicates*")
+    # The URL changes before the pictures do.
+    page.locator(".hint", has_text="same pixels").wait_for()
     shown = rows(page)
     page.keyboard.press("d")
     # At once, before the batch was sent: the tab itself remembers it.
