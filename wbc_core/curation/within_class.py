@@ -2,7 +2,7 @@
 
 Regularised discriminant analysis (Friedman, Journal of the American Statistical Association 84, 1989): every
 class has a covariance of its own, drawn towards that of all classes, the more so the fewer pictures it has.
-Centres and covariances come from the nearest three quarters of a class, so that the odd pictures of a
+Centres and covariances come from the nearest 60 % of a class, so that the odd pictures of a
 class do not make up its norm.
 """
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from wbc_core.curation.quick_classifier import standardise
 
-_CORE_SHARE = 0.75
+_CORE_SHARE = 0.6
 _STEPS = 2
 _AXES = 80
 _FEWEST = 10

@@ -58,4 +58,5 @@ CLASS_OUTLIERS = Check(
     unit="times as unlike its class as a usual image of it",
     find=_find,
     measures=("appearance", "features"),
+    version=2,
 )

@@ -6,8 +6,10 @@ re-estimated from the nearest 60 % a few times over (the concentration step of R
 a fifth of foreign pictures do not make themselves the norm. Each fifth of the pictures is measured against
 a core found in the other four (cross-validation), because a core fits the pictures that made it too well,
 the more so the fewer there are. The score is that distance over an ordinary one, the 30th percentile of the
-set: it needs no further scale, whose own error would decide about small sets. Ten copies (times the usual
-number of copies) score as much as the threshold. Settled in docs/decisions/003-finding-foreign-images.md.
+set: it needs no further scale, whose own error would decide about small sets. A second distance, to the core
+of the picture's own class, sees what the variety of the classes hides: where it is the larger, the geometric
+mean of the two counts. Ten copies (times the usual number of copies) score as much as the threshold. Settled
+in docs/decisions/003-finding-foreign-images.md.
 """
 
 import numpy as np
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from wbc_core.curation.checks.base import Check, copies_of, findings_of_pictures, per_class
 from wbc_core.curation.measure import Measurements
 from wbc_core.curation.measures.appearance import COLOUR_FEATURES
+from wbc_core.curation.within_class import class_distances
 from wbc_core.records import Finding
 
 _CORE_SHARE = 0.6
@@ -31,6 +34,14 @@ _ORDINARY = 0.3
 """Quantile of the distances that counts as ordinary; a fifth of foreign pictures hardly moves it."""
 
 _THRESHOLD = 16.5
+_CLASS_THRESHOLD = 14.0
+"""Distance within a class that counts as much as the threshold."""
+
+_MOST_SECONDED = 1.35
+"""How many times the first distance the second can make of it."""
+
+_FEWEST_OF_CLASS = 100
+"""A smaller class does not tell what is foreign to it."""
 
 
 def _standardise(features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -94,10 +105,15 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
     unique = measurements.unique_rows
     colours = measurements["appearance"][unique, : len(COLOUR_FEATURES)]
     unlike, standard = _unlikeness(colours)
+    within = class_distances(colours, measurements.labels[unique], _FEWEST_OF_CLASS)
     copies = measurements.copies[unique]
     # In a set where every picture comes several times, that many is no sign of anything.
     many = _MANY_COPIES * max(1.0, float(np.median(copies)))
-    scores = np.maximum(unlike, np.where(copies > 1, copies * (_THRESHOLD / many), 0.0))
+    repeated = np.where(copies > 1, copies * (_THRESHOLD / many), 0.0)
+    # Both must see it: alone, a class that is mostly foreign would call its own cells foreign.
+    seconded = np.sqrt(unlike * within * (_THRESHOLD / _CLASS_THRESHOLD))
+    seconded = np.minimum(seconded, _MOST_SECONDED * unlike)
+    scores = np.maximum(np.maximum(unlike, seconded), repeated)
     groups = copies_of(measurements)
     return findings_of_pictures(
         "foreign",
@@ -106,13 +122,21 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
         threshold,
         suggest=lambda position: "drop",
         explain=lambda position: _evidence(
-            measurements, groups[position], float(unlike[position]), standard[position]
+            measurements,
+            groups[position],
+            float(unlike[position]),
+            float(within[position]),
+            standard[position],
         ),
     )
 
 
 def _evidence(
-    measurements: Measurements, rows: NDArray[np.int64], unlike: float, standard: NDArray[np.float64]
+    measurements: Measurements,
+    rows: NDArray[np.int64],
+    unlike: float,
+    within: float,
+    standard: NDArray[np.float64],
 ) -> str:
     sentences = []
     if len(rows) > 1:
@@ -129,6 +153,13 @@ def _evidence(
         sentences.append(
             f"It is {unlike:,.1f} times as unlike the rest as an ordinary picture, "
             f"and {_THRESHOLD:g} is flagged; oddest: {features}."
+        )
+    seconded = within * (_THRESHOLD / _CLASS_THRESHOLD)
+    if seconded > unlike > 0:
+        label = measurements.class_names[measurements.labels[rows[0]]]
+        sentences.append(
+            f"Its colours are {within:,.1f} times as far from those of {label} as is usual in that class "
+            f"({_CLASS_THRESHOLD:g} counts like {_THRESHOLD:g} above; the geometric mean of both decides)."
         )
     return " ".join(sentences)
 
@@ -148,5 +179,5 @@ FOREIGN = Check(
     unit="times as unlike the rest as an ordinary picture",
     find=_find,
     measures=("appearance",),
-    version=3,
+    version=4,
 )

@@ -20,7 +20,7 @@ from wbc_core.curation.support import LabelSupport, label_support
 from wbc_core.records import Finding
 
 _OWN_WEIGHT = 0.8
-_THRESHOLD = 94.0
+_THRESHOLD = 96.0
 _RELATIVES = 10
 _NAMED = 5
 _OWN_RELATIVES_WEIGHT = 0.3
@@ -111,4 +111,5 @@ LABEL_ERRORS = Check(
     unit="% of the usual support speaks against the label",
     find=_find,
     measures=("features",),
+    version=2,
 )

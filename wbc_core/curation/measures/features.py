@@ -26,7 +26,7 @@ _MIDDLE = slice(9, 37)
 
 _CHANNELS = 11
 _SURROUNDINGS = (9, 9)
-_BLOCK = 8
+_BLOCK = 4
 """Images at a time: their pixels' descriptions stay in the processor's cache."""
 
 _RING_EDGES = (0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
@@ -77,7 +77,7 @@ def _describe_pixels(lab: NDArray[np.uint8], blurred: NDArray[np.uint8]) -> tupl
 
 
 def _moments(channels: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Covariances (n, 2, 11, 11) and means (n, 2 * 11) of the whole and of the middle; changes `channels`."""
+    """Covariances (n, 2, 11, 11) and means (n, 2 * 11) of the whole and of the middle."""
     count = len(channels)
     middle = np.ascontiguousarray(channels[:, :, _MIDDLE, _MIDDLE])
     covariances = np.empty((count, 2, _CHANNELS, _CHANNELS), dtype=np.float32)
@@ -85,8 +85,9 @@ def _moments(channels: FloatArray) -> tuple[FloatArray, FloatArray]:
     for region, pixels in enumerate((channels, middle)):
         values = pixels.reshape(count, _CHANNELS, -1)
         means[:, region] = values.mean(axis=2)
-        values -= means[:, region, :, None]
-        covariances[:, region] = values @ values.transpose(0, 2, 1) / values.shape[2]
+        # Only one side needs its mean taken off; two arrays are multiplied faster than one with itself.
+        centred = values - means[:, region, :, None]
+        covariances[:, region] = centred @ values.transpose(0, 2, 1) / values.shape[2]
     return covariances, means.reshape(count, -1)
 
 
@@ -121,7 +122,7 @@ def _compute(chunk: Chunk) -> dict[str, NDArray[Any]]:
     return {"features": np.concatenate([logarithms, np.concatenate(others)], axis=1)}
 
 
-FEATURES = Measure("features", ("features",), _compute)
+FEATURES = Measure("features", ("features",), _compute, version=2)
 """`features`: float32 (n, 175). Logarithm of the covariance of eleven descriptions of a pixel over the whole
 picture and over its middle (2 x 66), their means (2 x 11), and in seven rings around the middle the mean
 strength of edges running around it and outward from it, and of their darkening outward (21). Grey levels of
