@@ -215,6 +215,8 @@ def line(found: dict[str, Any], planted: Contaminated, kind: str, check: str | N
     untouched = np.ones(len(planted.labels), dtype=bool)
     untouched[planted.rows()] = False
     cells: list[Any] = [None] * 6
+    if not len(rows):
+        return [*cells, None]
     if check == PAIRS:
         cells = pair_line(found, planted, planted.pairs[np.isin(planted.pairs[:, 0], rows)])
     elif check is not None:
@@ -252,13 +254,14 @@ def print_tools(results: dict[str, dict[str, Any]], planted: Contaminated) -> No
     header("tool", "seconds", "CPU seconds", "peak MB", "untouched images flagged by any check")
     for tool, found in results.items():
         flags = any_check(found, count)
-        flagged = f"{int((flags & real).sum()):,}" if flags.any() else "-"
+        judges = any(name.startswith(("flag:", "pair:flagged")) for name in found)
+        flagged = f"{int((flags & real).sum()):,}" if judges else "-"
         if "acted" in found:
             flagged += f", {int((found['acted'] & real).sum()):,} of them for dropping or relabelling"
         measured = [f"{found['seconds']:.2f}", f"{found['cpu']:.2f}", f"{found['megabytes']:,.0f}"]
         row(f"{tool} {found['version']}".strip(), *measured, flagged)
-    for tool in ("ours", "CleanVision"):
-        flags = {name: values for name, values in results.get(tool, {}).items() if name.startswith("flag:")}
+    for tool in (tool for tool in ("ours", "CleanVision") if tool in results):
+        flags = {name: values for name, values in results[tool].items() if name.startswith("flag:")}
         listed = [
             f"{name[5:]} {int((own & real).sum()):,}" for name, own in flags.items() if (own & real).any()
         ]
