@@ -13,6 +13,15 @@ _STYLE = """<style>
   border-radius: 6px; display: block; background: rgba(128, 118, 145, .14); }
 .wbc-pictures figcaption, .wbc-table figcaption { font-size: .75rem; line-height: 1.25; opacity: .75;
   padding-top: .2rem; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+.wbc-pairs { display: grid; grid-template-columns: repeat(auto-fill, calc(2 * var(--size) + 3px));
+  gap: .5rem .75rem; }
+.wbc-pairs figure { margin: 0; min-width: 0; }
+.wbc-pairs div { display: flex; gap: 3px; }
+.wbc-pairs img { width: var(--size); height: var(--size); object-fit: contain; border-radius: 5px;
+  background: rgba(128, 118, 145, .14); }
+.wbc-pairs figcaption { font-size: .7rem; line-height: 1.2; opacity: .8; padding-top: .15rem;
+  overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
+.wbc-table th.side { font-weight: 400; padding-right: .8rem; vertical-align: middle; }
 .wbc-scroll { overflow-x: auto; }
 .wbc-table { border-collapse: collapse; }
 .wbc-table th { text-align: left; font-size: .82rem; font-weight: 600; padding: 0 .6rem .4rem 0;
@@ -30,10 +39,14 @@ class Picture:
     text: str = ""
 
 
+def _image(picture: Picture) -> str:
+    alternative = escape(picture.text or picture.caption, quote=True)
+    return f'<img src="{escape(picture.source, quote=True)}" alt="{alternative}">'
+
+
 def _figure(picture: Picture) -> str:
     caption = f"<figcaption>{escape(picture.caption)}</figcaption>" if picture.caption else ""
-    alternative = escape(picture.text or picture.caption, quote=True)
-    return f'<figure><img src="{escape(picture.source, quote=True)}" alt="{alternative}">{caption}</figure>'
+    return f"<figure>{_image(picture)}{caption}</figure>"
 
 
 def strip(pictures: Sequence[Picture], *, size: int = 96) -> None:
@@ -47,17 +60,35 @@ def strip(pictures: Sequence[Picture], *, size: int = 96) -> None:
     st.html(f'{_STYLE}<div class="wbc-pictures" style="--size: {size}px">{figures}</div>')
 
 
-def table(heads: Sequence[str], lines: Sequence[Sequence[Picture]], *, size: int = 96) -> None:
-    """Draw lines of pictures under column heads; the table scrolls sideways where the page is narrow.
+def pairs(couples: Sequence[tuple[Picture, Picture]], *, size: int = 64) -> None:
+    """Draw pictures before and after side by side, what the second says below both.
 
     Args:
-        heads: One text a column.
-        lines: One list of pictures a line.
+        couples: Before and after, in order.
         size: Side of a picture, in pixels.
     """
-    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
+    figures = "".join(
+        f"<figure><div>{_image(before)}{_image(after)}</div>"
+        f"<figcaption>{escape(after.caption)}</figcaption></figure>"
+        for before, after in couples
+    )
+    st.html(f'{_STYLE}<div class="wbc-pairs" style="--size: {size}px">{figures}</div>')
+
+
+def table(heads: Sequence[str], lines: Sequence[tuple[str, Sequence[Picture]]], *, size: int = 96) -> None:
+    """Draw named lines of pictures under column heads; it scrolls sideways where the page is narrow.
+
+    Args:
+        heads: One text a column of pictures.
+        lines: Name and pictures of each line.
+        size: Side of a picture, in pixels.
+    """
+    head = "<th></th>" + "".join(f"<th>{escape(text)}</th>" for text in heads)
     body = "".join(
-        "<tr>" + "".join(f"<td>{_figure(picture)}</td>" for picture in line) + "</tr>" for line in lines
+        f'<tr><th class="side" scope="row">{escape(name)}</th>'
+        + "".join(f"<td>{_figure(picture)}</td>" for picture in line)
+        + "</tr>"
+        for name, line in lines
     )
     st.html(
         f'{_STYLE}<div class="wbc-scroll"><table class="wbc-table" style="--size: {size}px">'

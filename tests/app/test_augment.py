@@ -1,11 +1,14 @@
-"""The Augment page: presets, sliders, the preview, saving, and preparing as a job."""
+"""The Augment page: cards in two stages, the preview, the guard, saving, and preparing as a job."""
+
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from wbc_core.augment.prepare import prepare
-from wbc_core.augment.recipe import PRESETS, load_recipe
+from wbc_core.augment.recipe import PRESETS, check_recipe, list_recipes, load_recipe, save_recipe
 from wbc_core.datasets.store import DatasetWriter
 from wbc_core.datasets.synthetic import draw_cells
 from wbc_core.jobs import queue
@@ -32,20 +35,49 @@ def page() -> AppTest:
 
 def shown(page: AppTest) -> str:
     elements = [*page.markdown, *page.caption, *page.subheader, *page.warning, *page.error, *page.success]
-    return "\n".join(str(element.value) for element in elements)
+    return "\n".join(str(element.value) for element in [*elements, *page.info])
 
 
-def pictures(page: AppTest) -> str:
-    return next(element.body for element in page.get("html") if "wbc-table" in element.body)
+def pictures(page: AppTest, kind: str = "wbc-pairs") -> str:
+    return next(element.body for element in page.get("html") if f'class="{kind}"' in element.body)
+
+
+def whole(page: AppTest) -> AppTest:
+    """The whole page anew: after an interaction AppTest holds nothing but the fragments that it reran."""
+    assert not page.exception
+    return page if any(entry.key == "recipe" for entry in page.selectbox) else page.run()
 
 
 def press(page: AppTest, label: str) -> AppTest:
-    return next(button for button in page.button if button.label == label).click().run()
+    return whole(next(button for button in page.button if button.label == label).click().run())
+
+
+def press_help(page: AppTest, text: str) -> AppTest:
+    return whole(next(button for button in page.button if button.help == text).click().run())
+
+
+def slider(page: AppTest, title: str):
+    return next(entry for entry in page.slider if entry.label.startswith(title))
+
+
+def add(page: AppTest, stage: str, name: str) -> AppTest:
+    return whole(page.selectbox(key=f"recipe_add_{stage}").set_value(name).run())
+
+
+def titles(page: AppTest) -> list[str]:
+    return [button.label.split("**")[1] for button in page.button if button.label.startswith("**")]
 
 
 def after(page: AppTest) -> int:
     value = next(metric.value for metric in page.metric if metric.label == "After the recipe")
     return int(value.replace(",", ""))
+
+
+def saved_as(page: AppTest, workspace: Workspace, name: str) -> Recipe:
+    whole(page.text_input(key="recipe_name").set_value(name).run())
+    press(page, "Save recipe")
+    assert not page.exception
+    return load_recipe(workspace, name)
 
 
 def test_without_a_split_the_page_leads_to_one(workspace: Workspace, split: Split, page: AppTest) -> None:
@@ -56,22 +88,28 @@ def test_without_a_split_the_page_leads_to_one(workspace: Workspace, split: Spli
     assert "There is no split yet" in shown(page)
 
 
-def test_the_preset_is_previewed_beside_its_originals(split: Split, page: AppTest) -> None:
+def test_the_open_card_is_previewed_beside_its_originals(split: Split, page: AppTest) -> None:
     page.run()
     assert not page.exception
     assert after(page) == 5 * 3 * max(split.parts["train"])
-    assert pictures(page).count("<img") == 8 * 5
+    assert titles(page) == ["Auto contrast", "Random saturation", "Solarization", "Random cutout"]
+    examples = min(24, sum(split.parts["train"]))
+    assert pictures(page).count("<img") >= 2 * (examples - 4)
+    assert pictures(page).count("saturation x ") >= examples - 4
+    press(page, "**Random cutout**")
+    assert not page.exception
     assert " px at " in pictures(page)
-    page.selectbox(key="recipe").set_value("plain").run()
+    whole(page.selectbox(key="recipe").set_value("plain").run())
     assert not page.exception
     assert after(page) == sum(split.parts["train"])
-    assert pictures(page).count("<img") == 8
+    assert titles(page) == []
 
 
 def test_sliders_and_the_seed_change_the_preview(split: Split, page: AppTest) -> None:
     page.run()
-    first = pictures(page)
-    page.slider(key="recipe_random_cutout_width_factor").set_value(1.0).run()
+    first, strip = pictures(page), pictures(page, "wbc-pictures")
+    assert strip.count("<img") == 8
+    whole(slider(page, "Strongest").set_value(1.0).run())
     assert not page.exception
     moved = pictures(page)
     assert moved != first
@@ -82,21 +120,146 @@ def test_sliders_and_the_seed_change_the_preview(split: Split, page: AppTest) ->
     assert "an2dl-edited" in shown(page)
 
 
-def test_a_recipe_is_saved_and_found_again(workspace: Workspace, split: Split, page: AppTest) -> None:
+def test_cards_are_added_moved_copied_and_taken_out(
+    workspace: Workspace, split: Split, page: AppTest
+) -> None:
     page.run()
-    page.multiselect(key="recipe_operations").set_value(["solarization"]).run()
-    page.text_input(key="recipe_name").set_value("mine").run()
-    press(page, "Save recipe")
+    press_help(page, "Move up: Solarization")
+    assert titles(page) == ["Auto contrast", "Solarization", "Random saturation", "Random cutout"]
+    add(page, "operations", "rotation")
+    assert titles(page)[-1] == "Rotation"
+    whole(slider(page, "Angle").set_value(45.0).run())
+    press(page, "Duplicate")
+    whole(slider(page, "Angle").set_value(90.0).run())
+    press(page, "**Auto contrast**")
+    press(page, "Remove")
     assert not page.exception
-    saved = load_recipe(workspace, "mine")
-    assert [operation.name for operation in saved.operations] == ["solarization"]
+    made = saved_as(page, workspace, "mine")
+    assert [operation.name for operation in made.operations] == [
+        "solarization",
+        "random_saturation",
+        "random_cutout",
+        "rotation",
+        "rotation",
+    ]
+    assert [operation.parameters.get("degrees") for operation in made.operations[3:]] == [45.0, 90.0]
     assert page.selectbox(key="recipe").value == "mine"
     assert "Saved as mine" in shown(page)
 
 
+def test_an_operation_is_for_some_images_and_some_classes(
+    workspace: Workspace, split: Split, page: AppTest
+) -> None:
+    page.run()
+    whole(slider(page, "Share of images").set_value(40).run())
+    whole(next(entry for entry in page.multiselect if entry.label == "Classes").set_value(["ig"]).run())
+    assert not page.exception
+    assert "as it is" in pictures(page)
+    assert any("40% · ig" in button.label for button in page.button)
+    operation = saved_as(page, workspace, "mine").operations[1]
+    assert (operation.probability, operation.classes) == (0.4, ("ig",))
+
+
+def test_the_online_stage_is_shown_epoch_by_epoch(workspace: Workspace, split: Split, page: AppTest) -> None:
+    page.run()
+    whole(page.selectbox(key="recipe").set_value("plain").run())
+    whole(page.selectbox(key="recipe_balance").set_value("smote").run())
+    add(page, "online", "rotation")
+    first = pictures(page)
+    assert "turned by" in first
+    whole(page.number_input(key="augment_epoch").set_value(3).run())
+    assert not page.exception
+    assert pictures(page) != first
+    add(page, "online", "mix_up")
+    assert " of another image" in pictures(page)
+    assert "%, " in pictures(page) or " % " in pictures(page)
+    made = saved_as(page, workspace, "mine")
+    assert [operation.name for operation in made.online] == ["rotation", "mix_up"]
+    assert made.operations == ()
+    whole(page.segmented_control(key="augment_view").set_value("whole").run())
+    assert not page.exception
+    assert "What training gets in epoch 3" in shown(page)
+    assert "MixUp (" in pictures(page)
+
+
+def test_the_whole_recipe_is_a_figure_for_print(split: Split, page: AppTest) -> None:
+    page.run()
+    whole(page.segmented_control(key="augment_view").set_value("whole").run())
+    assert not page.exception
+    assert pictures(page, "wbc-scroll").count("<img") == 3 * 5
+    assert "17.0 x " in shown(page).replace("\\", "")
+    assert page.query_params["augment_view"] == "whole"
+
+
+def test_the_guard_warns_of_images_that_the_scan_would_flag(split: Split, page: AppTest) -> None:
+    page.run()
+    whole(page.selectbox(key="recipe").set_value("plain").run())
+    add(page, "operations", "flip")
+    assert "The scan would flag none of the copies by Flip" in shown(page)
+    add(page, "operations", "brightness")
+    whole(slider(page, "Change").set_value(1.0).run())
+    assert not page.exception
+    assert "of the copies by Brightness would be flagged as foreign or empty" in shown(page)
+
+
+def test_keras_cv_says_that_it_has_no_preview(workspace: Workspace, split: Split, page: AppTest) -> None:
+    page.run()
+    whole(page.selectbox(key="recipe_engine").set_value("keras_cv").run())
+    assert not page.exception
+    assert "There is no preview of what KerasCV makes" in shown(page)
+    assert "elastic" not in page.selectbox(key="recipe_add_operations").options
+    assert "Elastic" not in " ".join(page.selectbox(key="recipe_add_operations").options)
+    assert saved_as(page, workspace, "mine").engine == "keras_cv"
+    whole(page.selectbox(key="recipe_engine").set_value("lab").run())
+    add(page, "operations", "elastic")
+    whole(page.selectbox(key="recipe_engine").set_value("keras_cv").run())
+    assert not page.exception
+    assert "KerasCV has no layer" in shown(page).replace("\\", "")
+
+
+def test_a_recipe_file_is_taken_in_whole(workspace: Workspace, split: Split, page: AppTest) -> None:
+    recipe = Recipe(
+        "shared",
+        "smote",
+        (Operation("flip", probability=0.5),),
+        seed=6,
+        online=(Operation("cut_mix", classes=("ig",)),),
+    )
+    page.run()
+    page.file_uploader(key="recipe_file").upload(
+        "recipe.json", json.dumps(recipe.to_json()).encode(), "application/json"
+    ).run()
+    assert not page.exception
+    assert "file" in shown(page)
+    page.file_uploader(key="recipe_file").upload("bad.json", b"{", "application/json").run()
+    assert "holds no JSON" in shown(page)
+    press(page, "Save recipe")
+    assert load_recipe(workspace, "shared") == check_recipe(recipe)
+
+
+def test_saved_recipes_are_listed_renamed_and_deleted(
+    workspace: Workspace, split: Split, page: AppTest
+) -> None:
+    saved = save_recipe(workspace, replace(PRESETS.get("an2dl"), name="mine"))
+    page.run()
+    assert page.selectbox(key="recipe_saved").options == [f"mine · {saved.id}"]
+    whole(page.text_input(key="recipe_rename_mine").set_value("../yours").run())
+    press(page, "Rename")
+    assert "cannot be used" in shown(page)
+    whole(page.text_input(key="recipe_rename_mine").set_value("yours").run())
+    press(page, "Rename")
+    assert not page.exception
+    assert [recipe.name for recipe in list_recipes(workspace)] == ["yours"]
+    whole(page.selectbox(key="recipe").set_value("yours").run())
+    press(page, "Delete")
+    assert not page.exception
+    assert list_recipes(workspace) == []
+    assert page.selectbox(key="recipe").value == "plain"
+
+
 def test_a_name_that_cannot_be_used_is_explained(split: Split, page: AppTest) -> None:
     page.run()
-    page.text_input(key="recipe_name").set_value("../mine").run()
+    whole(page.text_input(key="recipe_name").set_value("../mine").run())
     assert not page.exception
     assert "'name' cannot be used" in shown(page)
 
@@ -125,7 +288,7 @@ def test_a_link_to_a_prepared_set_opens_its_recipe(workspace: Workspace, split: 
     page.run()
     assert not page.exception
     assert page.text_input(key="recipe_name").value == "mine"
-    assert page.slider(key="recipe_random_cutout_width_factor").value == 0.15
+    assert slider(page, "Width").value == 0.15
     assert page.number_input(key="recipe_seed").value == 9
     assert "This recipe is prepared" in shown(page)
 

@@ -5,17 +5,30 @@ and on nothing else: not on the batch, the order, or how often training was resu
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.augment.applying import CHANCE, applied_to, check_classes
+from wbc_core.augment.applying import applied_to, check_classes
 from wbc_core.augment.mixes import MIXES
 from wbc_core.augment.operations import OPERATIONS, Drawn, Images
 from wbc_core.augment.recipe import check_online, online_operation
+from wbc_core.augment.uniform import uniform_at
 from wbc_core.records import Operation
 
 Positions = NDArray[np.int64]
+
+
+class ImageSource(Protocol):
+    """Images of a set by position: a memory-mapped file, or what computes them when they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of images, height, width, channels."""
+
+    def __getitem__(self, positions: Positions, /) -> Images:
+        """Images at some positions, uint8 (m, H, W, 3)."""
 
 
 class OnlineStage:
@@ -27,7 +40,7 @@ class OnlineStage:
     Args:
         operations: The online stage of a recipe, in its order.
         seed: The recipe's seed.
-        images: The prepared set, uint8 (N, H, W, 3), memory-mapped.
+        images: The prepared set, uint8 (N, H, W, 3), memory-mapped, or as it is foreseen.
         labels: Its labels, int (N,).
         class_names: Class names, in label order.
 
@@ -42,7 +55,7 @@ class OnlineStage:
         self,
         operations: Sequence[Operation],
         seed: int,
-        images: Images,
+        images: ImageSource,
         labels: NDArray[np.integer],
         class_names: Sequence[str],
     ) -> None:
@@ -52,7 +65,6 @@ class OnlineStage:
         for operation in self.operations:
             check_classes(operation, self.class_names)
         self.mixes = any(operation.name in MIXES for operation in self.operations)
-        self._drawn: tuple[int, list[Drawn]] | None = None
 
     def __call__(
         self, positions: Positions, epoch: int
@@ -73,88 +85,68 @@ class OnlineStage:
             return images, labels
         return self._mixed(images, labels, positions, epoch)
 
+    def captions(self, index: int, positions: Positions, epoch: int) -> list[str]:
+        """Say for each image what one operation of the stage draws; nothing where it is not applied."""
+        chosen, drawn = self._drawn(index, positions, epoch)
+        kind = online_operation(self.operations[index].name)
+        said = [""] * len(positions)
+        for order, place in enumerate(chosen.tolist()):
+            said[place] = kind.caption(drawn, order)
+        return said
+
     def _kept_labels(self, positions: Positions, epoch: int) -> Images:
         images = np.ascontiguousarray(self.images[positions])
         for index, operation in enumerate(self.operations):
             if operation.name in MIXES:
                 continue
-            drawn = self._draws(epoch)[index]
-            chosen = applied_to(
-                self.operations[index], drawn[CHANCE][positions], self.labels[positions], self.class_names
-            )
+            chosen, drawn = self._drawn(index, positions, epoch)
             if len(chosen):
-                own = _part(drawn, positions[chosen])
-                images[chosen] = OPERATIONS.get(operation.name).apply(images[chosen], own)
+                images[chosen] = OPERATIONS.get(operation.name).apply(images[chosen], drawn)
         return images
 
     def _mixed(
         self, images: Images, labels: NDArray[np.int32], positions: Positions, epoch: int
     ) -> tuple[Images, NDArray[np.float32]]:
         shares = np.eye(len(self.class_names), dtype=np.float32)[labels]
-        single = np.ones(len(positions), dtype=bool)
         for index, operation in enumerate(self.operations):
             if operation.name not in MIXES:
                 continue
-            drawn = self._draws(epoch)[index]
-            chosen = applied_to(
-                self.operations[index], drawn[CHANCE][positions], self.labels[positions], self.class_names
-            )
-            chosen = chosen[single[chosen]]
+            chosen, drawn = self._drawn(index, positions, epoch)
             if not len(chosen):
                 continue
-            single[chosen] = False
-            partners = np.floor(drawn[_PARTNER][positions[chosen]] * len(self.labels)).astype(np.int64)
-            own = _part(drawn, positions[chosen])
+            uniform = self._chance(index, positions[chosen], epoch)[:, _PARTNER]
+            partners = np.floor(uniform * len(self.labels)).astype(np.int64)
             images[chosen], share = MIXES.get(operation.name).mix(
-                images[chosen], self._kept_labels(partners, epoch), own
+                images[chosen], self._kept_labels(partners, epoch), drawn
             )
             shares[chosen] *= (1 - share[:, None]).astype(np.float32)
             shares[chosen, self.labels[partners]] += share.astype(np.float32)
         return images, shares
 
-    def _draws(self, epoch: int) -> list[Drawn]:
-        # Read once: a loader's thread of the epoch before may still be asking.
-        drawn = self._drawn
-        if drawn is None or drawn[0] != epoch:
-            height, width, channels = self.images.shape[1:]
-            shape = (height, width, channels)
-            every = [
-                draw_online(operation, index, self.seed, epoch, len(self.labels), shape)
-                for index, operation in enumerate(self.operations)
-            ]
-            drawn = self._drawn = (epoch, every)
-        return drawn[1]
+    def _drawn(self, index: int, positions: Positions, epoch: int) -> tuple[Positions, Drawn]:
+        """Which of the images an operation is applied to, and what it draws for these."""
+        operation, kind = self.operations[index], online_operation(self.operations[index].name)
+        chosen = self._chosen(index, positions, epoch)
+        if operation.name in MIXES:
+            # An image is mixed once: by the first mix that is applied to it.
+            for earlier in range(index):
+                if self.operations[earlier].name in MIXES:
+                    chosen = np.setdiff1d(chosen, self._chosen(earlier, positions, epoch))
+        height, width, channels = self.images.shape[1:]
+        uniform = uniform_at(self._sequence(index, epoch), positions[chosen], kind.draws)
+        return chosen, kind.scale(uniform, (height, width, channels), kind.checked(operation.parameters))
+
+    def _chosen(self, index: int, positions: Positions, epoch: int) -> Positions:
+        chance = self._chance(index, positions, epoch)[:, 0]
+        return applied_to(self.operations[index], chance, self.labels[positions], self.class_names)
+
+    def _chance(self, index: int, positions: Positions, epoch: int) -> NDArray[np.float64]:
+        """Uniform numbers that decide whether an image is changed, and which its partner is, (n, 2)."""
+        return uniform_at(self._sequence(index, epoch, 1), positions, 2)
+
+    def _sequence(self, index: int, epoch: int, *purpose: int) -> np.random.SeedSequence:
+        """The seed of an operation in an epoch: each place in the stage has a generator of its own."""
+        return np.random.SeedSequence(self.seed, spawn_key=(2, index, epoch, *purpose))
 
 
-_PARTNER = "partner"
-
-
-def draw_online(
-    operation: Operation, index: int, seed: int, epoch: int, count: int, shape: tuple[int, int, int]
-) -> Drawn:
-    """Draw what an operation of the online stage does to every image in an epoch.
-
-    Args:
-        operation: The operation.
-        index: Its place in the stage; each place has a generator of its own.
-        seed: Seed of the recipe.
-        epoch: The epoch, from 0.
-        count: Number of images in the prepared set. The first values are the same however many follow.
-        shape: Height, width, channels, in pixels.
-
-    Returns:
-        The operation's drawn parameters, and `chance` and `partner`, uniform in [0, 1), each float64 (n,).
-    """
-    key = (2, index, epoch)
-    drawn = online_operation(operation.name).sample(
-        np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key)),
-        count,
-        shape,
-        **operation.parameters,
-    )
-    uniform = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(*key, 1))).random((count, 2))
-    return {**drawn, CHANCE: uniform[:, 0], _PARTNER: uniform[:, 1]}
-
-
-def _part(drawn: Drawn, positions: Positions) -> Drawn:
-    return {name: values[positions] for name, values in drawn.items() if name not in (CHANCE, _PARTNER)}
+_PARTNER = 1

@@ -133,7 +133,7 @@ def prepare(workspace: Workspace, split_id: str, recipe: Recipe, progress: Progr
     for operation in (*recipe.operations, *recipe.online):
         check_classes(operation, dataset.class_names)
     images = open_images(workspace, dataset.id)
-    draws, held_out = _balanced(workspace, split, recipe, dataset, images, part_of(progress, 0.0, 0.4))
+    draws, held_out = draw_balanced(workspace, split, recipe, dataset, images, part_of(progress, 0.0, 0.4))
     labels = np.repeat(np.arange(len(draws)), [len(draw) for draw in draws])
     blocks = 1 + len(recipe.operations)
     with workspace.atomic_path(final) as scratch:
@@ -167,15 +167,15 @@ def prepare(workspace: Workspace, split_id: str, recipe: Recipe, progress: Progr
     return load_prepared(workspace, identifier)
 
 
-def _balanced(
+def draw_balanced(
     workspace: Workspace,
     split: Split,
     recipe: Recipe,
     dataset: Dataset,
     images: Images,
-    progress: Progress,
+    progress: Progress = silent,
 ) -> tuple[list[SmoteDraw], pd.DataFrame]:
-    """The balanced train part, one draw a class; and, in the leaky order, the new images held out."""
+    """Draw the balanced train part, one draw a class; and, in the leaky order, the new images held out."""
     plan, parameters, names = recipe.balance, recipe.balance_parameters, dataset.class_names
     rows = {part: train_rows(workspace, split.id, len(names), part) for part in _parts(split)}
     if not recipe.leaky:

@@ -1,7 +1,6 @@
 """What a recipe's operations do to a few images, exactly as `prepare` does it to all."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +8,8 @@ from numpy.typing import NDArray
 from wbc_core.augment.applying import CHANCE, applied_to, check_classes
 from wbc_core.augment.operations import OPERATIONS, Drawn, Images
 from wbc_core.augment.recipe import check_operations
-from wbc_core.balance import kept_rows, target_counts
-from wbc_core.balance.neighbours import Rows
-from wbc_core.records import Operation, Recipe
+from wbc_core.augment.uniform import uniform_at
+from wbc_core.records import Operation
 
 
 def draw_operation(
@@ -33,6 +31,28 @@ def draw_operation(
     chance = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, index, 1))).random(count)
     drawn = OPERATIONS.get(operation.name).sample(generator, count, shape, **operation.parameters)
     return {**drawn, CHANCE: chance}
+
+
+def draw_operation_at(
+    operation: Operation,
+    index: int,
+    seed: int,
+    positions: Sequence[int] | NDArray[np.integer],
+    shape: tuple[int, int, int],
+) -> Drawn:
+    """Draw what `draw_operation` draws, for the images at some positions only.
+
+    Args:
+        operation: The operation, checked.
+        index: Its place in the recipe.
+        seed: Seed of the recipe.
+        positions: Positions in the balanced train part, in any order.
+        shape: Height, width, channels, in pixels.
+    """
+    kind, key = OPERATIONS.get(operation.name), (1, index)
+    uniform = uniform_at(np.random.SeedSequence(seed, spawn_key=key), positions, kind.draws)
+    chance = uniform_at(np.random.SeedSequence(seed, spawn_key=(*key, 1)), positions, 1)
+    return {**kind.scale(uniform, shape, kind.checked(operation.parameters)), CHANCE: chance[:, 0]}
 
 
 def part_of_draw(drawn: Drawn, positions: slice | Sequence[int]) -> Drawn:
@@ -104,62 +124,7 @@ def preview(
     result = []
     for index, operation in enumerate(check_operations(operations)):
         check_classes(operation, class_names)
-        every = draw_operation(operation, index, seed, max(places, default=-1) + 1, shape)
-        drawn = part_of_draw(every, places)
+        drawn = draw_operation_at(operation, index, seed, places, shape)
         changed = apply_operation(images, operation, drawn, known, class_names)
         result.append((operation.name, changed, drawn))
     return result
-
-
-@dataclass(frozen=True)
-class Examples:
-    """A few real train images and where they stand in the balanced train part.
-
-    Attributes:
-        rows: Rows of the data set.
-        labels: Their classes.
-        positions: Their positions in a prepared set, among the originals.
-    """
-
-    rows: tuple[int, ...]
-    labels: tuple[int, ...]
-    positions: tuple[int, ...]
-
-
-def examples(
-    recipe: Recipe,
-    rows: Sequence[Rows],
-    count: int,
-    class_names: Sequence[str] = (),
-    balanced: Sequence[int] | None = None,
-) -> Examples:
-    """Choose images for a preview: the classes in turn, in each spread over its real images.
-
-    Args:
-        recipe: The recipe; its plan and seed tell which images are kept.
-        rows: Train rows of every class, in class order.
-        count: How many images.
-        class_names: Names of the classes, where the recipe sets targets by name.
-        balanced: Train images per class after balancing, as `prepare.balanced_counts` foresees them; where
-            left out, those of a recipe that is not leaky.
-
-    Example:
-        >>> rows = [np.array([3, 8]), np.array([], dtype=int), np.array([1, 4, 9])]
-        >>> examples(Recipe("mine", "smote"), rows, 3)
-        Examples(rows=(3, 1, 8), labels=(0, 2, 0), positions=(0, 3, 1))
-    """
-    parameters = recipe.balance_parameters
-    kept = kept_rows(recipe.balance, rows, recipe.seed, parameters, class_names)
-    counts = [len(own) for own in rows]
-    starts = np.cumsum([0, *(balanced or target_counts(recipe.balance, counts, parameters, class_names))])
-    filled = [label for label, own in enumerate(kept) if len(own)]
-    chosen = []
-    for label in filled:
-        wanted = len(range(filled.index(label), count, len(filled)))
-        places = np.unique(np.linspace(0, len(kept[label]), wanted, endpoint=False).astype(int))
-        chosen += [
-            (turn, label, int(kept[label][place]), int(starts[label] + place))
-            for turn, place in enumerate(places)
-        ]
-    chosen.sort()
-    return Examples(*(tuple(entry[field] for entry in chosen) for field in (2, 1, 3)))

@@ -298,6 +298,36 @@ def save_recipe(workspace: Workspace, recipe: Recipe) -> Recipe:
     return recipe
 
 
+def delete_recipe(workspace: Workspace, name: str) -> None:
+    """Delete a saved recipe; sets prepared with it keep their own copy.
+
+    Raises:
+        WbcError: There is none of this name.
+    """
+    _saved_path(workspace, name).unlink()
+
+
+def rename_recipe(workspace: Workspace, old: str, new: str) -> Recipe:
+    """Give a saved recipe another name.
+
+    Raises:
+        WbcError: There is none of the old name, or the new one is taken or cannot be used.
+    """
+    path = _saved_path(workspace, old)
+    if _NAME.fullmatch(new) and (workspace.recipes_dir / f"{new}.json").exists():
+        raise WbcError(f"There is a recipe {new!r} already.", fix="Choose another name, or delete that one.")
+    renamed = save_recipe(workspace, replace(_read(path), name=new))
+    path.unlink()
+    return renamed
+
+
+def _saved_path(workspace: Workspace, name: str) -> Path:
+    path = workspace.recipes_dir / f"{name}.json"
+    if not _NAME.fullmatch(name) or not path.is_file():
+        raise WbcError(f"There is no saved recipe {name[:60]!r}.", fix="Choose one from the list.")
+    return path
+
+
 def list_recipes(workspace: Workspace) -> list[Recipe]:
     """The saved recipes, by name; files that hold no valid recipe are left out."""
     recipes = []

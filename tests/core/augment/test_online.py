@@ -84,8 +84,9 @@ def test_a_mix_blends_the_augmented_images_once() -> None:
     originals, labels = pictures()
     mixing = stage(Operation("mix_up", {"alpha": 5.0}), Operation("cut_mix"))
     images, shares = mixing(np.arange(40), 0)
-    drawn = mixing._draws(0)[0]
-    partners = np.floor(drawn["partner"] * 40).astype(int)
+    _, drawn = mixing._drawn(0, np.arange(40), 0)
+    uniform = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(2, 0, 0, 1))).random((40, 2))
+    partners = np.floor(uniform[:, 1] * 40).astype(int)
     share = drawn["share"][:, None, None, None]
     expected = (1 - share) * originals + share * originals[partners]
     assert np.abs(images - expected).max() <= 0.51
@@ -96,6 +97,7 @@ def test_a_mix_blends_the_augmented_images_once() -> None:
 def test_an_operation_alone_does_what_the_registry_says() -> None:
     originals, _ = pictures()
     solarised, _ = stage(Operation("solarization"))(np.arange(40), 2)
-    drawn = stage(Operation("solarization"))._draws(2)[0]
-    own = {name: values for name, values in drawn.items() if name not in ("chance", "partner")}
-    np.testing.assert_array_equal(solarised, OPERATIONS.get("solarization").apply(originals, own))
+    generator = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(2, 0, 2)))
+    kind = OPERATIONS.get("solarization")
+    drawn = kind.sample(generator, 40, originals.shape[1:])
+    np.testing.assert_array_equal(solarised, kind.apply(originals, drawn))

@@ -1,16 +1,19 @@
 """Recipes: presets, saved ones, and files that anybody may have written."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from wbc_core.augment.recipe import (
     PRESETS,
+    delete_recipe,
     list_recipes,
     load_recipe,
     parse_recipe,
     recipe_from_text,
+    rename_recipe,
     save_recipe,
 )
 from wbc_core.errors import WbcError
@@ -137,3 +140,18 @@ def test_what_older_recipes_lack_does_not_change_their_id(workspace: Workspace) 
 
 def test_only_the_preset_that_says_so_is_leaky() -> None:
     assert [name for name in PRESETS if PRESETS.get(name).leaky] == ["an2dl_leaky"]
+
+
+def test_saved_recipes_are_renamed_and_deleted(workspace: Workspace) -> None:
+    first = save_recipe(workspace, Recipe("first", "smote", (Operation("flip"),), seed=4))
+    save_recipe(workspace, Recipe("second"))
+    for name in ("second", "an2dl", "../first", ""):
+        with pytest.raises(WbcError):
+            rename_recipe(workspace, "first", name)
+    assert rename_recipe(workspace, "first", "third") == replace(first, name="third")
+    assert [recipe.name for recipe in list_recipes(workspace)] == ["second", "third"]
+    delete_recipe(workspace, "third")
+    assert [recipe.name for recipe in list_recipes(workspace)] == ["second"]
+    for name in ("third", "../recipes/second", "plain"):
+        with pytest.raises(WbcError, match="no saved recipe"):
+            delete_recipe(workspace, name)
