@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from wbc_core.curation.clean import CleanSet, clean_set
-from wbc_core.curation.scan import duplicate_groups
+from wbc_core.curation.review import Verdict, decide_each
+from wbc_core.curation.scan import duplicate_groups, load_findings
 from wbc_core.datasets.apportionment import largest_remainder
 from wbc_core.datasets.store import load_table
 from wbc_core.errors import WbcError
@@ -16,6 +17,7 @@ from wbc_core.records import Split, content_id
 from wbc_core.workspace import Workspace, now
 
 PARTS = ("train", "validation", "test")
+_DUPLICATES = ("exact_duplicates", "near_duplicates")
 
 
 def make_split(
@@ -251,3 +253,53 @@ def list_splits(workspace: Workspace, dataset_id: str | None = None) -> list[Spl
 def is_stale(workspace: Workspace, split: Split) -> bool:
     """Whether the decisions have changed the clean set since the split was made."""
     return clean_set(workspace, split.dataset).id != split.clean
+
+
+def leaks(workspace: Workspace, split: Split) -> list[list[int]]:
+    """Groups of (near) duplicates with images in more than one part: the same picture learnt and asked for.
+
+    A new split has none. One made before a later scan, which found more, may.
+
+    Args:
+        workspace: The lab.
+        split: The split.
+
+    Returns:
+        Rows of each group that are in the split, rising; the largest group first.
+    """
+    table = split_table(workspace, split.id)
+    part_of = dict(zip(table["row"].tolist(), table["part"].tolist(), strict=True))
+    found = []
+    for group in duplicate_groups(workspace, split.dataset):
+        rows = [row for row in group if row in part_of]
+        if len({part_of[row] for row in rows}) > 1:
+            found.append(rows)
+    return sorted(found, key=len, reverse=True)
+
+
+def drop_copies(workspace: Workspace, split: Split, *, who: str) -> int:
+    """Drop what the checks hold for the worse copies in the groups that leak, as one step of the log.
+
+    Args:
+        workspace: The lab.
+        split: The split whose groups are meant; it is stale then.
+        who: Name of the person who decides.
+
+    Returns:
+        Images dropped. Copies of which no check says which one to keep stay, for a person to look at.
+
+    Raises:
+        WbcError: No name.
+    """
+    leaking = {row for group in leaks(workspace, split) for row in group}
+    verdicts = {
+        int(row): Verdict("drop", reason="copy in another part of a split", check=check)
+        for check in _DUPLICATES
+        for finding in load_findings(workspace, split.dataset, check)
+        if finding.flagged
+        for row, suggested in finding.suggested.items()
+        if suggested == "drop" and int(row) in leaking
+    }
+    if verdicts:
+        decide_each(workspace, split.dataset, verdicts, who=who)
+    return len(verdicts)

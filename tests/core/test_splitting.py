@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from wbc_core import splitting
 from wbc_core.curation.clean import CleanSet, clean_set
 from wbc_core.curation.review import decide, undo
+from wbc_core.curation.scan import scan
 from wbc_core.datasets.apportionment import largest_remainder
 from wbc_core.datasets.store import DatasetWriter
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset
-from wbc_core.splitting import is_stale, list_splits, load_split, make_split, split_table
+from wbc_core.splitting import drop_copies, is_stale, leaks, list_splits, load_split, make_split, split_table
 from wbc_core.workspace import Workspace
 
 
@@ -136,3 +137,21 @@ def test_no_row_is_lost_and_no_group_is_divided(
 def test_the_clean_set_of_the_split_is_named(workspace: Workspace) -> None:
     dataset = write(workspace, np.arange(50) % 2)
     assert make_split(workspace, dataset.id).clean == clean_set(workspace, dataset.id).id
+
+
+def test_what_a_later_scan_finds_across_the_parts_is_a_leak_and_its_copies_can_go(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = write(workspace, np.arange(80) % 2, {40: 0, 41: 1, 42: 2, 43: 3})
+    monkeypatch.setattr(splitting, "duplicate_groups", lambda *_: [])
+    split = make_split(workspace, dataset.id, fractions=(0.5, 0.5))
+    monkeypatch.undo()
+    scan(workspace, dataset.id, ["exact_duplicates", "near_duplicates"])
+    table = split_table(workspace, split.id)
+    part = dict(zip(table["row"], table["part"], strict=True))
+    across = [[row, 40 + row] for row in range(4) if part[row] != part[40 + row]]
+    assert across
+    assert leaks(workspace, split) == across
+    assert drop_copies(workspace, split, who="tester") == len(across)
+    assert leaks(workspace, make_split(workspace, dataset.id, fractions=(0.5, 0.5))) == []
+    assert is_stale(workspace, split)

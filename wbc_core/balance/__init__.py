@@ -1,6 +1,13 @@
 """Balance plans for the train part: which images, how many, and what the loss of each class counts."""
 
-from wbc_core.balance.drawing import check_parameters, draw_plan, kept_rows, smote_examples, target_counts
+from wbc_core.balance.drawing import (
+    check_parameters,
+    draw_plan,
+    kept_rows,
+    smote_examples,
+    space_of,
+    target_counts,
+)
 from wbc_core.balance.plans import PLANS, BalancePlan
 
 __all__ = [
@@ -10,5 +17,6 @@ __all__ = [
     "draw_plan",
     "kept_rows",
     "smote_examples",
+    "space_of",
     "target_counts",
 ]

@@ -81,7 +81,14 @@ def kept_rows(
     return kept
 
 
-def _space(images: Images, rows: Sequence[Rows], parameters: Json) -> Space:
+def space_of(images: Images, rows: Sequence[Rows], parameters: Json) -> Space:
+    """Where a recipe's SMOTE and its relatives take distances: the parameter `neighbours`.
+
+    Args:
+        images: All images of the data set, uint8 (n, H, W, 3); may be memory-mapped.
+        rows: Train rows of every class, in class order.
+        parameters: The recipe's, checked.
+    """
     if parameters.get("neighbours") == "features":
         return feature_space(images, np.concatenate(rows).astype(np.int64))
     return PixelSpace(images)
@@ -120,7 +127,7 @@ def draw_plan(
     kept = kept_rows(plan, rows, seed, parameters, class_names)
     if not sum(targets):
         return [SmoteDraw.copies(own) for own in kept]
-    space = _space(images, rows, parameters)
+    space = space_of(images, rows, parameters)
     if entry.whole is not None:
         features = space if isinstance(space, VectorSpace) else None
         number = int(_generator(seed, 2, 0).integers(2**31))
@@ -148,6 +155,7 @@ def smote_examples(
     count: int,
     parameters: Json = _NO_PARAMETERS,
     class_names: Sequence[str] = (),
+    space: Space | None = None,
 ) -> SmoteDraw:
     """The first SMOTE images of a class, as `draw_plan` draws them at this seed, without its full search.
 
@@ -161,6 +169,7 @@ def smote_examples(
         count: How many to show.
         parameters: The recipe's, checked.
         class_names: Names of the classes, for the parameter `targets`.
+        space: What `space_of` gives for these, where it is at hand.
 
     Raises:
         WbcError: The class has fewer than two images.
@@ -168,5 +177,5 @@ def smote_examples(
     counts = [len(own) for own in rows]
     missing = target_counts("smote", counts, parameters, class_names)[label] - counts[label]
     wanted = missing if missing > 0 else count
-    space = _space(images, rows, parameters)
+    space = space or space_of(images, rows, parameters)
     return smote.draw(space, rows[label], wanted, _generator(seed, 1, label), first=min(count, wanted))

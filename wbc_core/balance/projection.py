@@ -97,6 +97,19 @@ def feature_space(images: Images, rows: Rows) -> VectorSpace:
     return VectorSpace(vectors)
 
 
+def sample(rows: Rows, count: int, seed: int) -> Rows:
+    """At most so many of some rows, drawn without replacement, rising.
+
+    Args:
+        rows: Rows, int64 (m,).
+        count: How many at most.
+        seed: Seed of the draw.
+    """
+    if len(rows) <= count:
+        return np.sort(rows)
+    return np.sort(np.random.default_rng(seed).choice(rows, count, replace=False))
+
+
 @dataclass(frozen=True, eq=False)
 class Map:
     """Real and synthetic images of one class in one plane.

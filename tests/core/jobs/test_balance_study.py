@@ -8,11 +8,19 @@ from wbc_core.augment.recipe import PRESETS
 from wbc_core.datasets.store import DatasetWriter
 from wbc_core.errors import WbcError
 from wbc_core.jobs import queue
-from wbc_core.jobs.balance_study import recipes_of, run_balance_study, start_balance_study, study_comparison
+from wbc_core.jobs.balance_comparison import study_comparison
+from wbc_core.jobs.balance_study import (
+    list_studies,
+    recipes_of,
+    run_balance_study,
+    seconds_needed,
+    start_balance_study,
+    study_runs,
+)
 from wbc_core.jobs.sweep import trial_spec
 from wbc_core.progress import silent
 from wbc_core.records import Recipe
-from wbc_core.splitting import make_split
+from wbc_core.splitting import load_split, make_split
 from wbc_core.workspace import Workspace
 
 PLAIN = PRESETS.get("plain")
@@ -28,19 +36,32 @@ def split(workspace: Workspace) -> str:
         return make_split(workspace, writer.finish("noise").id).id
 
 
-def test_every_plan_gets_a_set_and_a_run_of_one_sweep(workspace: Workspace, split: str) -> None:
-    job = start_balance_study(workspace, split, "cnn", PLAIN, settings={"epochs": "2"})
+def test_every_plan_gets_a_set_and_a_run_of_each_seed_in_one_sweep(workspace: Workspace, split: str) -> None:
+    job = start_balance_study(workspace, split, "cnn", PLAIN, settings={"epochs": "2"}, seeds=(3, 4))
+    assert study_runs(workspace, job.id) == {}
     result = run_balance_study(workspace, job.id, job.spec, silent)
     assert list(result["runs"]) == ["none", "class_weights", "random_over", "smote"]
-    for plan, run in result["runs"].items():
-        spec = trial_spec(workspace, run, queue.get_job(workspace, run).spec)
-        prepared = load_prepared(workspace, spec.prepared)
-        assert prepared.recipe.balance == plan
-        assert (spec.epochs, spec.class_weight) == (2, "recipe")
-        assert queue.get_job(workspace, run).spec["sweep"]["id"] == result["sweep"]
+    for plan, runs in result["runs"].items():
+        for run, seed in zip(runs, (3, 4), strict=True):
+            spec = trial_spec(workspace, run, queue.get_job(workspace, run).spec)
+            prepared = load_prepared(workspace, spec.prepared)
+            assert prepared.recipe.balance == plan
+            assert (spec.epochs, spec.class_weight, spec.seed) == (2, "recipe", seed)
+            assert queue.get_job(workspace, run).spec["sweep"]["id"] == result["sweep"]
     # A worker that died in between starts it again, and no run is queued twice.
     assert run_balance_study(workspace, job.id, job.spec, silent) == result
-    assert len(queue.list_jobs(workspace)) == 5
+    assert len(queue.list_jobs(workspace)) == 9
+    # So does a person, when it failed: one study still.
+    again = queue.submit(workspace, job.kind, {**job.spec, "resumes": job.id})
+    assert run_balance_study(workspace, again.id, again.spec, silent) == result
+    assert [study.id for study in list_studies(workspace, split)] == [again.id]
+
+
+def test_its_cost_grows_with_seeds_and_images(workspace: Workspace, split: str) -> None:
+    asked = {"split": load_split(workspace, split), "backbone": "cnn", "recipe": PLAIN}
+    one, three = (seconds_needed(workspace, **asked, seeds=range(count)) for count in (1, 3))
+    assert three == pytest.approx(3 * one)
+    assert one < seconds_needed(workspace, **{**asked, "recipe": PRESETS.get("an2dl")})
 
 
 @pytest.mark.parametrize(
@@ -50,6 +71,9 @@ def test_every_plan_gets_a_set_and_a_run_of_one_sweep(workspace: Workspace, spli
         ({"plans": ["none", "smoke"]}, "smoke"),
         ({"settings": {"class_weight": "balanced"}}, "class_weight"),
         ({"settings": {"epochs": "many"}}, "epochs"),
+        ({"settings": {"seed": "1"}}, "seed"),
+        ({"seeds": ()}, "seeds"),
+        ({"seeds": (1, 1)}, "seeds"),
         ({"backbone": "vgg99"}, "vgg99"),
     ],
 )
@@ -69,5 +93,5 @@ def test_recipes_are_named_after_recipe_and_plan() -> None:
 
 def test_a_comparison_waits_for_the_study(workspace: Workspace, split: str) -> None:
     job = start_balance_study(workspace, split, "cnn", PLAIN)
-    with pytest.raises(WbcError, match="queued"):
+    with pytest.raises(WbcError, match="not finished"):
         study_comparison(workspace, job.id)

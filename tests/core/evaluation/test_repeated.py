@@ -1,0 +1,59 @@
+"""Differences over several seeds: as the paired bootstrap with one, narrower with more."""
+
+import numpy as np
+import pytest
+
+from wbc_core.evaluation.repeated import repeated_difference
+from wbc_core.evaluation.significance import mcnemar, paired_bootstrap
+
+
+def predictions(labels: np.ndarray, seeds: int, wrong: float, seed: int) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    other = (labels + 1) % 3
+    return np.where(generator.random((seeds, len(labels))) < wrong, other, labels)
+
+
+@pytest.fixture
+def labels() -> np.ndarray:
+    return np.repeat([0, 1, 2], (200, 100, 30))
+
+
+def test_one_seed_is_the_paired_bootstrap_and_mcnemar(labels: np.ndarray) -> None:
+    first, second = predictions(labels, 1, 0.3, 1), predictions(labels, 1, 0.2, 2)
+    known = paired_bootstrap(labels, first[0], second[0], 3, np.random.default_rng(0))
+    found = repeated_difference(labels, first, second, 3, np.random.default_rng(0))
+    assert found.accuracy == pytest.approx(known.accuracy)
+    assert found.macro_f1 == pytest.approx(known.macro_f1)
+    assert found.accuracy_ci == pytest.approx(known.accuracy_ci, abs=0.006)
+    assert found.macro_f1_ci == pytest.approx(known.macro_f1_ci, abs=0.01)
+    right = first[0] == labels, second[0] == labels
+    assert found.p == mcnemar(int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())).p
+    assert found.by_seed == (pytest.approx(found.accuracy),)
+
+
+def test_seeds_are_averaged_and_narrow_the_interval(labels: np.ndarray) -> None:
+    first, second = predictions(labels, 4, 0.3, 1), predictions(labels, 4, 0.2, 2)
+    one = repeated_difference(labels, first[:1], second[:1], 3, np.random.default_rng(0))
+    four = repeated_difference(labels, first, second, 3, np.random.default_rng(0))
+    assert four.accuracy == pytest.approx(np.mean(four.by_seed))
+    assert np.diff(four.accuracy_ci) < 0.7 * np.diff(one.accuracy_ci)
+    assert four.p < 0.01
+
+
+def test_alike_is_not_told_apart(labels: np.ndarray) -> None:
+    same = predictions(labels, 3, 0.3, 1)
+    found = repeated_difference(labels, same, same, 3, np.random.default_rng(0))
+    assert (found.accuracy, found.accuracy_ci, found.p) == (0.0, (0.0, 0.0), 1.0)
+    ps = [
+        repeated_difference(
+            labels,
+            predictions(labels, 3, 0.3, seed),
+            predictions(labels, 3, 0.3, 100 + seed),
+            3,
+            np.random.default_rng(seed),
+            draws=10,
+        ).p
+        for seed in range(40)
+    ]
+    assert np.mean(np.array(ps) < 0.05) <= 0.15
+    assert 0.3 < np.mean(ps) < 0.7
