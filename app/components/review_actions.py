@@ -71,7 +71,7 @@ def _accept(dataset_id: str, check: str, actions: dict[int, tuple[str, int | Non
 @st.dialog("Accept the suggestions", icon=":material/rule:")
 def accept_dialog(dataset: Dataset, shown: Cut) -> None:
     """Show what would go per class, and do it as one step."""
-    actions = open_suggestions(shown, cache.standing(dataset).codes)
+    actions = open_suggestions(shown, cache.standing(dataset))
     st.markdown(
         "Images that someone has already decided on stay as they are. This is one step: "
         "**Undo** takes it all back."

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from app import cache, state
 from wbc_core.curation.checks import CHECKS
-from wbc_core.curation.review import suggested_verdict
-from wbc_core.curation.standing import DROP, RELABEL, UNDECIDED
+from wbc_core.curation.review import copy_that_stays, suggested_verdict
+from wbc_core.curation.standing import DROP, RELABEL, UNDECIDED, Standing
 from wbc_core.datasets import store
 from wbc_core.records import Dataset, Finding
 
@@ -205,12 +205,17 @@ def progress(shown: Cut, codes: NDArray[np.uint8]) -> Progress:
     return Progress(shown.images, reviewed, dropped, relabelled)
 
 
-def open_suggestions(shown: Cut, codes: NDArray[np.uint8]) -> dict[int, Verdict]:
-    """The drops and relabels suggested for images that nobody has decided on, by row number."""
+def open_suggestions(shown: Cut, standing: Standing) -> dict[int, Verdict]:
+    """The drops and relabels suggested for images that nobody has decided on, by row number.
+
+    Of a group whose best copy a person dropped, another copy stays.
+    """
+    codes = standing.codes
     waiting = shown.wanted_rows[codes[shown.wanted_rows] == UNDECIDED]
-    return {row: shown.wanted[row] for row in waiting.tolist()}
-
-
-def count_open(shown: Cut, codes: NDArray[np.uint8]) -> int:
-    """Number of `open_suggestions`."""
-    return int(np.count_nonzero(codes[shown.wanted_rows] == UNDECIDED))
+    open_ = {row: shown.wanted[row] for row in waiting.tolist()}
+    touched = np.unique(shown.groups[codes[shown.members] == DROP]).tolist() if open_ else []
+    for place in touched:
+        spared = copy_that_stays(shown.findings[place], standing.effective)
+        if spared is not None:
+            open_.pop(spared, None)
+    return open_

@@ -11,8 +11,9 @@ from app.components import review_actions, review_data
 from app.components.check_filter import check_filter
 from app.components.gallery import gallery
 from app.components.page import percent, plain, thousands
-from app.components.review_cuts import Cut, count_open, is_graded, progress
+from app.components.review_cuts import Cut, is_graded, open_suggestions, progress
 from wbc_core.curation.checks import CHECKS
+from wbc_core.curation.standing import Standing
 from wbc_core.records import Dataset, Decision
 
 
@@ -82,9 +83,9 @@ def progress_line(shown: Cut, codes: NDArray) -> None:
     )
 
 
-def accept_and_undo(dataset: Dataset, shown: Cut, codes: NDArray) -> None:
+def accept_and_undo(dataset: Dataset, shown: Cut, standing: Standing) -> None:
     """Draw the buttons that accept every suggestion and that take the last step back."""
-    suggested = count_open(shown, codes)
+    suggested = len(open_suggestions(shown, standing))
     label = f"Accept all {thousands(suggested)} suggestions" if suggested else "No suggestion is open"
     icon = ":material/done_all:"
     if st.button(label, icon=icon, type="primary", disabled=not suggested, key="accept-all"):

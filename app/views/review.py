@@ -51,7 +51,7 @@ if view == "findings":
     else:
         review_panel.progress_line(shown, standing.codes)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            review_panel.accept_and_undo(dataset, shown, standing.codes)
+            review_panel.accept_and_undo(dataset, shown, standing)
     if shown.pages:
         context = review_actions.context(dataset, check)
         review_panel.pictures(dataset, shown, standing.effective, context=context)

@@ -134,7 +134,7 @@ def test_accepting_shows_the_effect_first_and_is_one_step_to_undo(demo_dataset: 
     kept = shown.findings[0].rows[1]
     review.decide(workspace, demo_dataset.id, {kept: ("keep", None)}, who="anna")
     page = open_review(check="exact_duplicates")
-    actions = review_cuts.open_suggestions(shown, cache.standing(demo_dataset).codes)
+    actions = review_cuts.open_suggestions(shown, cache.standing(demo_dataset))
     assert kept not in actions
     button(page, f"Accept all {len(actions)} suggestions").click().run()
     assert not page.exception
@@ -147,6 +147,16 @@ def test_accepting_shows_the_effect_first_and_is_one_step_to_undo(demo_dataset: 
     assert {row for row, entry in effective.items() if entry.action == "drop"} == set(actions)
     page.button(key="undo-step").click().run()
     assert set(review.effective_decisions(workspace, demo_dataset.id)) == {kept}
+
+
+def test_accepting_never_drops_the_last_copy_that_a_person_left(demo_dataset: Dataset) -> None:
+    workspace = Workspace.default()
+    shown = review_cuts.cut(demo_dataset.id, "exact_duplicates")
+    first, *others = shown.findings[0].rows
+    assert first not in review_cuts.open_suggestions(shown, cache.standing(demo_dataset))
+    review.decide(workspace, demo_dataset.id, {first: ("drop", None)}, who="anna", check="exact_duplicates")
+    actions = review_cuts.open_suggestions(shown, cache.standing(demo_dataset))
+    assert {first, *others} - actions.keys() == {first, others[0]}
 
 
 def test_a_group_of_copies_is_reviewed_once_one_copy_is_left(demo_dataset: Dataset) -> None:

@@ -1,7 +1,6 @@
 """The decision log: who decided what about which image, when and why; only ever appended to."""
 
 import secrets
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from wbc_core.curation.scan import load_findings
 from wbc_core.database import decisions, transaction
 from wbc_core.datasets.store import load_table, read_dataset
 from wbc_core.errors import WbcError
-from wbc_core.records import Decision, Json
+from wbc_core.records import Decision, Finding, Json
 from wbc_core.workspace import Workspace, now
 
 ACTIONS = ("keep", "drop", "relabel")
@@ -275,8 +274,9 @@ def accept(workspace: Workspace, dataset_id: str, checks: Sequence[str], *, who:
         who: Name of the person who accepts.
 
     Returns:
-        Number of images decided. Rows already decided so are skipped; so are rows that someone kept while
-        looking at the same check, or without naming one: that verdict is a person's, the suggestion is not.
+        Number of images decided. Rows already decided so are skipped; so are rows that someone kept or
+        relabelled while looking at the same check, or without naming one: that verdict is a person's, the
+        suggestion is not. Of a group whose best copy a person dropped, another copy stays.
 
     Raises:
         WbcError: No such data set, an unknown check, one not scanned yet, or no name.
@@ -301,28 +301,24 @@ def accept(workspace: Workspace, dataset_id: str, checks: Sequence[str], *, who:
     return len(lines)
 
 
-def accept_preview(workspace: Workspace, dataset_id: str, check: str) -> dict[str, dict[str, int]]:
-    """Say what `accept` of one check would do, before it is done.
+def copy_that_stays(finding: Finding, decided: Mapping[int, Decision]) -> int | None:
+    """The copy to leave of a group although dropping it is suggested: a person chose to drop the one kept.
+
+    What went because of another check goes with all its copies.
+
+    Args:
+        finding: What suggests to keep one copy and to drop the others.
+        decided: What holds now, by row number.
 
     Returns:
-        `{"drop": {class: images}, "relabel": {class: images}}`, by the class that the images have now; only
-        classes that lose images are named.
-
-    Raises:
-        WbcError: No such data set, an unknown check, or one not scanned yet.
+        A copy that someone has decided on, else the first that is left; None where the suggestion stands.
     """
-    dataset = read_dataset(workspace, dataset_id)
-    labels = load_table(workspace, dataset.id)["label"].to_numpy().copy()
-    for row, decision in effective_decisions(workspace, dataset.id).items():
-        if decision.action == "relabel":
-            labels[row] = decision.label
-    counts = {"drop": Counter[int](), "relabel": Counter[int]()}
-    for row, (action, _, _) in _open_suggestions(workspace, dataset.id, [check]).items():
-        counts[action][int(labels[row])] += 1
-    return {
-        action: {dataset.class_names[label]: count for label, count in sorted(counter.items())}
-        for action, counter in counts.items()
-    }
+    kept = next((row for row in finding.rows if finding.suggested.get(str(row)) == "keep"), None)
+    chosen = None if kept is None else decided.get(kept)
+    if chosen is None or chosen.action != "drop" or chosen.check not in (None, finding.check):
+        return None
+    left = [row for row in finding.rows if row not in decided or decided[row].action != "drop"]
+    return next((row for row in left if row in decided), left[0] if left else None)
 
 
 def _open_suggestions(
@@ -336,9 +332,10 @@ def _open_suggestions(
         for finding in load_findings(workspace, dataset_id, check):
             if not finding.flagged:
                 continue
+            spared = copy_that_stays(finding, settled)
             for name, suggested in finding.suggested.items():
                 row, verdict = int(name), suggested_verdict(suggested, class_names)
-                if verdict is None:
+                if verdict is None or row == spared:
                     continue
                 action, wanted = verdict[0], (*verdict, check)
                 if action == "keep" or _is_settled(settled.get(row), wanted):
@@ -352,7 +349,7 @@ def _is_settled(decision: Decision | None, wanted: tuple[str, int | None, str]) 
     action, label, check = wanted
     if decision is None:
         return False
-    if decision.action == "keep":
-        return decision.check in (None, check)
+    if decision.action in ("keep", "relabel") and decision.check in (None, check):
+        return True
     # What was dropped stays dropped: a relabel would bring it back.
     return decision.action == "drop" or (decision.action, decision.label) == (action, label)

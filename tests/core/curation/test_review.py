@@ -6,7 +6,6 @@ from sqlalchemy import insert
 from tests.core.curation.conftest import Store, noise_images, write_dataset
 from wbc_core.curation.review import (
     accept,
-    accept_preview,
     decide,
     decision_log,
     effective_decisions,
@@ -103,15 +102,38 @@ def test_accept_follows_suggestions_once_and_respects_a_verdict(workspace: Works
     dataset = store(images).id
     scan(workspace, dataset, ["exact_duplicates"])
     decide(workspace, dataset, {20: ("keep", None)}, who="Ada", check="exact_duplicates")
-    assert accept_preview(workspace, dataset, "exact_duplicates") == {
-        "drop": {"class 0": 1, "class 1": 1},
-        "relabel": {},
-    }
     assert accept(workspace, dataset, ["exact_duplicates"], who="Ada") == 2
     assert actions_now(workspace, dataset) == {5: ("drop", None), 6: ("drop", None), 20: ("keep", None)}
     assert accept(workspace, dataset, ["exact_duplicates"], who="Ada") == 0
-    assert accept_preview(workspace, dataset, "exact_duplicates") == {"drop": {}, "relabel": {}}
     assert undo(workspace, dataset, who="Ada") == 2
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "check", "left"),
+    [
+        ({4: ("drop", None)}, "exact_duplicates", [5]),
+        ({4: ("drop", None)}, None, [5]),
+        ({4: ("drop", None), 6: ("relabel", 1)}, "exact_duplicates", [6]),
+        ({6: ("relabel", 1)}, "exact_duplicates", [4, 6]),
+        # What is dropped as foreign is so with all its copies.
+        ({4: ("drop", None)}, "foreign", []),
+    ],
+)
+def test_accept_never_drops_the_last_copy_that_a_person_left(
+    workspace: Workspace,
+    store: Store,
+    by_hand: dict[int, tuple[str, int | None]],
+    check: str | None,
+    left: list[int],
+) -> None:
+    images = noise_images(30)
+    images[[5, 6]] = images[4]
+    dataset = store(images).id
+    scan(workspace, dataset, ["exact_duplicates"])
+    decide(workspace, dataset, by_hand, who="Ada", check=check)
+    accept(workspace, dataset, ["exact_duplicates"], who="Ada")
+    dropped = {row for row, (action, _) in actions_now(workspace, dataset).items() if action == "drop"}
+    assert sorted({4, 5, 6} - dropped) == left
 
 
 def test_accept_needs_a_scan(workspace: Workspace, store: Store) -> None:
