@@ -10,13 +10,15 @@ import numpy as np
 
 from wbc_core.curation.class_folders import File, class_folder_files
 from wbc_core.curation.clean import CleanSet
+from wbc_core.curation.measure import chunk_size
 from wbc_core.datasets.store import load_table, open_images
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
 from wbc_core.records import Json
 from wbc_core.workspace import Workspace, whole_file, whole_folder
 
-_CHUNK = 512
+_TOLD_EVERY = 512
+"""Files between two words about the progress."""
 
 
 def export_clean_set(workspace: Workspace, clean: CleanSet, target: str, progress: Progress = silent) -> Json:
@@ -81,9 +83,10 @@ def export_npz(workspace: Workspace, clean: CleanSet, path: Path, progress: Prog
     with _archive(path) as archive:
         with archive.open(zipfile.ZipInfo("images.npy"), "w", force_zip64=True) as stream:
             np.lib.format.write_array_header_1_0(stream, header)
-            for start in range(0, len(clean.rows), _CHUNK):
+            size = chunk_size(clean.dataset.image_shape)
+            for start in range(0, len(clean.rows), size):
                 _tell(progress, start, clean)
-                stream.write(images[clean.rows[start : start + _CHUNK]].tobytes())
+                stream.write(images[clean.rows[start : start + size]].data)
         for name, array in small.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as stream:
                 np.lib.format.write_array(stream, array, allow_pickle=False)
@@ -102,7 +105,7 @@ def _tell(progress: Progress, done: int, clean: CleanSet) -> None:
 
 def _files(workspace: Workspace, clean: CleanSet, progress: Progress) -> Iterator[File]:
     for number, file in enumerate(class_folder_files(workspace, clean)):
-        if number % _CHUNK == 0:
+        if number % _TOLD_EVERY == 0:
             _tell(progress, number, clean)
         yield file
 

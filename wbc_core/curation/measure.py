@@ -1,5 +1,6 @@
 """Decode once, measure all: what every check reads, computed in one pass over the stored images and kept."""
 
+import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from wbc_core.records import Dataset
 from wbc_core.workspace import Workspace
 
 CHUNK = 512
+"""Most images that are measured at a time."""
+
+_CHUNK_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +131,19 @@ def measure_arrays(
     return arrays
 
 
+def chunk_size(image_shape: Sequence[int]) -> int:
+    """How many images to read at a time: up to 32 MB of them, since several chunks are in memory.
+
+    Args:
+        image_shape: Height, width and channels.
+
+    Example:
+        >>> chunk_size((96, 96, 3)), chunk_size((1024, 1024, 3)), chunk_size((6000, 4000, 3))
+        (512, 10, 1)
+    """
+    return min(CHUNK, max(1, _CHUNK_BYTES // math.prod(image_shape)))
+
+
 def _path(workspace: Workspace, dataset: Dataset, one: Measure) -> Path:
     return workspace.findings_dir(dataset.id) / "measures" / f"{one.name}-v{one.version}.npz"
 
@@ -140,7 +157,7 @@ def _read(workspace: Workspace, dataset: Dataset, one: Measure) -> dict[str, NDA
             np.load(stream, allow_pickle=False) as archive,
         ):
             arrays = {name: archive[name] for name in one.arrays}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
     return arrays if all(len(array) == dataset.images for array in arrays.values()) else None
 
@@ -166,7 +183,8 @@ def _measure_missing(
     # Copies are measured once: 1,600 times the same picture costs as much as one.
     first = ~pixel_ids.duplicated().to_numpy()
     rows = np.flatnonzero(first & ~known)
-    chunks = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
+    size = chunk_size(dataset.image_shape)
+    chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
     compute = partial(measure_chunk, tuple(missing))
     done = 0
     for chunk, found in zip(chunks, spread(compute, _read_chunks(workspace, dataset, chunks)), strict=True):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from wbc_core.curation.alteration import altered
-from wbc_core.curation.measure import Measurements, measure_chunk
+from wbc_core.curation.measure import Measurements, chunk_size, measure_chunk
 from wbc_core.curation.measures.appearance import APPEARANCE
 from wbc_core.curation.measures.thumbnails import THUMBNAIL, THUMBNAILS
 from wbc_core.curation.nearest import DIMENSIONS, nearest_pairs, whole_numbers
@@ -151,9 +151,15 @@ def _learn_noise(
     def copy(turn: int) -> NDArray[np.uint8]:
         return altered(np.array(images[rows[chosen[turn]]]), np.random.default_rng((0, turn)))
 
-    copies = np.stack(list(over_threads(copy, range(_LEARNT_FROM))))
-    measured = measure_chunk((APPEARANCE, THUMBNAILS), copies)
-    moved = _invariants(measured["appearance"], _layouts(measured["thumbnails"]))
+    size = chunk_size(images.shape[1:])
+    parts = []
+    for start in range(0, _LEARNT_FROM, size):
+        copies = np.stack(list(over_threads(copy, range(start, min(start + size, _LEARNT_FROM)))))
+        parts.append(measure_chunk((APPEARANCE, THUMBNAILS), copies))
+    features, thumbnails = (
+        np.concatenate([part[name] for part in parts]) for name in ("appearance", "thumbnails")
+    )
+    moved = _invariants(features, _layouts(thumbnails))
     noise = (moved - invariants[chosen]) / scale
     covariance = noise.T @ noise / len(noise)
     covariance += np.eye(len(covariance)) * (1e-3 * np.trace(covariance) / len(covariance) + 1e-9)

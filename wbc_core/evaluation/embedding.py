@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from wbc_core.backbones.entry import ImageShape
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.backbones.weights import PackagedWeights
-from wbc_core.curation.measure import measure_arrays
+from wbc_core.curation.measure import chunk_size, measure_arrays
 from wbc_core.curation.measures.base import Chunk, Measure
 from wbc_core.curation.scan import FEATURES, Embedding
 from wbc_core.datasets.store import read_dataset
@@ -50,10 +50,11 @@ class _Network:
 
     def compute(self, chunk: Chunk) -> dict[str, NDArray[Any]]:
         """Embed a chunk, in batches of one size: the numbers of an image may depend on that size."""
-        batch = np.zeros((_BATCH, *chunk.images.shape[1:]), np.uint8)
+        size = min(_BATCH, chunk_size(chunk.images.shape[1:]))
+        batch = np.zeros((size, *chunk.images.shape[1:]), np.uint8)
         parts = []
-        for start in range(0, len(chunk), _BATCH):
-            images = chunk.images[start : start + _BATCH]
+        for start in range(0, len(chunk), size):
+            images = chunk.images[start : start + size]
             batch[: len(images)] = images
             parts.append(np.asarray(self._model.predict_on_batch(batch))[: len(images)])
         return {FEATURES: np.concatenate(parts).astype(np.float32)}
@@ -78,7 +79,7 @@ def embed(
 
     Raises:
         WbcError: No such data set, run or backbone; weights that are not to be had; images of another shape
-            than the run was trained on.
+            than the run was trained on; a network that gives no finite numbers.
     """
     dataset = read_dataset(workspace, dataset_id)
     network = (_of_backbone if model in BACKBONES else partial(_of_run, workspace))(dataset, model)
@@ -92,6 +93,11 @@ def embed(
         # Keras uses every core by itself.
         spread=map,
     )
+    if not np.isfinite(arrays[FEATURES]).all():
+        raise WbcError(
+            f"The network {model} gives numbers that are not finite.",
+            fix="Choose another run: this one has diverged.",
+        )
     return Embedding(network.id, arrays[FEATURES])
 
 

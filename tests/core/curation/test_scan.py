@@ -36,7 +36,7 @@ def test_a_second_scan_measures_nothing(
     scan(workspace, dataset, ["blur"])
     assert load_findings(workspace, dataset) == findings
     (workspace.findings_dir(dataset) / "blur.parquet").unlink()
-    next((workspace.findings_dir(dataset) / "measures").glob("tone-*")).write_bytes(b"damaged")
+    next((workspace.findings_dir(dataset) / "measures").glob("tone-*")).write_bytes(b"")
     with pytest.raises(AssertionError, match="measured again"):
         scan(workspace, dataset, ["blur"])
 
@@ -63,6 +63,29 @@ def test_added_images_alone_are_measured(
         shutil.rmtree(path)
     scan(workspace, grown.id)
     assert load_findings(workspace, grown.id) == found
+
+
+def test_large_images_are_read_a_few_at_a_time_and_found_the_same(
+    workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = noise_images(40, side=32)
+    images[30] = np.rot90(images[7])
+    dataset = store(images).id
+    scan(workspace, dataset)
+    found = load_findings(workspace, dataset)
+    shutil.rmtree(workspace.findings_dir(dataset))
+    monkeypatch.setattr(measuring, "_CHUNK_BYTES", 7 * images[0].nbytes)
+    measured: list[int] = []
+    compute = measuring.measure_chunk
+
+    def count(measures: tuple[Measure, ...], chunk: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        measured.append(len(chunk))
+        return compute(measures, chunk)
+
+    monkeypatch.setattr(measuring, "measure_chunk", count)
+    scan(workspace, dataset)
+    assert max(measured) == 7
+    assert load_findings(workspace, dataset) == found
 
 
 def test_what_was_not_scanned_is_said(workspace: Workspace, store: Store) -> None:

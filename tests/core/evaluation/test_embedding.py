@@ -90,6 +90,11 @@ def test_a_run_gives_what_its_classifier_reads(workspace: Workspace) -> None:
     model.save(workspace.run_dir(RUN) / "best.keras")
     assert embed(workspace, dataset.id, RUN).id != made.id
 
+    model.layers[1].set_weights([array * np.nan for array in model.layers[1].get_weights()])
+    model.save(workspace.run_dir(RUN) / "best.keras")
+    with pytest.raises(WbcError, match="not finite"):
+        embed(workspace, dataset.id, RUN)
+
 
 def test_what_cannot_be_embedded_is_said(workspace: Workspace) -> None:
     dataset = build_dataset(workspace)
