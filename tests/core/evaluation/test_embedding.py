@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.core.curation.conftest import write_dataset
 from tests.results_lab import RUN, add_run, build_dataset, build_split, pictures
@@ -90,8 +91,15 @@ def test_a_run_gives_what_its_classifier_reads(workspace: Workspace) -> None:
     model.save(workspace.run_dir(RUN) / "best.keras")
     assert embed(workspace, dataset.id, RUN).id != made.id
 
-    model.layers[1].set_weights([array * np.nan for array in model.layers[1].get_weights()])
-    model.save(workspace.run_dir(RUN) / "best.keras")
+
+def test_a_network_that_diverged_is_refused(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def diverged(network: object, chunk: Chunk) -> dict[str, NDArray[np.float32]]:
+        return {"features": np.full((len(chunk), 4), np.nan, dtype=np.float32)}
+
+    dataset = build_dataset(workspace)
+    _, prepared = build_split(workspace, dataset)
+    add_run(workspace, prepared, RUN, model=True)
+    monkeypatch.setattr(embedding_module._Network, "compute", diverged)
     with pytest.raises(WbcError, match="not finite"):
         embed(workspace, dataset.id, RUN)
 
