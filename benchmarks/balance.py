@@ -24,8 +24,8 @@ import numpy as np
 
 from wbc_core.augment.prepare import CHUNK_BYTES, peak_megabytes
 from wbc_core.balance import draw_plan
-from wbc_core.balance.neighbours import release_pages
 from wbc_core.balance.smote import SmoteDraw, interpolate
+from wbc_core.datasets.store import release_pages
 from wbc_core.datasets.synthetic import draw_cells
 
 METHODS = ("ours", "ours, features", "imblearn float64", "imblearn float32")

@@ -21,9 +21,9 @@ from wbc_core.augment.preview import apply_operation, draw_operation, part_of_dr
 from wbc_core.augment.recipe import check_recipe
 from wbc_core.balance import check_parameters, draw_plan, target_counts
 from wbc_core.balance.leaky import draw_leaky, leaky_counts
-from wbc_core.balance.neighbours import Images, Rows, release_pages
+from wbc_core.balance.neighbours import Images, Rows
 from wbc_core.balance.smote import SmoteDraw, interpolate
-from wbc_core.datasets.store import find_dataset, open_images
+from wbc_core.datasets.store import find_dataset, open_images, release_pages
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, part_of, silent
 from wbc_core.records import Dataset, PreparedSet, Recipe, Split, content_id

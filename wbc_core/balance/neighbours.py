@@ -1,6 +1,5 @@
 """Exact nearest neighbours among images, by blockwise float32 GEMM on uint8 pixels, or among vectors."""
 
-import mmap
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from wbc_core.datasets.store import release_pages
 from wbc_core.progress import Progress, silent
 
 Images = NDArray[np.uint8]
@@ -131,15 +131,6 @@ class _Nearest:
         order = np.argpartition(distance, candidates - 1, axis=1)[:, :candidates]
         self.distance[start:stop] = np.take_along_axis(distance, order, axis=1)
         self.index[start:stop] = np.take_along_axis(index, order, axis=1)
-
-
-def release_pages(images: Images) -> None:
-    """Give back the memory of the part of a memory-mapped array that was read; it is read anew when needed.
-
-    The system would do so only under pressure, and until then the whole file counts as this process's memory.
-    """
-    if isinstance(images.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        images.base.madvise(mmap.MADV_DONTNEED)
 
 
 def gather(images: Images, rows: Rows) -> Images:

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.balance.neighbours import Images, release_pages
+from wbc_core.balance.neighbours import Images
 from wbc_core.balance.smote import SmoteDraw
+from wbc_core.datasets.store import release_pages
 
 GHOST = 0.5
 """From this score on an image is flagged: at factor 0.5, the nuclei then overlap by less than half."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.balance.neighbours import Images, Rows, gather, release_pages
+from wbc_core.balance.neighbours import Images, Rows, gather
+from wbc_core.datasets.store import release_pages
 
 _CHUNK = 256
 

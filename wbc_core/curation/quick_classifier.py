@@ -111,7 +111,8 @@ def out_of_fold(features: NDArray[np.floating], labels: NDArray[np.int64], class
             total += block.T @ targets[rows]
         products.append(product)
         sums.append(total)
-    all_products, all_sums = np.sum(products, axis=0), np.sum(sums, axis=0)
+    # Python's sum adds one after the other; NumPy's would first copy them all into one array.
+    all_products, all_sums = sum(products[1:], products[0]), sum(sums[1:], sums[0])
     responses = np.zeros((len(points), classes), dtype=np.float32)
     for fold, product, total in zip(folds, products, sums, strict=True):
         system = all_products - product

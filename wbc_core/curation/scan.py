@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.checks.base import Check
@@ -88,24 +89,32 @@ def scan(
     due = [check for check in chosen if settings_of(workspace, dataset.id, check.name) != made_by[check.name]]
     wanted = {measure for check in due for measure in check.measures}
     needed = [name for name in MEASURES if name in wanted and not (embedding and name == FEATURES)]
-    measurements = measure(workspace, dataset, needed, part_of(progress, 0.0, _MEASURING), spread)
-    if embedding is not None:
-        measurements = replace(measurements, arrays={**measurements.arrays, FEATURES: embedding.vectors})
-    results: Json = {}
-    for position, check in enumerate(chosen):
-        progress(_MEASURING + (1 - _MEASURING) * position / max(1, len(chosen)), f"looking for {check.title}")
-        check_started = time.perf_counter()
-        if check in due:
-            findings = check.find(measurements, open_images(workspace, dataset.id), check.threshold)
-            _write(workspace, dataset.id, check, findings, made_by[check.name])
-        else:
-            findings = _read(workspace, dataset.id, check.name)
-        flagged = [finding for finding in findings if finding.flagged]
-        results[check.name] = {
-            "flagged": len({row for finding in flagged for row in finding.rows}),
-            "groups": len(flagged),
-            "seconds": round(time.perf_counter() - check_started, 3),
-        }
+    # Threads of ours: those of BLAS wait for each other longer than such small products take, and rounding
+    # would follow their number.
+    with threadpool_limits(1, user_api="blas"):
+        measurements = measure(workspace, dataset, needed, part_of(progress, 0.0, _MEASURING), spread)
+        if embedding is not None:
+            measurements = replace(measurements, arrays={**measurements.arrays, FEATURES: embedding.vectors})
+
+        def run(check: Check) -> Json:
+            check_started = time.perf_counter()
+            if check in due:
+                findings = check.find(measurements, open_images(workspace, dataset.id), check.threshold)
+                _write(workspace, dataset.id, check, findings, made_by[check.name])
+            else:
+                findings = _read(workspace, dataset.id, check.name)
+            flagged = [finding for finding in findings if finding.flagged]
+            return {
+                "flagged": len({row for finding in flagged for row in finding.rows}),
+                "groups": len(flagged),
+                "seconds": round(time.perf_counter() - check_started, 3),
+            }
+
+        results: Json = {}
+        for check, result in zip(chosen, over_threads(run, chosen), strict=True):
+            results[check.name] = result
+            done = len(results) / len(chosen)
+            progress(_MEASURING + (1 - _MEASURING) * done, f"looked for {check.title.lower()}")
     progress(1.0, "scanned")
     return {"seconds": round(time.perf_counter() - started, 3), "checks": results}
 

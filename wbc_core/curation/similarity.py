@@ -22,6 +22,7 @@ from wbc_core.curation.measures.appearance import APPEARANCE
 from wbc_core.curation.measures.thumbnails import THUMBNAIL, THUMBNAILS
 from wbc_core.curation.nearest import DIMENSIONS, nearest_pairs, whole_numbers
 from wbc_core.curation.spread import over_threads
+from wbc_core.datasets.store import release_pages
 
 SYMMETRIES = (
     "as it is",
@@ -156,6 +157,7 @@ def _learn_noise(
     for start in range(0, _LEARNT_FROM, size):
         copies = np.stack(list(over_threads(copy, range(start, min(start + size, _LEARNT_FROM)))))
         parts.append(measure_chunk((APPEARANCE, THUMBNAILS), copies))
+        release_pages(images)
     features, thumbnails = (
         np.concatenate([part[name] for part in parts]) for name in ("appearance", "thumbnails")
     )

@@ -1,6 +1,7 @@
 """How far the other images of a set support the label of each."""
 
 from dataclasses import dataclass
+from threading import Lock
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -38,13 +39,15 @@ class LabelSupport:
 
 
 _COMPUTED: WeakKeyDictionary[Measurements, LabelSupport] = WeakKeyDictionary()
+_COMPUTING = Lock()
 
 
 def label_support(measurements: Measurements) -> LabelSupport:
     """Ask classifiers that did not see them about all labels; once for the same measurements."""
-    if measurements not in _COMPUTED:
-        _COMPUTED[measurements] = _compute(measurements)
-    return _COMPUTED[measurements]
+    with _COMPUTING:  # Checks run side by side, and two of them ask.
+        if measurements not in _COMPUTED:
+            _COMPUTED[measurements] = _compute(measurements)
+        return _COMPUTED[measurements]
 
 
 def _compute(measurements: Measurements) -> LabelSupport:

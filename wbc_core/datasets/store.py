@@ -1,6 +1,7 @@
 """Where imported images lie: one memory-mapped array and one table a data set, written once."""
 
 import hashlib
+import mmap
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -306,3 +307,12 @@ def class_counts(workspace: Workspace, dataset: Dataset) -> dict[str, int]:
     labels = load_table(workspace, dataset.id)["label"].to_numpy()
     counts = np.bincount(labels, minlength=len(dataset.class_names))
     return dict(zip(dataset.class_names, counts.tolist(), strict=True))
+
+
+def release_pages(images: NDArray[np.uint8]) -> None:
+    """Give back the memory of the part of a memory-mapped array that was read; it is read anew when needed.
+
+    The system would do so only under pressure, and until then the whole file counts as this process's memory.
+    """
+    if isinstance(images.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        images.base.madvise(mmap.MADV_DONTNEED)

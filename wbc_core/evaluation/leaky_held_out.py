@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wbc_core.augment.prepare import held_out_draw
-from wbc_core.balance.neighbours import release_pages
 from wbc_core.balance.smote import interpolate
-from wbc_core.datasets.store import open_images
+from wbc_core.datasets.store import open_images, release_pages
 from wbc_core.evaluation.scoring import score
 from wbc_core.records import Json
 from wbc_core.training.runs import Run

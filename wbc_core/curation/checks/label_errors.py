@@ -24,7 +24,7 @@ _THRESHOLD = 96.0
 _RELATIVES = 10
 _NAMED = 5
 _OWN_RELATIVES_WEIGHT = 0.3
-_BLOCK = 512
+_BLOCK = 128
 
 
 def _relatives(features: NDArray[np.floating], positions: NDArray[np.int64]) -> NDArray[np.int64]:

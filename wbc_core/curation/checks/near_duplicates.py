@@ -17,6 +17,7 @@ from wbc_core.curation.copies import Comparison, compare, tell_apart
 from wbc_core.curation.measure import Measurements
 from wbc_core.curation.similarity import NEIGHBOURS, Pairs, Similarity
 from wbc_core.curation.spread import over_threads
+from wbc_core.datasets.store import release_pages
 from wbc_core.records import Finding
 
 _LEAST_CONTRAST = 3.0
@@ -166,6 +167,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
     for _ in range(_SEARCHES):
         if not copies.search_again():
             break
+    release_pages(images)
     component = copies.components(rows)
     order = np.argsort(component, kind="stable")
     groups = np.split(rows[order], np.flatnonzero(np.diff(component[order])) + 1)
