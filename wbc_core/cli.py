@@ -1,6 +1,5 @@
-"""The `wbc` command: every step of the lab for scripts, with the contract of the design's section 5."""
+"""The `wbc` command: every step of the lab for scripts. The first commands are in `curation_commands`."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,191 +11,18 @@ from wbc_core.command_line import (
     command,
     console_progress,
     key_values,
+    quiet_tensorflow,
     run_application,
+    run_task,
     split_values,
-    whole_numbers,
 )
+from wbc_core.curation_commands import DatasetReference
 from wbc_core.errors import WbcError
-from wbc_core.jobs.tasks import TASKS
 from wbc_core.records import Json
 from wbc_core.workspace import Workspace
 
-DatasetReference = Annotated[str, Argument(metavar="DATASET", help="Id or name of a data set.")]
 RunReference = Annotated[str, Argument(metavar="RUN", help="Id of a run.")]
 Tta = Annotated[bool, Option("--tta", help="Average over the 8 flips and quarter turns.")]
-
-
-def _dataset(workspace: Workspace, reference: str) -> str:
-    from wbc_core.datasets.store import find_dataset
-
-    return find_dataset(workspace, reference).id
-
-
-def _in_place(workspace: Workspace, kind: str, spec: Json) -> Json:
-    """Run a task in this process: the same function that a job of this kind runs."""
-    _quiet_tensorflow()
-    with console_progress() as progress:
-        return TASKS.get(kind)(workspace, "", spec, progress)
-
-
-def _quiet_tensorflow() -> None:
-    """Keep what TensorFlow says about missing GPUs off standard error, where an error is one line."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
-@command("import")
-def import_(
-    workspace: Workspace,
-    source: Annotated[
-        Path, Argument(metavar="SOURCE", help="An npz file, class folders (zip too), or a CSV file.")
-    ],
-    name: Annotated[str | None, Option(help="What to call the data set; the file's name by default.")] = None,
-    size: Annotated[int | None, Option(help="Resize to SIZE x SIZE pixels.")] = None,
-    classes: Annotated[str | None, Option(help="Class names in label order, separated by commas.")] = None,
-) -> Json:
-    """Bring images and labels into the lab."""
-    names = split_values([classes]) if classes else None
-    spec = {"source": str(source.resolve()), "name": name, "size": size, "classes": names}
-    return _in_place(workspace, "import", spec)
-
-
-@command("scan")
-def scan(
-    workspace: Workspace,
-    dataset: DatasetReference,
-    checks: Annotated[list[str] | None, Option(help="Only these checks, separated by commas.")] = None,
-    deep: Annotated[bool, Option("--deep", help="Compare images as a network sees them.")] = False,
-    embedding: Annotated[
-        str | None, Option(metavar="RUN|BACKBONE", help="Which network; EfficientNet-Lite0 by default.")
-    ] = None,
-    ray: Annotated[
-        str | None, Option(metavar="ADDRESS", help="Measure on a Ray cluster: HOST:PORT, ray://.. or auto.")
-    ] = None,
-) -> Json:
-    """Look for bad images."""
-    from wbc_core.evaluation.embedding import DEFAULT_EMBEDDING
-
-    spec = {
-        "dataset": _dataset(workspace, dataset),
-        "checks": split_values(checks) if checks else None,
-        "embedding": embedding or (DEFAULT_EMBEDDING if deep else None),
-        "ray": ray,
-    }
-    return _in_place(workspace, "scan", spec)
-
-
-@command("findings")
-def findings(
-    workspace: Workspace,
-    dataset: DatasetReference,
-    check: Annotated[str | None, Option(help="Only this check.")] = None,
-) -> list[Json]:
-    """List what the scan found, worst first."""
-    from wbc_core.curation.scan import load_findings
-
-    return [
-        {
-            "check": found.check,
-            "rows": list(found.rows),
-            "score": found.score,
-            "flagged": found.flagged,
-            "suggested": found.suggested,
-            "evidence": found.evidence,
-        }
-        for found in load_findings(workspace, _dataset(workspace, dataset), check)
-    ]
-
-
-@command("decide")
-def decide(
-    workspace: Workspace,
-    dataset: DatasetReference,
-    accept: Annotated[list[str] | None, Option(help="Follow these checks' suggestions, or `all`.")] = None,
-    drop: Annotated[list[str] | None, Option(help="Drop these rows: 3,17,40-52.")] = None,
-    keep: Annotated[list[str] | None, Option(help="Keep these rows.")] = None,
-    relabel: Annotated[list[str] | None, Option(help="Give rows another class: ROW=CLASS.")] = None,
-    undo: Annotated[int | None, Option(min=1, help="Take the last N steps back.")] = None,
-    from_: Annotated[
-        Path | None,
-        Option("--from", metavar="FILE.csv", help="Make the decisions of an exported file again."),
-    ] = None,
-    dry_run: Annotated[bool, Option("--dry-run", help="With --from: only say what would change.")] = False,
-    by: Annotated[str, Option(help="Who decides.")] = "command line",
-) -> Json:
-    """Keep, drop or relabel images; every decision is logged and can be undone."""
-    from wbc_core.curation import review
-    from wbc_core.curation.checks import CHECKS
-    from wbc_core.datasets.store import find_dataset
-
-    given = [option for option in (accept, drop, keep, relabel, undo, from_) if option]
-    if len(given) != 1:
-        raise WbcError(
-            "One decision at a time.",
-            expected="exactly one of --accept, --drop, --keep, --relabel, --undo, --from",
-            got=len(given),
-        )
-    record = find_dataset(workspace, dataset)
-    if from_ is not None:
-        return _decide_from(workspace, record.id, from_, by, dry_run)
-    if dry_run:
-        raise WbcError("--dry-run goes with --from only.", fix="Leave it out, or name a file by --from.")
-    if accept:
-        chosen = CHECKS.names() if accept == ["all"] else split_values(accept)
-        decided = review.accept(workspace, record.id, chosen, who=by)
-    elif undo:
-        decided = review.undo(workspace, record.id, undo, who=by)
-    else:
-        actions: dict[int, tuple[str, int | None]] = dict.fromkeys(whole_numbers(drop or []), ("drop", None))
-        actions |= dict.fromkeys(whole_numbers(keep or []), ("keep", None))
-        for row, class_name in key_values(split_values(relabel or []), "ROW=CLASS").items():
-            if class_name not in record.class_names:
-                known = ", ".join(record.class_names)
-                raise WbcError(f"There is no class {class_name!r}.", expected=f"one of {known}")
-            actions[whole_numbers([row])[0]] = ("relabel", record.class_names.index(class_name))
-        review.decide(workspace, record.id, actions, who=by)
-        decided = len(actions)
-    return {"decided": decided, "head": review.head(workspace, record.id)}
-
-
-def _decide_from(workspace: Workspace, dataset_id: str, path: Path, by: str, dry_run: bool) -> Json:
-    """Make the decisions of a CSV file again, or only say what that would change."""
-    from wbc_core.curation import replay, review
-
-    plan = replay.plan_replay(workspace, dataset_id, path)
-    decided = 0 if dry_run else replay.apply_replay(workspace, plan, who=by)
-    return {
-        "decided": decided,
-        "head": review.head(workspace, dataset_id),
-        "effect": plan.effect,
-        "unchanged": plan.unchanged,
-        "unknown": {"images": len(plan.unknown), "first": list(plan.unknown[:10])},
-    }
-
-
-@command("clean")
-def clean(
-    workspace: Workspace,
-    dataset: DatasetReference,
-    export: Annotated[
-        str | None, Option(metavar="FILE.npz|FILE.zip|DIR/", help="Write the clean set there.")
-    ] = None,
-    report: Annotated[
-        Path | None, Option(metavar="FILE.html|FILE.pdf", help="Write the cleaning report there.")
-    ] = None,
-) -> Json:
-    """Show the clean set that the decisions leave; write it, or a report on how it came about."""
-    from wbc_core.curation.clean import clean_counts, clean_set
-    from wbc_core.curation.cleaning_report import write_report
-    from wbc_core.curation.export import export_clean_set
-
-    cleaned = clean_set(workspace, _dataset(workspace, dataset))
-    if export is not None:
-        with console_progress() as progress:
-            export_clean_set(workspace, cleaned, export, progress)
-    if report is not None:
-        write_report(workspace, cleaned.dataset.id, report.resolve())
-    counts = clean_counts(cleaned)
-    return {"clean": cleaned.id, "kept": len(cleaned.rows), "dropped": cleaned.dropped, "classes": counts}
 
 
 @command("split")
@@ -233,7 +59,7 @@ def prepare(
     from wbc_core.augment.recipe import load_recipe
 
     spec = {"split": split, "recipe": load_recipe(workspace, recipe).to_json()}
-    return _in_place(workspace, "prepare", spec)
+    return run_task(workspace, "prepare", spec)
 
 
 @command("train")
@@ -342,7 +168,7 @@ def evaluate(
     """Report on a run: accuracy, per-class figures with intervals, confusion matrix, calibration."""
     path = str(data.resolve()) if data else None
     spec = {"run": run, "data": path, "tta": tta, "shift": shift, "strength": strength}
-    return _in_place(workspace, "evaluate", spec)
+    return run_task(workspace, "evaluate", spec)
 
 
 @command("predict")
@@ -358,8 +184,8 @@ def predict(
 
     if out is not None:
         spec = {"run": run, "source": str(source.resolve()), "out": str(out.resolve()), "tta": tta}
-        return _in_place(workspace, "predict", spec)
-    _quiet_tensorflow()
+        return run_task(workspace, "predict", spec)
+    quiet_tensorflow()
     with console_progress() as progress:
         table = predict_source(workspace, run, source.resolve(), out=None, tta=tta, progress=progress)
     return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]
@@ -384,7 +210,7 @@ def export(
     to: Annotated[str, Option(help="keras, onnx, savedmodel or card.")],
 ) -> Json:
     """Take a trained model out of the lab, checked after it was written."""
-    return _in_place(workspace, "export", {"run": run, "to": to, "directory": str(directory.resolve())})
+    return run_task(workspace, "export", {"run": run, "to": to, "directory": str(directory.resolve())})
 
 
 @command("demo")
@@ -392,7 +218,7 @@ def demo(workspace: Workspace) -> Json:
     """Build the synthetic lab end to end: data, scan, decisions, split, two runs, their comparison."""
     from wbc_core.evaluation.compare import compare as compare_runs
 
-    built = _in_place(workspace, "demo", {})
+    built = run_task(workspace, "demo", {})
     for run in built["runs"]:
         follow_run(workspace, run)
     return {**built, "comparison": compare_runs(workspace, built["runs"])}

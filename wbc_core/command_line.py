@@ -3,6 +3,7 @@
 import errno
 import inspect
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,9 @@ from typing import Annotated, Any
 import typer
 
 from wbc_core.errors import WbcError
+from wbc_core.jobs.tasks import TASKS
 from wbc_core.progress import Progress
+from wbc_core.records import Json
 from wbc_core.workspace import Workspace
 
 application = typer.Typer(
@@ -109,6 +112,18 @@ def _text(value: object) -> str:
     if isinstance(value, list):
         return " ".join(_text(item) for item in value)
     return "-" if value is None else str(value)
+
+
+def run_task(workspace: Workspace, kind: str, spec: Json) -> Json:
+    """Run a task in this process: the same function that a job of this kind runs."""
+    quiet_tensorflow()
+    with console_progress() as progress:
+        return TASKS.get(kind)(workspace, "", spec, progress)
+
+
+def quiet_tensorflow() -> None:
+    """Keep what TensorFlow says about missing GPUs off standard error, where an error is one line."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ ORDER = [
     {"training"},
     {"evaluation"},
     {"jobs"},
-    {"cli", "command_line"},
+    {"cli", "command_line", "curation_commands"},
     {"app"},
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

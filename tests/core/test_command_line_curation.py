@@ -113,3 +113,10 @@ def test_bad_input_changes_nothing(
     assert list(out.iterdir()) == []
     assert [path.name for path in full.iterdir()] == ["mine.txt"]
     assert review.head(workspace, dataset.id) == before
+
+
+def test_a_range_of_rows_is_relabelled_whole(workspace: Workspace, dataset: Dataset) -> None:
+    done = answer(workspace.home, "decide", "small", "--relabel", "5-7=class 1,9=class 1")
+    assert done["decided"] == 4
+    held = review.effective_decisions(workspace, dataset.id)
+    assert {row: held[row].label for row in (5, 6, 7, 9)} == dict.fromkeys((5, 6, 7, 9), 1)
