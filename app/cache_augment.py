@@ -22,6 +22,7 @@ from wbc_core.datasets import store
 from wbc_core.records import Dataset, Operation, Recipe, Split
 
 EXAMPLES = 24
+_MOST_VERDICTS = 512
 _ANY = Operation("flip")
 
 
@@ -47,7 +48,7 @@ class Pictures:
 def jpeg_url(image: np.ndarray) -> str:
     """A picture, uint8 (H, W, 3), as a data URL; a tenth of the time that WebP takes."""
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image)).save(buffer, "JPEG", quality=92, subsampling=0)
+    Image.fromarray(np.ascontiguousarray(image)).save(buffer, "JPEG", quality=86, subsampling=1)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
@@ -211,36 +212,54 @@ def _reference(home: str, split_id: str, class_names: tuple[str, ...]) -> "Futur
     return _worker().submit(guard.measure_reference, images, rows, class_names)
 
 
-@st.cache_resource(show_spinner=False, max_entries=256)
-def _verdict(
-    home: str, split_id: str, recipe: str, class_names: tuple[str, ...], stage: str, index: int, epoch: int
-) -> "Future[guard.Verdict]":
-    split, own = splitting.load_split(workspace(), split_id), _read(recipe)
-    view, part = prepared_view(split, own, class_names), balanced_part(split, own)
-    known, positions = _reference(home, split_id, class_names), part.examples(guard.SAMPLE)
-    if any(operation.name in MIXES for operation in own.online):
-        # Its thread has no session to draw the partners of mixes in.
-        part.complete()
-
-    def ask() -> guard.Verdict:
-        shown = view.copies(index, positions) if stage == "operations" else view.trained_on(positions, epoch)
-        return guard.judge(known.result(), shown.after, part.labels[positions])
-
-    return _worker().submit(ask)
+Asked = tuple[Split, Recipe, tuple[str, ...], str, int, int]
+"""Split, recipe, class names, stage, place in the stage, and epoch that the scan's checks are asked about."""
 
 
-def verdict(
-    split: Split, recipe: Recipe, class_names: tuple[str, ...], stage: str, index: int, epoch: int
-) -> "Future[guard.Verdict]":
-    """What the scan would say of the copies of one operation, or of what the online stage makes.
+@st.cache_resource(show_spinner=False)
+def _verdicts() -> "dict[tuple[object, ...], Future[guard.Verdict]]":
+    return {}
 
-    In a thread of its own: asking takes half a second, and a slider must not wait for it.
-    """
+
+def _key(asked: Asked) -> tuple[object, ...]:
+    split, recipe, class_names, stage, index, epoch = asked
     own = _only(recipe, stage, index) if stage == "operations" else recipe
     epoch = epoch if stage == "online" else 0
-    asked = (str(workspace().home), split.id, _written(own), class_names, stage, index, epoch)
-    found = _verdict(*asked)
-    if found.cancelled():
-        _verdict.clear(*asked)
-        found = _verdict(*asked)
-    return found
+    return (str(workspace().home), split.id, _written(own), class_names, stage, index, epoch)
+
+
+def is_judged(asked: Asked) -> bool:
+    """Whether the scan's checks have been asked this already."""
+    return _key(asked) in _verdicts()
+
+
+def verdict(asked: Asked) -> "Future[guard.Verdict]":
+    """What the scan would say of the copies of one operation, or of what the online stage makes.
+
+    In a thread of its own, because asking takes half a second in which a slider may move.
+    """
+    known = _verdicts()
+    if len(known) >= _MOST_VERDICTS:
+        known.clear()
+    if _key(asked) not in known:
+        split, recipe, class_names, stage, index, epoch = asked
+        view, part = prepared_view(split, recipe, class_names), balanced_part(split, recipe)
+        reference = _reference(str(workspace().home), split.id, class_names)
+        if any(operation.name in MIXES for operation in recipe.online):
+            # Its thread has no session to draw the partners of mixes in.
+            part.complete()
+        known[_key(asked)] = _worker().submit(_judge, view, part, reference, stage, index, epoch)
+    return known[_key(asked)]
+
+
+def _judge(
+    view: PreparedView,
+    part: BalancedPart,
+    reference: "Future[guard.Reference]",
+    stage: str,
+    index: int,
+    epoch: int,
+) -> guard.Verdict:
+    positions = part.examples(guard.SAMPLE)
+    shown = view.copies(index, positions) if stage == "operations" else view.trained_on(positions, epoch)
+    return guard.judge(reference.result(), shown.after, part.labels[positions])

@@ -1,9 +1,10 @@
 """The guard: what share of augmented images the scan would flag as foreign or empty."""
 
 import time
-from concurrent.futures import Future
+from collections.abc import Callable
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import cache_augment
 from app.components import augment_preview, recipe_draft
@@ -14,10 +15,12 @@ from wbc_core.curation.checks import CHECKS
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, Recipe, Split
 
-_PENDING = "guard_pending"
+SETTLE_SECONDS = 0.4
+"""How long nothing must have changed before the scan is asked: while a slider moves, it would only hinder."""
+
+_TICK_SECONDS = 0.04
 
 
-@st.fragment(key="augment-guard")
 def draw(dataset: Dataset, split: Split) -> None:
     """Say what the scan would flag, of the open card or of the whole recipe.
 
@@ -25,13 +28,12 @@ def draw(dataset: Dataset, split: Split) -> None:
         dataset: The data set.
         split: Its split.
     """
+    place = st.empty()
     try:
         recipe = recipe_draft.recipe()
         for name, stage, index in _asked(recipe):
-            found = cache_augment.verdict(
-                split, recipe, dataset.class_names, stage, index, augment_preview.epoch()
-            )
-            _say(name, _waited_for(found))
+            asked = (split, recipe, dataset.class_names, stage, index, augment_preview.epoch())
+            _say(name, _answer(place, asked))
     except WbcError:
         # The form or the preview says what is wrong.
         return
@@ -53,18 +55,21 @@ def _asked(recipe: Recipe) -> list[tuple[str, str, int]]:
     return online if opened[0] == "online" else [entry for entry in copies if entry[2] == opened[1]]
 
 
-def _waited_for(found: "Future[Verdict]") -> Verdict:
-    """Wait so that a slider moved meanwhile ends the wait: writing to the page is what lets it."""
-    before = st.session_state.get(_PENDING)
-    if before is not None and before is not found:
-        before.cancel()
-    st.session_state[_PENDING] = found
-    place = st.empty()
-    while not found.done():
-        place.caption("Asking the scan's checks…")
-        time.sleep(0.04)
+def _answer(place: DeltaGenerator, asked: cache_augment.Asked) -> Verdict:
+    """Wait for a verdict so that a slider moved meanwhile ends the wait: writing to the page lets it."""
+    if not cache_augment.is_judged(asked):
+        _wait(place, lambda until: time.monotonic() >= until)
+    found = cache_augment.verdict(asked)
+    _wait(place, lambda until: found.done())
     place.empty()
     return found.result()
+
+
+def _wait(place: DeltaGenerator, over: Callable[[float], bool]) -> None:
+    until = time.monotonic() + SETTLE_SECONDS
+    while not over(until):
+        place.caption("Asking the scan's checks…")
+        time.sleep(_TICK_SECONDS)
 
 
 def _say(name: str, verdict: Verdict) -> None:
@@ -79,7 +84,7 @@ def _say(name: str, verdict: Verdict) -> None:
     elif verdict.warns:
         st.warning(
             f"**{share} of {plain(name)} would be flagged as foreign or empty by the scan** ({sample}): "
-            f"{checks}. That can help all the same, but look whether a cell is left to learn from.",
+            f"{checks}. Look whether a cell is left to learn from.",
             icon=":material/warning:",
         )
     else:

@@ -23,7 +23,6 @@ def epoch() -> int:
     return int(st.session_state.get(EPOCH, 0))
 
 
-@st.fragment(key="augment-preview")
 def draw(dataset: Dataset, split: Split) -> None:
     """Draw the preview of the recipe in the form.
 
@@ -46,7 +45,6 @@ def draw(dataset: Dataset, split: Split) -> None:
                 key=EPOCH,
                 width=120,
                 persist_state="session",
-                on_change=recipe_draft.again,
                 help="From 0. What is drawn anew each epoch is shown as training gets it in this one.",
             )
     try:
@@ -66,7 +64,7 @@ def _pairs(chosen: Sequence[Example], shown: cache_augment.Pictures) -> None:
         text = f"{example.class_name}, row {example.row}"
         caption = "; ".join(part for part in (shown.captions[place], shown.labels[place]) if part)
         couples.append((Picture(shown.before[place], "", text), Picture(shown.after[place], caption)))
-    pictures.pairs(couples, size=60)
+    pictures.pairs(couples, size=56)
 
 
 def _trained_on(dataset: Dataset, split: Split, recipe: Recipe) -> None:
@@ -114,9 +112,9 @@ def _sweep(
         name = st.selectbox(
             "From lowest to highest",
             list(parameters),
-            format_func=lambda entry: parameters[entry].title,
+            format_func=lambda entry: f"{parameters[entry].title} ({parameters[entry].unit})",
             key=f"sweep_{operation.name}",
-            width=220,
+            width="stretch",
             help="All else stays as drawn for this image. It is applied here whatever its share and classes.",
         )
         place = st.selectbox(
@@ -124,7 +122,7 @@ def _sweep(
             range(len(chosen)),
             format_func=lambda entry: f"{chosen[entry].class_name}, row {chosen[entry].row}",
             key="sweep_image",
-            width=260,
+            width=220,
         )
     parameter = parameters[name]
     strip = cache_augment.sweep(
@@ -132,4 +130,3 @@ def _sweep(
     )
     shown = [Picture(url, number_format(parameter) % value) for value, url in strip]
     pictures.strip(shown, size=68)
-    st.caption(f"{parameter.title} ({parameter.unit})")

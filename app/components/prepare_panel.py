@@ -12,7 +12,6 @@ from wbc_core.jobs import queue
 from wbc_core.records import Dataset, Recipe, Split
 
 
-@st.fragment(key="augment-prepare")
 def draw(dataset: Dataset, split: Split) -> None:
     """Draw the panel for the recipe in the form.
 

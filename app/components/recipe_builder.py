@@ -49,7 +49,6 @@ def start() -> None:
         st.session_state["recipe_balance"] = st.session_state.pop(_WANTED)
 
 
-@st.fragment(key="augment-editor")
 def draw(class_names: Sequence[str]) -> None:
     """Draw the form.
 
@@ -62,7 +61,6 @@ def draw(class_names: Sequence[str]) -> None:
         format_func=lambda name: PLANS.get(name).title,
         key="recipe_balance",
         persist_state="session",
-        on_change=recipe_draft.again,
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.number_input(
@@ -72,16 +70,13 @@ def draw(class_names: Sequence[str]) -> None:
             key="recipe_seed",
             width=150,
             persist_state="session",
-            on_change=recipe_draft.again,
         )
         st.button(
             "Re-draw", on_click=recipe_draft.redraw, icon=":material/casino:", help="Takes the next seed."
         )
     operation_cards.draw(class_names)
     _engine()
-    st.text_input(
-        "Name", key="recipe_name", max_chars=40, persist_state="session", on_change=recipe_draft.again
-    )
+    st.text_input("Name", key="recipe_name", max_chars=40, persist_state="session")
     try:
         recipe = recipe_draft.recipe()
     except WbcError as error:
@@ -101,7 +96,6 @@ def _engine() -> None:
         format_func=lambda name: _ENGINES[name],
         key="recipe_engine",
         persist_state="session",
-        on_change=recipe_draft.again,
         help="Of the copies made once; what is drawn anew each epoch is always the lab's own.",
     )
     if engine == "keras_cv":

@@ -12,8 +12,6 @@ from wbc_core.augment.recipe import PRESETS, check_recipe, online_operation
 from wbc_core.records import Operation, Recipe
 
 STAGES = ("operations", "online")
-FRAGMENTS = ["augment-preview", "augment-editor", "augment-prepare", "augment-guard"]
-"""Keys of the page's fragments, the one that a person waits for first."""
 
 _CARDS, _OPEN, _NEXT = "recipe_cards", "recipe_open", "recipe_next_card"
 # Of the recipe last loaded: its plan, and what the form keeps but does not show.
@@ -27,11 +25,6 @@ class Card:
 
     id: int
     operation: Operation
-
-
-def again() -> None:
-    """Draw what depends on the recipe anew, and nothing else of the page: at the end of a callback."""
-    st.rerun(FRAGMENTS)
 
 
 def _new(operation: Operation) -> Card:
@@ -109,21 +102,18 @@ def add(stage: str, key: str) -> None:
         card = _new(Operation(name, online_operation(name).checked({})))
         cards(stage).append(card)
         st.session_state[_OPEN] = card.id
-    again()
 
 
 def open_or_close(identifier: int) -> None:
     """Open a card, and close the one that was open."""
     is_open = st.session_state.get(_OPEN) == identifier
     st.session_state[_OPEN] = None if is_open else identifier
-    again()
 
 
 def move(stage: str, place: int, by: int) -> None:
     """Move a card up or down in its stage."""
     own = cards(stage)
     own.insert(place + by, own.pop(place))
-    again()
 
 
 def remove(stage: str, place: int) -> None:
@@ -131,7 +121,6 @@ def remove(stage: str, place: int) -> None:
     own = cards(stage)
     own.pop(place)
     st.session_state[_OPEN] = own[min(place, len(own) - 1)].id if own else None
-    again()
 
 
 def duplicate(stage: str, place: int) -> None:
@@ -139,7 +128,6 @@ def duplicate(stage: str, place: int) -> None:
     card = _new(cards(stage)[place].operation)
     cards(stage).insert(place + 1, card)
     st.session_state[_OPEN] = card.id
-    again()
 
 
 def set_parameter(stage: str, place: int, name: str, key: str) -> None:
@@ -147,24 +135,20 @@ def set_parameter(stage: str, place: int, name: str, key: str) -> None:
     card = cards(stage)[place]
     given = {**card.operation.parameters, name: float(st.session_state[key])}
     card.operation = replace(card.operation, parameters=given)
-    again()
 
 
 def set_share(stage: str, place: int, key: str) -> None:
     """Take the share of images over from its slider, in per cent."""
     card = cards(stage)[place]
     card.operation = replace(card.operation, probability=st.session_state[key] / 100)
-    again()
 
 
 def set_classes(stage: str, place: int, key: str) -> None:
     """Take the classes over from their widget."""
     card = cards(stage)[place]
     card.operation = replace(card.operation, classes=tuple(st.session_state[key]))
-    again()
 
 
 def redraw() -> None:
     """Take the next seed."""
     st.session_state["recipe_seed"] = (st.session_state["recipe_seed"] + 1) % (_LARGEST_SEED + 1)
-    again()

@@ -38,7 +38,6 @@ def _save(recipe: Recipe) -> None:
     _follow(saved.name)
     st.session_state["recipe_name"] = saved.name
     st.session_state[_MESSAGE] = ("success", f"Saved as {saved.name}.")
-    st.rerun()
 
 
 def _import() -> None:
@@ -51,7 +50,6 @@ def _import() -> None:
         st.session_state[_MESSAGE] = ("error", str(error))
     else:
         st.session_state[_MESSAGE] = ("success", "The file's recipe is in the form. Save it to keep it.")
-    st.rerun()
 
 
 def _rename(name: str, key: str) -> None:
@@ -64,7 +62,6 @@ def _rename(name: str, key: str) -> None:
             _follow(renamed.name)
             st.session_state["recipe_name"] = renamed.name
         st.session_state[_MESSAGE] = ("success", f"Renamed to {renamed.name}.")
-    st.rerun()
 
 
 def _delete(name: str) -> None:
@@ -76,7 +73,6 @@ def _delete(name: str) -> None:
         if st.session_state.get("recipe") == name:
             _follow(PRESETS.names()[0])
         st.session_state[_MESSAGE] = ("success", f"Deleted {name}. What it had in the form is still there.")
-    st.rerun()
 
 
 def draw(recipe: Recipe | None) -> None:

@@ -35,24 +35,28 @@ if splitting.is_stale(state.workspace(), split):
         icon=":material/history:",
     )
 
-form, shown = st.columns([0.32, 0.68], gap="large")
-with form:
-    st.subheader("Recipe", anchor=False)
-    recipe_builder.start()
-    recipe_builder.draw(dataset.class_names)
-with shown, st.container(key="preview"):
-    st.html(_STYLE)
-    st.subheader("Preview", anchor=False)
-    augment_preview.draw(dataset, split)
-    verdict = st.container()
 
-st.subheader("Prepare", anchor=False)
-prepare_panel.draw(dataset, split)
+@st.fragment
+def workbench() -> None:
+    """All that depends on the recipe, in the order in which a person waits for it."""
+    form, shown = st.columns([0.32, 0.68], gap="large")
+    with form:
+        st.subheader("Recipe", anchor=False)
+        recipe_builder.start()
+    with shown, st.container(key="preview"):
+        st.html(_STYLE)
+        st.subheader("Preview", anchor=False)
+        augment_preview.draw(dataset, split)
+        verdict = st.container()
+    with form:
+        recipe_builder.draw(dataset.class_names)
+    st.subheader("Prepare", anchor=False)
+    prepare_panel.draw(dataset, split)
+    with verdict:
+        augment_guard.draw(dataset, split)
+
+
+workbench()
 prepare_panel.follow(split)
-
 st.subheader("Prepared sets of this split", anchor=False)
 prepared_list.draw(split.id)
-
-# Last: what takes longest must not keep the rest of the page waiting.
-with verdict:
-    augment_guard.draw(dataset, split)

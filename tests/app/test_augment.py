@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.components import augment_guard
 from wbc_core.augment.prepare import prepare
 from wbc_core.augment.recipe import PRESETS, check_recipe, list_recipes, load_recipe, save_recipe
 from wbc_core.datasets.store import DatasetWriter
@@ -29,7 +30,8 @@ def split(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Split:
 
 
 @pytest.fixture
-def page() -> AppTest:
+def page(monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setattr(augment_guard, "SETTLE_SECONDS", 0.0)
     return AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/augment.py")
 
 
@@ -42,18 +44,12 @@ def pictures(page: AppTest, kind: str = "wbc-pairs") -> str:
     return next(element.body for element in page.get("html") if f'class="{kind}"' in element.body)
 
 
-def whole(page: AppTest) -> AppTest:
-    """The whole page anew: after an interaction AppTest holds nothing but the fragments that it reran."""
-    assert not page.exception
-    return page if any(entry.key == "recipe" for entry in page.selectbox) else page.run()
-
-
 def press(page: AppTest, label: str) -> AppTest:
-    return whole(next(button for button in page.button if button.label == label).click().run())
+    return next(button for button in page.button if button.label == label).click().run()
 
 
 def press_help(page: AppTest, text: str) -> AppTest:
-    return whole(next(button for button in page.button if button.help == text).click().run())
+    return next(button for button in page.button if button.help == text).click().run()
 
 
 def slider(page: AppTest, title: str):
@@ -61,7 +57,7 @@ def slider(page: AppTest, title: str):
 
 
 def add(page: AppTest, stage: str, name: str) -> AppTest:
-    return whole(page.selectbox(key=f"recipe_add_{stage}").set_value(name).run())
+    return page.selectbox(key=f"recipe_add_{stage}").set_value(name).run()
 
 
 def titles(page: AppTest) -> list[str]:
@@ -74,7 +70,7 @@ def after(page: AppTest) -> int:
 
 
 def saved_as(page: AppTest, workspace: Workspace, name: str) -> Recipe:
-    whole(page.text_input(key="recipe_name").set_value(name).run())
+    page.text_input(key="recipe_name").set_value(name).run()
     press(page, "Save recipe")
     assert not page.exception
     return load_recipe(workspace, name)
@@ -99,7 +95,7 @@ def test_the_open_card_is_previewed_beside_its_originals(split: Split, page: App
     press(page, "**Random cutout**")
     assert not page.exception
     assert " px at " in pictures(page)
-    whole(page.selectbox(key="recipe").set_value("plain").run())
+    page.selectbox(key="recipe").set_value("plain").run()
     assert not page.exception
     assert after(page) == sum(split.parts["train"])
     assert titles(page) == []
@@ -109,7 +105,7 @@ def test_sliders_and_the_seed_change_the_preview(split: Split, page: AppTest) ->
     page.run()
     first, strip = pictures(page), pictures(page, "wbc-pictures")
     assert strip.count("<img") == 8
-    whole(slider(page, "Strongest").set_value(1.0).run())
+    slider(page, "Strongest").set_value(1.0).run()
     assert not page.exception
     moved = pictures(page)
     assert moved != first
@@ -128,9 +124,9 @@ def test_cards_are_added_moved_copied_and_taken_out(
     assert titles(page) == ["Auto contrast", "Solarization", "Random saturation", "Random cutout"]
     add(page, "operations", "rotation")
     assert titles(page)[-1] == "Rotation"
-    whole(slider(page, "Angle").set_value(45.0).run())
+    slider(page, "Angle").set_value(45.0).run()
     press(page, "Duplicate")
-    whole(slider(page, "Angle").set_value(90.0).run())
+    slider(page, "Angle").set_value(90.0).run()
     press(page, "**Auto contrast**")
     press(page, "Remove")
     assert not page.exception
@@ -151,8 +147,8 @@ def test_an_operation_is_for_some_images_and_some_classes(
     workspace: Workspace, split: Split, page: AppTest
 ) -> None:
     page.run()
-    whole(slider(page, "Share of images").set_value(40).run())
-    whole(next(entry for entry in page.multiselect if entry.label == "Classes").set_value(["ig"]).run())
+    slider(page, "Share of images").set_value(40).run()
+    next(entry for entry in page.multiselect if entry.label == "Classes").set_value(["ig"]).run()
     assert not page.exception
     assert "as it is" in pictures(page)
     assert any("40% · ig" in button.label for button in page.button)
@@ -162,12 +158,12 @@ def test_an_operation_is_for_some_images_and_some_classes(
 
 def test_the_online_stage_is_shown_epoch_by_epoch(workspace: Workspace, split: Split, page: AppTest) -> None:
     page.run()
-    whole(page.selectbox(key="recipe").set_value("plain").run())
-    whole(page.selectbox(key="recipe_balance").set_value("smote").run())
+    page.selectbox(key="recipe").set_value("plain").run()
+    page.selectbox(key="recipe_balance").set_value("smote").run()
     add(page, "online", "rotation")
     first = pictures(page)
     assert "turned by" in first
-    whole(page.number_input(key="augment_epoch").set_value(3).run())
+    page.number_input(key="augment_epoch").set_value(3).run()
     assert not page.exception
     assert pictures(page) != first
     add(page, "online", "mix_up")
@@ -176,7 +172,7 @@ def test_the_online_stage_is_shown_epoch_by_epoch(workspace: Workspace, split: S
     made = saved_as(page, workspace, "mine")
     assert [operation.name for operation in made.online] == ["rotation", "mix_up"]
     assert made.operations == ()
-    whole(page.segmented_control(key="augment_view").set_value("whole").run())
+    page.segmented_control(key="augment_view").set_value("whole").run()
     assert not page.exception
     assert "What training gets in epoch 3" in shown(page)
     assert "MixUp (" in pictures(page)
@@ -184,7 +180,7 @@ def test_the_online_stage_is_shown_epoch_by_epoch(workspace: Workspace, split: S
 
 def test_the_whole_recipe_is_a_figure_for_print(split: Split, page: AppTest) -> None:
     page.run()
-    whole(page.segmented_control(key="augment_view").set_value("whole").run())
+    page.segmented_control(key="augment_view").set_value("whole").run()
     assert not page.exception
     assert pictures(page, "wbc-scroll").count("<img") == 3 * 5
     assert "17.0 x " in shown(page).replace("\\", "")
@@ -193,26 +189,26 @@ def test_the_whole_recipe_is_a_figure_for_print(split: Split, page: AppTest) -> 
 
 def test_the_guard_warns_of_images_that_the_scan_would_flag(split: Split, page: AppTest) -> None:
     page.run()
-    whole(page.selectbox(key="recipe").set_value("plain").run())
+    page.selectbox(key="recipe").set_value("plain").run()
     add(page, "operations", "flip")
     assert "The scan would flag none of the copies by Flip" in shown(page)
     add(page, "operations", "brightness")
-    whole(slider(page, "Change").set_value(1.0).run())
+    slider(page, "Change").set_value(1.0).run()
     assert not page.exception
     assert "of the copies by Brightness would be flagged as foreign or empty" in shown(page)
 
 
 def test_keras_cv_says_that_it_has_no_preview(workspace: Workspace, split: Split, page: AppTest) -> None:
     page.run()
-    whole(page.selectbox(key="recipe_engine").set_value("keras_cv").run())
+    page.selectbox(key="recipe_engine").set_value("keras_cv").run()
     assert not page.exception
     assert "There is no preview of what KerasCV makes" in shown(page)
     assert "elastic" not in page.selectbox(key="recipe_add_operations").options
     assert "Elastic" not in " ".join(page.selectbox(key="recipe_add_operations").options)
     assert saved_as(page, workspace, "mine").engine == "keras_cv"
-    whole(page.selectbox(key="recipe_engine").set_value("lab").run())
+    page.selectbox(key="recipe_engine").set_value("lab").run()
     add(page, "operations", "elastic")
-    whole(page.selectbox(key="recipe_engine").set_value("keras_cv").run())
+    page.selectbox(key="recipe_engine").set_value("keras_cv").run()
     assert not page.exception
     assert "KerasCV has no layer" in shown(page).replace("\\", "")
 
@@ -243,14 +239,14 @@ def test_saved_recipes_are_listed_renamed_and_deleted(
     saved = save_recipe(workspace, replace(PRESETS.get("an2dl"), name="mine"))
     page.run()
     assert page.selectbox(key="recipe_saved").options == [f"mine · {saved.id}"]
-    whole(page.text_input(key="recipe_rename_mine").set_value("../yours").run())
+    page.text_input(key="recipe_rename_mine").set_value("../yours").run()
     press(page, "Rename")
     assert "cannot be used" in shown(page)
-    whole(page.text_input(key="recipe_rename_mine").set_value("yours").run())
+    page.text_input(key="recipe_rename_mine").set_value("yours").run()
     press(page, "Rename")
     assert not page.exception
     assert [recipe.name for recipe in list_recipes(workspace)] == ["yours"]
-    whole(page.selectbox(key="recipe").set_value("yours").run())
+    page.selectbox(key="recipe").set_value("yours").run()
     press(page, "Delete")
     assert not page.exception
     assert list_recipes(workspace) == []
@@ -259,7 +255,7 @@ def test_saved_recipes_are_listed_renamed_and_deleted(
 
 def test_a_name_that_cannot_be_used_is_explained(split: Split, page: AppTest) -> None:
     page.run()
-    whole(page.text_input(key="recipe_name").set_value("../mine").run())
+    page.text_input(key="recipe_name").set_value("../mine").run()
     assert not page.exception
     assert "'name' cannot be used" in shown(page)
 

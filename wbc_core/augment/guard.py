@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from wbc_core.augment.operations import Images
 from wbc_core.balance.neighbours import Rows
@@ -105,11 +106,13 @@ def judge(reference: Reference, images: Images, labels: NDArray[np.integer]) -> 
     arrays = measure_chunk(_MEASURES, np.ascontiguousarray(images)) if len(images) else {}
     batch = max(1, int(_LARGEST_SHARE * len(reference.labels)))
     by_check: dict[str, set[int]] = {name: set() for name in ASKED}
-    for start in range(0, len(images), batch):
-        part = slice(start, min(start + batch, len(images)))
-        own = {name: values[part] for name, values in arrays.items()}
-        for name, places in _flagged(reference, own, labels[part]).items():
-            by_check[name] |= {start + place for place in places}
+    # As in the scan: threads of BLAS wait for each other longer than such small products take.
+    with threadpool_limits(1, user_api="blas"):
+        for start in range(0, len(images), batch):
+            part = slice(start, min(start + batch, len(images)))
+            own = {name: values[part] for name, values in arrays.items()}
+            for name, places in _flagged(reference, own, labels[part]).items():
+                by_check[name] |= {start + place for place in places}
     flagged = sorted(set().union(*by_check.values()))
     counts = {name: len(places) for name, places in by_check.items() if places}
     ordered = dict(sorted(counts.items(), key=lambda entry: -entry[1]))
