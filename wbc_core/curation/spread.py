@@ -28,9 +28,12 @@ def over_threads(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterat
     threads = min(8, os.cpu_count() or 1)
     waiting: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(max_workers=threads) as pool:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) >= 2 * threads:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) >= 2 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # After an error or a stop what waits is not begun.
