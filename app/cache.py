@@ -130,6 +130,17 @@ def scanned_checks(dataset_id: str) -> list[str]:
     return scan.scanned_checks(workspace(), dataset_id)
 
 
+@st.cache_data(show_spinner=False, max_entries=16)
+def _outdated_checks(home: str, dataset_id: str, stamps: tuple[int, ...]) -> list[str]:
+    return scan.outdated_checks(workspace(), dataset_id)
+
+
+def outdated_checks(dataset_id: str) -> list[str]:
+    """Names of the checks that have changed since they were run on the data set."""
+    stamps = tuple(findings_stamp(dataset_id, name) for name in scanned_checks(dataset_id))
+    return _outdated_checks(str(workspace().home), dataset_id, stamps)
+
+
 def head(dataset_id: str) -> int:
     """Last line of the decision log: the key of everything that depends on decisions."""
     return review.head(workspace(), dataset_id)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import results_cache, state
+from app import cache, results_cache, state
 from app.components.job_panel import job_button, job_panel
 from app.formatting import plain
 from wbc_core.curation.checks import CHECKS
@@ -45,8 +45,9 @@ def first_scan(dataset: Dataset) -> None:
 
 
 def new_checks(dataset: Dataset, scanned: list[str]) -> None:
-    """Offer the checks that no scan of this data set has run yet, in one click."""
-    missing = [name for name in CHECKS if name not in scanned]
+    """Offer the checks that no scan has run on this data set, or that have changed since, in one click."""
+    outdated = cache.outdated_checks(dataset.id)
+    missing = [name for name in CHECKS if name not in scanned or name in outdated]
     if not missing:
         return
     titles = ", ".join(CHECKS.get(name).title.lower() for name in missing[:_NAMED])

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -231,8 +232,16 @@ def test_a_finding_about_the_whole_set_is_a_statement(
     assert not page.get("progress")
 
 
-def test_checks_that_were_not_scanned_are_offered_in_one_click(demo_dataset: Dataset) -> None:
-    (Workspace.default().findings_dir(demo_dataset.id) / "blur.parquet").unlink()
+@pytest.mark.parametrize("older", [False, True])
+def test_checks_that_were_not_scanned_or_changed_are_offered_in_one_click(
+    demo_dataset: Dataset, older: bool
+) -> None:
+    path = Workspace.default().findings_dir(demo_dataset.id) / "blur.parquet"
+    if older:
+        table = pq.read_table(path).replace_schema_metadata({"check": '{"threshold": 10.0, "version": 1}'})
+        pq.write_table(table, path)
+    else:
+        path.unlink()
     page = open_review()
     button(page, f"Scan for {CHECKS.get('blur').title.lower()}").click().run()
     assert not page.exception

@@ -196,6 +196,20 @@ def scanned_checks(workspace: Workspace, dataset_id: str) -> list[str]:
     return [name for name in CHECKS if _path(workspace, dataset_id, name).exists()]
 
 
+def outdated_checks(workspace: Workspace, dataset_id: str) -> list[str]:
+    """Names of the scanned checks that would find something else now: they or their measures have changed."""
+
+    def versions(made_by: Json) -> list[object]:
+        return [made_by.get(key) for key in ("version", "measures")]
+
+    return [
+        name
+        for name in scanned_checks(workspace, dataset_id)
+        if versions(settings_of(workspace, dataset_id, name) or {})
+        != versions(_made_by(CHECKS.get(name), None))
+    ]
+
+
 def load_findings(workspace: Workspace, dataset_id: str, check: str | None = None) -> list[Finding]:
     """Read what was found, worst first within each check.
 
@@ -226,7 +240,8 @@ def load_findings(workspace: Workspace, dataset_id: str, check: str | None = Non
 def duplicate_groups(workspace: Workspace, dataset_id: str) -> list[tuple[int, ...]]:
     """Rows that show the same picture, exactly or nearly, as connected groups.
 
-    A check that was not scanned yet is scanned now.
+    A check that was not scanned yet, or has changed since, is scanned now: what an older one missed would
+    leak from one part of a split into another.
 
     Returns:
         Groups of at least two rows, each rising, in the order of their first row; no row is in two.
@@ -235,7 +250,8 @@ def duplicate_groups(workspace: Workspace, dataset_id: str) -> list[tuple[int, .
         WbcError: No such data set.
     """
     names = ["exact_duplicates", "near_duplicates"]
-    missing = [name for name in names if name not in scanned_checks(workspace, dataset_id)]
+    found = set(scanned_checks(workspace, dataset_id)) - set(outdated_checks(workspace, dataset_id))
+    missing = [name for name in names if name not in found]
     if missing:
         scan(workspace, dataset_id, missing)
     parent: dict[int, int] = {}

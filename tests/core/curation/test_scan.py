@@ -5,6 +5,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
@@ -12,7 +13,13 @@ from tests.core.curation.conftest import Store, noise_images, write_dataset
 from wbc_core.curation import measure as measuring
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.measures.base import Measure
-from wbc_core.curation.scan import duplicate_groups, load_findings, scan, scanned_checks
+from wbc_core.curation.scan import (
+    duplicate_groups,
+    load_findings,
+    outdated_checks,
+    scan,
+    scanned_checks,
+)
 from wbc_core.datasets.defects import landscape
 from wbc_core.datasets.synthetic import draw_cells
 from wbc_core.errors import WbcError
@@ -39,6 +46,24 @@ def test_a_second_scan_measures_nothing(
     next((workspace.findings_dir(dataset) / "measures").glob("tone-*")).write_bytes(b"")
     with pytest.raises(AssertionError, match="measured again"):
         scan(workspace, dataset, ["blur"])
+
+
+def test_findings_of_an_older_check_are_told_and_never_divide_a_split(
+    workspace: Workspace, store: Store
+) -> None:
+    images = noise_images(20)
+    images[9] = images[4]
+    dataset = store(images).id
+    scan(workspace, dataset)
+    assert outdated_checks(workspace, dataset) == []
+    path = workspace.findings_dir(dataset) / "exact_duplicates.parquet"
+    # What the lab wrote before checks named the measures that they read.
+    table = pq.read_table(path).slice(0, 0)
+    pq.write_table(table.replace_schema_metadata({"check": '{"threshold": 2.0, "version": 1}'}), path)
+    assert outdated_checks(workspace, dataset) == ["exact_duplicates"]
+    assert load_findings(workspace, dataset, "exact_duplicates") == []
+    assert duplicate_groups(workspace, dataset) == [(4, 9)]
+    assert outdated_checks(workspace, dataset) == []
 
 
 def test_added_images_alone_are_measured(
