@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from wbc_core.curation import measure as measuring
 from wbc_core.curation.checks import CHECKS
-from wbc_core.curation.checks.base import with_threshold
 from wbc_core.curation.measure import Measurements, measure
 from wbc_core.curation.measures import MEASURES
 from wbc_core.curation.measures.base import Chunk
@@ -224,11 +223,3 @@ def test_a_check_explains_itself(name: str) -> None:
     assert check.title
     assert check.unit
     assert check.description.endswith(".")
-
-
-def test_a_threshold_moves_without_a_scan(workspace: Workspace) -> None:
-    _, findings = _found(workspace, CASES["with copies"], "exact_duplicates")
-    moved = with_threshold(findings, 99.0)
-    assert [finding.score for finding in moved] == [finding.score for finding in findings]
-    assert any(finding.flagged for finding in findings)
-    assert not any(finding.flagged for finding in moved)

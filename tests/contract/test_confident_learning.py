@@ -27,10 +27,6 @@ def test_the_same_as_cleanlab(count: int, classes: int, sharpness: float) -> Non
     expected = filters.find_label_issues(labels, probabilities, filter_by="confident_learning", n_jobs=1)
     found = confident_learning.label_issues(labels, probabilities)
     np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(
-        confident_learning.confident_joint(labels, probabilities),
-        counts.compute_confident_joint(labels, probabilities, calibrate=False),
-    )
     np.testing.assert_allclose(
         confident_learning.class_thresholds(labels, probabilities),
         counts.get_confident_thresholds(labels, probabilities),

@@ -38,18 +38,6 @@ def confident_classes(labels: IntArray, probabilities: FloatArray) -> IntArray:
     return np.where(reached.any(axis=1), confident, -1).astype(np.int64)
 
 
-def confident_joint(labels: IntArray, probabilities: FloatArray) -> IntArray:
-    """Counts by given (rows) and confident class (columns), int64 (classes, classes), diagonal from 1."""
-    classes = probabilities.shape[1]
-    confident = confident_classes(labels, probabilities)
-    sure = confident >= 0
-    joint = np.bincount(labels[sure] * classes + confident[sure], minlength=classes**2).reshape(
-        classes, classes
-    )
-    np.fill_diagonal(joint, np.maximum(joint.diagonal(), 1))
-    return joint.astype(np.int64)
-
-
 def label_issues(labels: IntArray, probabilities: FloatArray) -> NDArray[np.bool_]:
     """Off the diagonal of the confident joint, and not predicted as labelled, bool (n,) (section 3.2)."""
     confident = confident_classes(labels, probabilities)

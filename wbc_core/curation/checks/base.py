@@ -1,7 +1,7 @@
 """What a check is, and small things that several of them share."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -45,11 +45,6 @@ class Check:
     measures: tuple[str, ...] = ()
     scope: Literal["image", "group", "set"] = "image"
     version: int = 1
-
-
-def with_threshold(findings: Iterable[Finding], threshold: float) -> list[Finding]:
-    """Flag anew at another threshold; the scores stay as they are and nothing is scanned."""
-    return [replace(finding, flagged=finding.score >= threshold) for finding in findings]
 
 
 def worth_showing(scores: NDArray[np.floating], threshold: float) -> NDArray[np.int64]:
