@@ -31,12 +31,24 @@ def draw(dataset: Dataset, split: Split) -> None:
     place = st.empty()
     try:
         recipe = recipe_draft.recipe()
-        for name, stage, index in _asked(recipe):
-            asked = (split, recipe, dataset.class_names, stage, index, augment_preview.epoch())
-            _say(name, _answer(place, asked))
+        verdicts = {
+            name: _answer(place, (split, recipe, dataset.class_names, stage, index, augment_preview.epoch()))
+            for name, stage, index in _asked(recipe)
+        }
     except WbcError:
         # The form or the preview says what is wrong.
         return
+    flagged = {name: verdict for name, verdict in verdicts.items() if verdict.warns}
+    if flagged:
+        st.warning(
+            "**The scan would flag as foreign or empty** "
+            + _in_words(flagged)
+            + ". Look whether a cell is left.",
+            icon=":material/warning:",
+        )
+    passed = {name: verdict for name, verdict in verdicts.items() if not verdict.warns}
+    if passed:
+        st.caption(":material/check: The scan would flag as foreign or empty " + _in_words(passed) + ".")
 
 
 def _asked(recipe: Recipe) -> list[tuple[str, str, int]]:
@@ -72,23 +84,15 @@ def _wait(place: DeltaGenerator, over: Callable[[float], bool]) -> None:
         time.sleep(_TICK_SECONDS)
 
 
-def _say(name: str, verdict: Verdict) -> None:
-    share = percent(verdict.share, 0)
-    checks = ", ".join(
-        f"{CHECKS.get(check).title.lower()} {percent(count / verdict.images, 0)}"
-        for check, count in verdict.by_check.items()
-    )
-    sample = f"of {verdict.images} looked at"
-    if not verdict.flagged:
-        st.caption(f":material/check: The scan would flag none of {name} as foreign or empty ({sample}).")
-    elif verdict.warns:
-        st.warning(
-            f"**{share} of {plain(name)} would be flagged as foreign or empty by the scan** ({sample}): "
-            f"{checks}. Look whether a cell is left to learn from.",
-            icon=":material/warning:",
+def _in_words(verdicts: dict[str, Verdict]) -> str:
+    """Share and checks of each: "6 % of the copies by Solarization (exposure 6 %)"."""
+    said = []
+    for name, verdict in verdicts.items():
+        checks = ", ".join(
+            f"{CHECKS.get(check).title.lower()} {percent(count / verdict.images, 0)}"
+            for check, count in verdict.by_check.items()
         )
-    else:
-        st.caption(
-            f":material/info: {share} of {name} would be flagged as foreign or empty by the scan ({sample}): "
-            f"{checks}."
-        )
+        share = percent(verdict.share, 0) if verdict.flagged else "none"
+        said.append(f"{share} of {plain(name)}" + (f" ({checks})" if checks else ""))
+    looked_at = max(verdict.images for verdict in verdicts.values())
+    return f"{'; '.join(said)}, of {looked_at} looked at"

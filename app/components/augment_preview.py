@@ -35,7 +35,7 @@ def draw(dataset: Dataset, split: Split) -> None:
     except WbcError:
         st.caption("There is a preview as soon as the recipe can be used.")
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         view = state.choose_view("What the preview shows", VIEW, _VIEWS)
         if recipe.online:
             st.number_input(
@@ -58,13 +58,13 @@ def draw(dataset: Dataset, split: Split) -> None:
         st.error(plain(str(error)))
 
 
-def _pairs(chosen: Sequence[Example], shown: cache_augment.Pictures) -> None:
+def _pairs(chosen: Sequence[Example], shown: cache_augment.Pictures, size: int = 56) -> None:
     couples = []
     for place, example in enumerate(chosen):
         text = f"{example.class_name}, row {example.row}"
         caption = "; ".join(part for part in (shown.captions[place], shown.labels[place]) if part)
         couples.append((Picture(shown.before[place], "", text), Picture(shown.after[place], caption)))
-    pictures.pairs(couples, size=56)
+    pictures.pairs(couples, size=size)
 
 
 def _trained_on(dataset: Dataset, split: Split, recipe: Recipe) -> None:
@@ -72,7 +72,8 @@ def _trained_on(dataset: Dataset, split: Split, recipe: Recipe) -> None:
         return
     st.markdown(f"**What training gets in epoch {epoch()}**")
     chosen = cache_augment.examples(split, recipe, dataset.class_names)
-    _pairs(chosen, cache_augment.trained_on(split, recipe, dataset.class_names, epoch()))
+    # Larger, because more is said under each.
+    _pairs(chosen, cache_augment.trained_on(split, recipe, dataset.class_names, epoch()), 72)
 
 
 def _card(dataset: Dataset, split: Split, recipe: Recipe) -> None:

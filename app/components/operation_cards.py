@@ -43,16 +43,15 @@ def draw(class_names: Sequence[str]) -> None:
                     _head(stage, place, card, last=place == len(cards) - 1)
                     if recipe_draft.opened() == (stage, place):
                         _body(stage, place, card, class_names)
-            key = f"recipe_add_{stage}"
             st.selectbox(
                 f"Add to {title.lower()}",
                 recipe_draft.addable(stage),
                 index=None,
                 format_func=lambda name: online_operation(name).title,
                 placeholder="Add an operation",
-                key=key,
+                key=recipe_draft.add_key(stage),
                 on_change=recipe_draft.add,
-                args=(stage, key),
+                args=(stage,),
                 label_visibility="collapsed",
             )
 

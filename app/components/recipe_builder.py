@@ -21,7 +21,7 @@ _ENGINES = {"lab": "The lab's own", "keras_cv": "KerasCV's layers"}
 
 def want_balance() -> None:
     """Carry the plan chosen on the Split & balance page over: for that widget's `on_change`."""
-    st.session_state[_WANTED] = st.session_state["balance"]
+    st.session_state[_WANTED] = (st.session_state["balance"], {})
 
 
 def start() -> None:
@@ -46,7 +46,7 @@ def start() -> None:
             st.error(plain(str(error)))
         st.session_state[loaded] = chosen
     if _WANTED in st.session_state:
-        st.session_state["recipe_balance"] = st.session_state.pop(_WANTED)
+        recipe_draft.take_balance(*st.session_state.pop(_WANTED))
 
 
 def draw(class_names: Sequence[str]) -> None:
@@ -85,6 +85,9 @@ def draw(class_names: Sequence[str]) -> None:
         return
     if recipe.name != st.session_state["recipe_name"]:
         st.caption(f"Differs from the preset, so it is called {recipe.name}.")
+    if recipe.balance_parameters:
+        given = ", ".join(f"{name} {value}" for name, value in recipe.balance_parameters.items())
+        st.caption(plain(f"The balance plan is set to: {given}. Split & balance changes it."))
     leaky.mark(recipe.leaky)
     recipe_files.draw(recipe)
 

@@ -9,11 +9,11 @@ from wbc_core.augment.keras_cv_engine import LAYERS
 from wbc_core.augment.mixes import MIXES
 from wbc_core.augment.operations import OPERATIONS
 from wbc_core.augment.recipe import PRESETS, check_recipe, online_operation
-from wbc_core.records import Operation, Recipe
+from wbc_core.records import Json, Operation, Recipe
 
 STAGES = ("operations", "online")
 
-_CARDS, _OPEN, _NEXT = "recipe_cards", "recipe_open", "recipe_next_card"
+_CARDS, _OPEN, _NEXT, _ADDED = "recipe_cards", "recipe_open", "recipe_next_card", "recipe_added"
 # Of the recipe last loaded: its plan, and what the form keeps but does not show.
 _UNSHOWN = "recipe_unshown"
 _LARGEST_SEED = 2**32 - 1
@@ -94,14 +94,25 @@ def addable(stage: str) -> list[str]:
     return list(LAYERS) if st.session_state.get("recipe_engine") == "keras_cv" else OPERATIONS.names()
 
 
-def add(stage: str, key: str) -> None:
-    """Add the operation chosen in a widget at the end of a stage, and open it."""
-    name = st.session_state[key]
-    st.session_state[key] = None
-    if name:
-        card = _new(Operation(name, online_operation(name).checked({})))
-        cards(stage).append(card)
-        st.session_state[_OPEN] = card.id
+def add_key(stage: str) -> str:
+    """Key of the widget that adds to a stage: a new one each time, so that no choice is taken in twice."""
+    return f"recipe_add_{stage}_{st.session_state.get(_ADDED, 0)}"
+
+
+def add(stage: str) -> None:
+    """Add the operation chosen in the widget at the end of a stage, and open it."""
+    name = st.session_state[add_key(stage)]
+    st.session_state[_ADDED] = st.session_state.get(_ADDED, 0) + 1
+    card = _new(Operation(name, online_operation(name).checked({})))
+    cards(stage).append(card)
+    st.session_state[_OPEN] = card.id
+
+
+def take_balance(plan: str, parameters: Json) -> None:
+    """Take a balance plan and its parameters into the draft."""
+    *_, leaky = st.session_state.get(_UNSHOWN, ("", {}, False))
+    st.session_state["recipe_balance"] = plan
+    st.session_state[_UNSHOWN] = (plan, parameters, leaky)
 
 
 def open_or_close(identifier: int) -> None:

@@ -54,7 +54,7 @@ def draw(dataset: Dataset, split: Split, recipe: Recipe, epoch: int) -> None:
         )
         for name, images, captions in rows
     ]
-    pictures.table(heads, lines, size=60)
+    pictures.table(heads, lines, size=59)
     note = f"{recipe.name}, {recipe.id}, seed {recipe.seed}"
     sheet = figure(heads, [(name, images) for name, images, _ in rows], note)
     with st.container(horizontal=True, vertical_alignment="center"):

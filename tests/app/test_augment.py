@@ -57,7 +57,11 @@ def slider(page: AppTest, title: str):
 
 
 def add(page: AppTest, stage: str, name: str) -> AppTest:
-    return page.selectbox(key=f"recipe_add_{stage}").set_value(name).run()
+    return adding(page, stage).set_value(name).run()
+
+
+def adding(page: AppTest, stage: str):
+    return next(entry for entry in page.selectbox if (entry.key or "").startswith(f"recipe_add_{stage}_"))
 
 
 def titles(page: AppTest) -> list[str]:
@@ -191,11 +195,12 @@ def test_the_guard_warns_of_images_that_the_scan_would_flag(split: Split, page: 
     page.run()
     page.selectbox(key="recipe").set_value("plain").run()
     add(page, "operations", "flip")
-    assert "The scan would flag none of the copies by Flip" in shown(page)
+    assert "The scan would flag as foreign or empty none of the copies by Flip" in shown(page)
     add(page, "operations", "brightness")
     slider(page, "Change").set_value(1.0).run()
     assert not page.exception
-    assert "of the copies by Brightness would be flagged as foreign or empty" in shown(page)
+    assert "% of the copies by Brightness (exposure" in shown(page)
+    assert "Look whether a cell is left" in shown(page)
 
 
 def test_keras_cv_says_that_it_has_no_preview(workspace: Workspace, split: Split, page: AppTest) -> None:
@@ -203,8 +208,8 @@ def test_keras_cv_says_that_it_has_no_preview(workspace: Workspace, split: Split
     page.selectbox(key="recipe_engine").set_value("keras_cv").run()
     assert not page.exception
     assert "There is no preview of what KerasCV makes" in shown(page)
-    assert "elastic" not in page.selectbox(key="recipe_add_operations").options
-    assert "Elastic" not in " ".join(page.selectbox(key="recipe_add_operations").options)
+    assert "elastic" not in adding(page, "operations").options
+    assert "Elastic" not in " ".join(adding(page, "operations").options)
     assert saved_as(page, workspace, "mine").engine == "keras_cv"
     page.selectbox(key="recipe_engine").set_value("lab").run()
     add(page, "operations", "elastic")
@@ -296,3 +301,15 @@ def test_a_prepared_set_is_listed_and_chosen(workspace: Workspace, split: Split,
     assert page.query_params["prepared"] == prepared.id
     assert "This recipe is prepared" in shown(page)
     assert not [button for button in page.button if button.label.startswith("Prepare ")]
+
+
+def test_a_plan_chosen_on_the_page_before_is_taken_over(
+    workspace: Workspace, split: Split, page: AppTest
+) -> None:
+    page.session_state["recipe_wanted_balance"] = ("smote", {"cap": 9})
+    page.run()
+    assert not page.exception
+    assert page.selectbox(key="recipe_balance").value == "smote"
+    assert "cap 9" in shown(page)
+    assert after(page) == 5 * 3 * 9
+    assert saved_as(page, workspace, "mine").balance_parameters == {"cap": 9}
