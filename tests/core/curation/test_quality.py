@@ -11,6 +11,7 @@ from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.measure import Measurements
 from wbc_core.curation.measures import MEASURES
 from wbc_core.curation.measures.base import Chunk
+from wbc_core.curation.measures.detail import edge_variance_and_noise
 from wbc_core.datasets.synthetic import draw_cells
 from wbc_core.records import Finding
 
@@ -167,3 +168,9 @@ def test_uneven_and_small_classes_are_told_of_the_set(cells: Image) -> None:
     assert "class 2 has 10 different images: a split of 70 % to 30 % holds out 3" in small.evidence
     assert _found("imbalance", cells, np.arange(200) % 4, classes=4) == []
     assert _found("class_coverage", cells, np.arange(200) % 4, classes=4) == []
+
+
+def test_the_detail_of_a_wide_picture_does_not_overflow() -> None:
+    board = (255 * (np.indices((6, 4000)).sum(axis=0) % 2)).astype(np.uint8)
+    variances = [edge_variance_and_noise(part[None])[0][0] for part in (board, board[:, :1000])]
+    np.testing.assert_allclose(variances, [1020.0**2] * 2)
