@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from wbc_core.augment.prepare import load_prepared
 from wbc_core.augment.shifts import ShiftedImages, check_shift
 from wbc_core.datasets.importers import import_source
 from wbc_core.datasets.store import load_table, open_images
@@ -121,6 +120,23 @@ def _images_for(workspace: Workspace, run: Run, data: Path | None) -> Iterator[L
             yield labelled
 
 
+def _origin(run: Run, model: Path) -> Json:
+    """What a report is about: the run, what it learnt from, and its model."""
+    return {
+        "run": run.id,
+        "backbone": run.backbone,
+        "dataset": run.dataset,
+        "split": run.split,
+        "prepared": run.prepared,
+        "leaky": run.leaky,
+        "model_sha256": sha256_of(model),
+        "parameters": run.parameters,
+        "file_size_bytes": model.stat().st_size,
+        "training_seconds": run.seconds,
+        "classes": list(run.class_names),
+    }
+
+
 def evaluate_run(
     workspace: Workspace,
     run_id: str,
@@ -168,31 +184,15 @@ def evaluate_run(
         predictions = predictions_table(
             rows, labelled.table["image_id"].tolist(), labels, probabilities, run.class_names
         )
-        leaky: Json = {"leaky": load_prepared(workspace, run.prepared).leaky}
-        if leaky["leaky"] and data is None and not shift:
-            leaky["leaky_held_out"] = with_synthetic(
+        report = _origin(run, path) | {"part": labelled.part, "tta": tta}
+        if shift:
+            report |= {"shift": shift, "strength": strength}
+        elif run.leaky and data is None:
+            report["leaky_held_out"] = with_synthetic(
                 workspace, run, labelled.part, labels, probabilities, model, tta
             )
-        report: Json = {
-            "run": run.id,
-            "backbone": run.backbone,
-            "dataset": run.dataset,
-            "split": run.split,
-            "prepared": run.prepared,
-            "model_sha256": sha256_of(path),
-            "part": labelled.part,
-            "tta": tta,
-            **({"shift": shift, "strength": strength} if shift else {}),
-            **leaky,
-            **labelled.origin,
-            "classes": list(run.class_names),
-            **score(labels, probabilities, run.class_names),
-            "parameters": run.parameters,
-            "file_size_bytes": path.stat().st_size,
-            "training_seconds": run.seconds,
-            "seconds": time.monotonic() - started,
-            "created": now(),
-        }
+        report |= labelled.origin | score(labels, probabilities, run.class_names)
+    report |= {"seconds": time.monotonic() - started, "created": now()}
     save_report(workspace, report, predictions)
     progress(1.0, f"Evaluated {len(predictions):,} images")
     return report
