@@ -4,12 +4,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app import cache
 from app.state import workspace
 from wbc_core import splitting
 from wbc_core.augment import prepare
-from wbc_core.balance import smote, smote_examples
-from wbc_core.balance.smote import SmoteDraw
 from wbc_core.records import Split
 
 
@@ -31,26 +28,6 @@ def _train_rows(home: str, split_id: str, classes: int) -> list[np.ndarray]:
 def train_rows(split: Split) -> list[np.ndarray]:
     """Rows of the train part, one array a class."""
     return _train_rows(str(workspace().home), split.id, len(split.parts["train"]))
-
-
-@st.cache_data(show_spinner="Searching neighbours…", max_entries=64)
-def _smote_examples(home: str, split_id: str, classes: int, label: int, seed: int, count: int) -> SmoteDraw:
-    rows = prepare.train_rows(workspace(), split_id, classes)
-    images = cache.images(splitting.load_split(workspace(), split_id).dataset)
-    return smote_examples(images, rows, label, seed, count)
-
-
-def draw_smote(split: Split, label: int, seed: int, count: int) -> SmoteDraw:
-    """The first SMOTE images of a class at a seed, as preparing draws them."""
-    return _smote_examples(str(workspace().home), split.id, len(split.parts["train"]), label, seed, count)
-
-
-def blend(split: Split, drawn: SmoteDraw, place: int, factor: float) -> np.ndarray:
-    """One SMOTE image at another factor, computed as preparing computes it, uint8 (H, W, 3)."""
-    one = SmoteDraw(
-        drawn.base[place : place + 1], drawn.neighbour[place : place + 1], np.array([factor], dtype=float)
-    )
-    return smote.interpolate(cache.images(split.dataset), one, 0, 1)[0]
 
 
 def duplicate_groups(split: Split) -> tuple[list[list[int]], dict[int, str]]:

@@ -13,7 +13,8 @@ _STYLE = """<style>
   border-radius: 6px; display: block; background: rgba(128, 118, 145, .14); }
 .wbc-pictures figcaption, .wbc-table figcaption { font-size: .75rem; line-height: 1.25; opacity: .75;
   padding-top: .2rem; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
-.wbc-pairs { display: grid; grid-template-columns: repeat(auto-fill, calc(2 * var(--size) + 3px));
+.wbc-pairs { display: grid;
+  grid-template-columns: repeat(auto-fill, calc(var(--count) * (var(--size) + 3px) - 3px));
   gap: .5rem .75rem; }
 .wbc-pairs figure { margin: 0; min-width: 0; }
 .wbc-pairs div { display: flex; gap: 3px; }
@@ -21,12 +22,12 @@ _STYLE = """<style>
   background: rgba(128, 118, 145, .14); }
 .wbc-pairs figcaption { font-size: .7rem; line-height: 1.2; opacity: .8; padding-top: .15rem;
   overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
-.wbc-table th.side { font-weight: 400; padding-right: .8rem; vertical-align: middle; }
+.wbc-table th.side { font-weight: 400; vertical-align: middle; max-width: none; }
 .wbc-scroll { overflow-x: auto; }
 .wbc-table { border-collapse: collapse; }
-.wbc-table th { text-align: left; font-size: .82rem; font-weight: 600; padding: 0 .6rem .4rem 0;
-  vertical-align: bottom; max-width: var(--size); }
-.wbc-table td { padding: 0 .6rem .7rem 0; vertical-align: top; }
+.wbc-table th { text-align: left; font-size: .72rem; line-height: 1.25; font-weight: 600;
+  padding: 0 .5rem .4rem 0; vertical-align: bottom; max-width: calc(var(--size) + .5rem); }
+.wbc-table td { padding: 0 .5rem .7rem 0; vertical-align: top; }
 </style>"""
 
 
@@ -60,6 +61,17 @@ def strip(pictures: Sequence[Picture], *, size: int = 96) -> None:
     st.html(f'{_STYLE}<div class="wbc-pictures" style="--size: {size}px">{figures}</div>')
 
 
+def _together(groups: Sequence[Sequence[Picture]], size: int) -> None:
+    """Groups of equally many pictures, what the last says below each."""
+    figures = "".join(
+        f"<figure><div>{''.join(map(_image, group))}</div>"
+        f"<figcaption>{escape(group[-1].caption)}</figcaption></figure>"
+        for group in groups
+    )
+    count = max((len(group) for group in groups), default=1)
+    st.html(f'{_STYLE}<div class="wbc-pairs" style="--size: {size}px; --count: {count}">{figures}</div>')
+
+
 def pairs(couples: Sequence[tuple[Picture, Picture]], *, size: int = 64) -> None:
     """Draw pictures before and after side by side, what the second says below both.
 
@@ -67,12 +79,17 @@ def pairs(couples: Sequence[tuple[Picture, Picture]], *, size: int = 64) -> None
         couples: Before and after, in order.
         size: Side of a picture, in pixels.
     """
-    figures = "".join(
-        f"<figure><div>{_image(before)}{_image(after)}</div>"
-        f"<figcaption>{escape(after.caption)}</figcaption></figure>"
-        for before, after in couples
-    )
-    st.html(f'{_STYLE}<div class="wbc-pairs" style="--size: {size}px">{figures}</div>')
+    _together(couples, size)
+
+
+def triples(groups: Sequence[tuple[Picture, Picture, Picture]], *, size: int = 64) -> None:
+    """Draw pictures in threes, what the third says below them.
+
+    Args:
+        groups: Three pictures each, in order.
+        size: Side of a picture, in pixels.
+    """
+    _together(groups, size)
 
 
 def table(heads: Sequence[str], lines: Sequence[tuple[str, Sequence[Picture]]], *, size: int = 96) -> None:

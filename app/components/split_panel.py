@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import cache, state
+from app.cache_balance import DUPLICATE_CHECKS
 from app.components import pictures
 from app.components.job_panel import job_button, job_panel
 from app.components.page import link, percent, plain, thousands
@@ -10,7 +11,6 @@ from wbc_core import splitting
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, Split
 
-_DUPLICATE_CHECKS = ("exact_duplicates", "near_duplicates")
 _GROUPS_SHOWN = 12
 _MESSAGE = "split_message"
 _TWO, _THREE = "Two parts", "Three parts"
@@ -46,7 +46,8 @@ def _shares() -> None:
     )
 
 
-def _make(dataset_id: str, fractions: tuple[float, ...], seed: int) -> None:
+def make(dataset_id: str, fractions: tuple[float, ...], seed: int) -> None:
+    """Split the clean set and open the split; what is wrong is said under the form."""
     try:
         split = splitting.make_split(state.workspace(), dataset_id, fractions=fractions, seed=seed)
     except WbcError as error:
@@ -57,7 +58,7 @@ def _make(dataset_id: str, fractions: tuple[float, ...], seed: int) -> None:
 
 def _make_from_form(dataset_id: str) -> None:
     # Read when the button is pressed: a value typed just before it is already in the state, not on the page.
-    _make(dataset_id, _fractions(), int(st.session_state["split_seed"]))
+    make(dataset_id, _fractions(), int(st.session_state["split_seed"]))
 
 
 def draw_settings(dataset: Dataset) -> None:
@@ -66,7 +67,7 @@ def draw_settings(dataset: Dataset) -> None:
     Args:
         dataset: The data set.
     """
-    missing = [name for name in _DUPLICATE_CHECKS if name not in cache.scanned_checks(dataset.id)]
+    missing = [name for name in DUPLICATE_CHECKS if name not in cache.scanned_checks(dataset.id)]
     if missing:
         st.markdown(
             "Copies of one cell in two parts make every score too good, so duplicates are looked for first."
@@ -83,6 +84,10 @@ def draw_settings(dataset: Dataset) -> None:
             job_panel(submitted or job, title="Looking for duplicates")
         return
     _shares()
+    st.caption(
+        "Each class keeps its share in every part. Exact and near duplicates, as the scan found them, go "
+        "together into one part."
+    )
     st.number_input("Seed", 0, 2**32 - 1, 0, key="split_seed", width=150)
     st.button(
         "Make split",
@@ -123,7 +128,7 @@ def draw_choice(splits: list[Split], split: Split) -> None:
             st.button(
                 "Split the clean set again",
                 icon=":material/refresh:",
-                on_click=_make,
+                on_click=make,
                 args=(split.dataset, split.fractions, split.seed),
             )
 

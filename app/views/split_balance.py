@@ -3,13 +3,20 @@
 import streamlit as st
 
 from app import cache, cache_prepare, state
-from app.components import recipe_builder, smote_gallery, split_panel
+from app.components import (
+    balance_form,
+    balance_panel,
+    balance_study,
+    smote_gallery,
+    smote_map,
+    split_leaks,
+    split_panel,
+)
 from app.components.chain_bar import current_split
 from app.components.charts import draw
-from app.components.charts_balance import balance_by_class, parts_by_class
-from app.components.page import begin, empty, link, require_dataset, thousands
+from app.components.charts_balance import parts_by_class
+from app.components.page import begin, empty, require_dataset, thousands
 from wbc_core import splitting
-from wbc_core.balance import PLANS, target_counts
 
 begin(
     "Split & balance",
@@ -42,6 +49,7 @@ state.select("split", split.id)
 with shown:
     st.subheader("Images in each part", anchor=False)
     split_panel.draw_choice(splits, split)
+    split_leaks.draw(split)
     with st.container(horizontal=True, gap="large"):
         for part, counts in split.parts.items():
             st.metric(part.capitalize(), thousands(sum(counts)), width="content")
@@ -49,25 +57,20 @@ with shown:
     split_panel.draw_groups(split, *cache_prepare.duplicate_groups(split))
 
 st.subheader("Balance the train part", anchor=False)
-plan = st.segmented_control(
-    "Plan",
-    PLANS.names(),
-    default="smote",
-    required=True,
-    format_func=lambda name: PLANS.get(name).title,
-    key="balance",
-    on_change=recipe_builder.want_balance,
-    bind="query-params",
-    label_visibility="collapsed",
-)
-before = split.parts["train"]
-after = target_counts(plan, before)
-with st.container(horizontal=True, gap="large"):
-    st.metric("Train images before", thousands(sum(before)), width="content")
-    st.metric("After, about" if PLANS.get(plan).about else "After", thousands(sum(after)), width="content")
-    st.markdown(f"{PLANS.get(plan).description}  \n:gray[{PLANS.get(plan).source}]")
-draw(balance_by_class(before, after, dataset.class_names), key="balanced")
-link("augment", "Build the recipe with this plan")
+plan, parameters = balance_panel.draw(dataset, split)
 
 st.subheader("What SMOTE makes", anchor=False)
-smote_gallery.draw(dataset, split)
+own = balance_form.of_smote(plan, parameters)
+smote_gallery.draw(dataset, split, own)
+placed = st.container()
+
+st.subheader("Does it help?", anchor=False)
+form, studies = st.columns([0.34, 0.66], gap="large")
+with form:
+    balance_study.draw_form(dataset, split)
+with studies:
+    balance_study.draw_studies(split)
+
+# Last: what takes longest must not keep the rest of the page waiting.
+with placed:
+    smote_map.draw(dataset, split, own)

@@ -49,6 +49,18 @@ class Surroundings:
         square = max(0.0, float(squares[place]) - factor * (1 - factor) * self.apart)
         return int(self.rows[place]), float(np.sqrt(square / self.size))
 
+    def candidates(self, steps: int = 101) -> NDArray[np.int64]:
+        """Positions in `rows` of those that are the nearest at some factor: a handful.
+
+        Args:
+            steps: Number of factors looked at, evenly spaced from 0 to 1.
+        """
+        if not len(self.rows):
+            return np.empty(0, dtype=np.int64)
+        factors = np.linspace(0, 1, steps)
+        best = [((1 - factor) * self.to_base + factor * self.to_neighbour).argmin() for factor in factors]
+        return np.unique(np.array(best, dtype=np.int64))
+
 
 def surroundings(images: Images, rows: Rows, base: int, neighbour: int) -> Surroundings:
     """Measure how far the other images of a class are from two parents.

@@ -18,6 +18,15 @@ def test_it_is_what_the_pixels_say(factor: float) -> None:
     assert distance == pytest.approx(known.min())
 
 
+def test_the_candidates_are_the_nearest_at_every_factor() -> None:
+    images = np.random.default_rng(1).integers(0, 256, (60, 4, 4, 3), dtype=np.uint8)
+    around = surroundings(images, np.arange(60), 5, 9)
+    rows = set(around.rows[around.candidates()].tolist())
+    assert rows == {around.nearest(factor)[0] for factor in np.linspace(0, 1, 101)}
+
+
 def test_a_class_of_two_has_no_other() -> None:
     images = np.zeros((2, 4, 4, 3), dtype=np.uint8)
-    assert surroundings(images, np.arange(2), 0, 1).nearest(0.5) is None
+    around = surroundings(images, np.arange(2), 0, 1)
+    assert around.nearest(0.5) is None
+    assert len(around.candidates()) == 0
