@@ -43,15 +43,16 @@ def draw(class_names: Sequence[str]) -> None:
                     _head(stage, place, card, last=place == len(cards) - 1)
                     if recipe_draft.opened() == (stage, place):
                         _body(stage, place, card, class_names)
+            key = recipe_draft.add_key(stage)
             st.selectbox(
                 f"Add to {title.lower()}",
                 recipe_draft.addable(stage),
                 index=None,
                 format_func=lambda name: online_operation(name).title,
                 placeholder="Add an operation",
-                key=recipe_draft.add_key(stage),
+                key=key,
                 on_change=recipe_draft.add,
-                args=(stage,),
+                args=(stage, key),
                 label_visibility="collapsed",
             )
 

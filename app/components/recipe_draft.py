@@ -99,9 +99,12 @@ def add_key(stage: str) -> str:
     return f"recipe_add_{stage}_{st.session_state.get(_ADDED, 0)}"
 
 
-def add(stage: str) -> None:
+def add(stage: str, key: str) -> None:
     """Add the operation chosen in the widget at the end of a stage, and open it."""
-    name = st.session_state[add_key(stage)]
+    name = st.session_state.get(key)
+    # The browser may still report a widget that is gone: what it says was taken in already.
+    if key != add_key(stage) or name is None:
+        return
     st.session_state[_ADDED] = st.session_state.get(_ADDED, 0) + 1
     card = _new(Operation(name, online_operation(name).checked({})))
     cards(stage).append(card)

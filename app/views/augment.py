@@ -10,7 +10,9 @@ from wbc_core import splitting
 
 # The preview stays in sight while a slider is moved: beside the form, or above it on a narrow screen.
 _STYLE = """<style>
-@media (min-width: 641px) { .st-key-preview { position: sticky; top: 4rem; } }
+@media (min-width: 641px) {
+  [data-testid="stLayoutWrapper"]:has(> .st-key-preview) { position: sticky; top: 4rem; }
+}
 @media (max-width: 640px) {
   [data-testid="stColumn"]:has(.st-key-preview) { order: -1; position: sticky; top: 3.2rem; z-index: 9;
     max-height: 44vh; overflow-y: auto; border-bottom: 1px solid rgba(128, 118, 145, .4);
@@ -38,18 +40,17 @@ if splitting.is_stale(state.workspace(), split):
 
 @st.fragment
 def workbench() -> None:
-    """All that depends on the recipe, in the order in which a person waits for it."""
+    """All that depends on the recipe: drawn anew alone when a slider moves, what takes longest last."""
     form, shown = st.columns([0.32, 0.68], gap="large")
     with form:
         st.subheader("Recipe", anchor=False)
         recipe_builder.start()
+        recipe_builder.draw(dataset.class_names)
     with shown, st.container(key="preview"):
         st.html(_STYLE)
         st.subheader("Preview", anchor=False)
         augment_preview.draw(dataset, split)
         verdict = st.container()
-    with form:
-        recipe_builder.draw(dataset.class_names)
     st.subheader("Prepare", anchor=False)
     prepare_panel.draw(dataset, split)
     with verdict:
