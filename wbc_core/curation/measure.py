@@ -200,8 +200,12 @@ def _measure_missing(
         for name in one.arrays:
             copied = np.flatnonzero(source != np.arange(len(source)))
             arrays[name][copied] = arrays[name][source[copied]]
-        with workspace.atomic_path(_path(workspace, dataset, one)) as scratch, scratch.open("wb") as stream:
+        path = _path(workspace, dataset, one)
+        with workspace.atomic_path(path) as scratch, scratch.open("wb") as stream:
             np.savez(stream, allow_pickle=False, **{name: arrays[name] for name in one.arrays})
+        for older in path.parent.glob(f"{one.name}-v*.npz"):
+            if older != path:
+                older.unlink(missing_ok=True)
     return arrays
 
 

@@ -30,6 +30,9 @@ def test_a_second_scan_measures_nothing(
     workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = store(noise_images(20)).id
+    older = workspace.findings_dir(dataset) / "measures" / "tone-v0.npz"
+    older.parent.mkdir(parents=True)
+    older.write_bytes(b"of an older version")
     result = scan(workspace, dataset)
     assert list(result["checks"]) == CHECKS.names() == scanned_checks(workspace, dataset)
 
@@ -43,6 +46,7 @@ def test_a_second_scan_measures_nothing(
     scan(workspace, dataset, ["blur"])
     assert load_findings(workspace, dataset) == findings
     (workspace.findings_dir(dataset) / "blur.parquet").unlink()
+    assert not older.exists()
     next((workspace.findings_dir(dataset) / "measures").glob("tone-*")).write_bytes(b"")
     with pytest.raises(AssertionError, match="measured again"):
         scan(workspace, dataset, ["blur"])
