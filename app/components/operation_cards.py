@@ -37,13 +37,15 @@ def draw(class_names: Sequence[str]) -> None:
     for stage, (title, purpose) in _TITLES.items():
         with st.container(gap="small"):
             st.markdown(f"**{title}**", help=purpose)
-            cards = recipe_draft.cards(stage)
-            for place, card in enumerate(cards):
-                with st.container(border=True, gap="small", key=f"card-box-{card.id}"):
-                    _head(stage, place, card, last=place == len(cards) - 1)
-                    if recipe_draft.opened() == (stage, place):
-                        _body(stage, place, card, class_names)
-            key = recipe_draft.add_key(stage)
+            # In a box of their own, so that one more of them does not push the widget below out of its place.
+            with st.container(gap="small"):
+                cards = recipe_draft.cards(stage)
+                for place, card in enumerate(cards):
+                    with st.container(border=True, gap="small", key=f"card-box-{card.id}"):
+                        _head(stage, place, card, last=place == len(cards) - 1)
+                        if recipe_draft.opened() == (stage, place):
+                            _body(stage, place, card, class_names)
+            key = f"recipe_add_{stage}"
             st.selectbox(
                 f"Add to {title.lower()}",
                 recipe_draft.addable(stage),

@@ -13,7 +13,7 @@ from wbc_core.records import Json, Operation, Recipe
 
 STAGES = ("operations", "online")
 
-_CARDS, _OPEN, _NEXT, _ADDED = "recipe_cards", "recipe_open", "recipe_next_card", "recipe_added"
+_CARDS, _OPEN, _NEXT = "recipe_cards", "recipe_open", "recipe_next_card"
 # Of the recipe last loaded: its plan, and what the form keeps but does not show.
 _UNSHOWN = "recipe_unshown"
 _LARGEST_SEED = 2**32 - 1
@@ -94,18 +94,12 @@ def addable(stage: str) -> list[str]:
     return list(LAYERS) if st.session_state.get("recipe_engine") == "keras_cv" else OPERATIONS.names()
 
 
-def add_key(stage: str) -> str:
-    """Key of the widget that adds to a stage: a new one each time, so that no choice is taken in twice."""
-    return f"recipe_add_{stage}_{st.session_state.get(_ADDED, 0)}"
-
-
 def add(stage: str, key: str) -> None:
-    """Add the operation chosen in the widget at the end of a stage, and open it."""
-    name = st.session_state.get(key)
-    # The browser may still report a widget that is gone: what it says was taken in already.
-    if key != add_key(stage) or name is None:
+    """Add the operation chosen in a widget at the end of a stage, and open it; the widget is empty again."""
+    name = st.session_state[key]
+    st.session_state[key] = None
+    if name is None:
         return
-    st.session_state[_ADDED] = st.session_state.get(_ADDED, 0) + 1
     card = _new(Operation(name, online_operation(name).checked({})))
     cards(stage).append(card)
     st.session_state[_OPEN] = card.id
