@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import state
 from app.components.page import plain, thousands
+from app.components.recipe_builder import WANTED
 from app.pages import PAGES
 from wbc_core.balance import PLANS, BalancePlan, check_parameters
 from wbc_core.balance.parameters import COMMON, DEFAULT_BETA, LARGEST_COUNT, NEIGHBOURS
@@ -15,9 +16,6 @@ from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, Json, Split
 
 PLAN = "balance"
-WANTED = "recipe_wanted_balance"
-"""(plan, parameters) that the Augment page shall put into its recipe."""
-
 _SETTINGS = "balance_parameters"
 _ROUND = "balance_targets_round"
 REPORTS_COUNT = 2330

@@ -223,8 +223,15 @@ def _how(found: Json) -> str:
         if several
         else "One seed each: another seed can move an accuracy as much as a plan does. "
     )
+    differing = [entry["accuracy_ci"] for entry in found["differences"] if entry["holm_p"] >= SIGNIFICANCE]
+    odd = (
+        " An interval without 0 can stand beside a p above .05: it takes the images of each class as given, "
+        "and is not adjusted for the number of plans."
+        if any(ends and not ends[0] <= 0 <= ends[1] for ends in differing)
+        else ""
+    )
     chosen = f" {CHOSEN_ON_VALIDATION}" if found["part"] == "validation" else ""
     return (
         f"{thousands(found['images'])} images of the {found['part']} part. {seeds}Intervals: bootstrap over "
-        f"the images, 2,000 draws. p: {test}, Holm-adjusted over the plans.{chosen}"
+        f"the images, 2,000 draws. p: {test}, Holm-adjusted over the plans.{odd}{chosen}"
     )

@@ -194,10 +194,9 @@ def plan_differences(
         low, high = entry[f"{score}_ci"] or (None, None)
         ends = (entry[score], low, high)
         values[titles[entry["plan"]]] = tuple(None if end is None else 100 * end for end in ends)
-    against = titles[differences[0]["against"]].lower()
     name = {"accuracy": "accuracy", "macro_f1": "macro-F1"}[score]
     figure = charts.interval_bars(
-        values, x_title=f"{name} minus that of {against} (points)", height=110 + 52 * len(values)
+        values, x_title=f"difference of {name} (points)", height=110 + 52 * len(values)
     )
     figure.add_vline(x=0, line={"color": charts.NEUTRAL, "dash": "dash", "width": 1.5})
     return figure

@@ -14,14 +14,11 @@ from wbc_core.augment.recipe import PRESETS, list_recipes, load_recipe
 from wbc_core.balance import PLANS
 from wbc_core.errors import WbcError
 
-_WANTED = "recipe_wanted_balance"
+WANTED = "recipe_wanted_balance"
+"""(plan, parameters) chosen on the Split & balance page, until this form has taken them over."""
+
 _LARGEST_SEED = 2**32 - 1
 _ENGINES = {"lab": "The lab's own", "keras_cv": "KerasCV's layers"}
-
-
-def want_balance() -> None:
-    """Carry the plan chosen on the Split & balance page over: for that widget's `on_change`."""
-    st.session_state[_WANTED] = (st.session_state["balance"], {})
 
 
 def start() -> None:
@@ -45,8 +42,8 @@ def start() -> None:
         except WbcError as error:
             st.error(plain(str(error)))
         st.session_state[loaded] = chosen
-    if _WANTED in st.session_state:
-        recipe_draft.take_balance(*st.session_state.pop(_WANTED))
+    if WANTED in st.session_state:
+        recipe_draft.take_balance(*st.session_state.pop(WANTED))
 
 
 def draw(class_names: Sequence[str]) -> None:

@@ -24,15 +24,18 @@ def _drop_and_split(split: Split) -> None:
     st.toast(f"Dropped {thousands(dropped)} copies; the Review page can undo it.", icon=":material/undo:")
 
 
-def draw(split: Split) -> None:
+def draw(split: Split) -> bool:
     """Draw what leaks, if anything, as an error with its remedies.
 
     Args:
         split: The split.
+
+    Returns:
+        Whether anything leaks.
     """
     leaks = cache_balance.leaks(split)
     if not leaks:
-        return
+        return False
     count = f"{thousands(len(leaks))} group" + (
         "s of duplicates lie" if len(leaks) > 1 else " of duplicates lies"
     )
@@ -73,3 +76,4 @@ def draw(split: Split) -> None:
     message = st.session_state.pop(_MESSAGE, None)
     if message:
         st.error(plain(message))
+    return True

@@ -49,12 +49,13 @@ state.select("split", split.id)
 with shown:
     st.subheader("Images in each part", anchor=False)
     split_panel.draw_choice(splits, split)
-    split_leaks.draw(split)
+    leaking = split_leaks.draw(split)
     with st.container(horizontal=True, gap="large"):
         for part, counts in split.parts.items():
             st.metric(part.capitalize(), thousands(sum(counts)), width="content")
     draw(parts_by_class(split.parts, dataset.class_names), key="parts")
-    split_panel.draw_groups(split, *cache_prepare.duplicate_groups(split))
+    if not leaking:
+        split_panel.draw_groups(split, *cache_prepare.duplicate_groups(split))
 
 st.subheader("Balance the train part", anchor=False)
 plan, parameters = balance_panel.draw(dataset, split)

@@ -64,7 +64,7 @@ def study_comparison(workspace: Workspace, job_id: str) -> Json:
                 "by_seed": list(difference.by_seed),
                 "p": difference.p,
                 "holm_p": p,
-                "words": _words(plan, first, difference, p),
+                "words": _words(plan, first, difference, p, len(others)),
             }
             for plan, difference, p in zip(others, found, adjusted, strict=True)
         ],
@@ -94,13 +94,15 @@ def _difference(first: list[pd.DataFrame], second: list[pd.DataFrame], report: J
     return repeated_difference(labels, one, two, len(report["classes"]), np.random.default_rng(0))
 
 
-def _words(plan: str, first: str, difference: RepeatedDifference, p: float) -> str:
+def _words(plan: str, first: str, difference: RepeatedDifference, p: float, tests: int) -> str:
     """One sentence: which is better by how much, or that none was shown to be."""
     low, high = (100 * end for end in difference.accuracy_ci or (np.nan, np.nan))
     numbers = (
         f"accuracy {100 * difference.accuracy:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}, "
         f"{'p < .001' if p < 0.001 else f'p = {p:.3f}'.replace('0.', '.', 1)}"
     )
+    if tests > 1:
+        numbers += f" adjusted for {tests} plans"
     title, other = PLANS.get(plan).title, PLANS.get(first).title
     if p >= SIGNIFICANCE:
         return f'{title}: no difference from "{other}" shown ({numbers})'
