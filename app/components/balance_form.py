@@ -89,15 +89,12 @@ def choose_plan() -> str:
         Its name.
     """
     plans = sorted(PLANS.names(), key=lambda name: _GROUPS.index(_group(PLANS.get(name))))
-    plan = st.selectbox(
-        "Plan",
-        plans,
-        index=plans.index("smote"),
-        format_func=_title,
-        key=PLAN,
-        on_change=_want,
-        bind="query-params",
-    )
+    # Not bound: the URL would hold what the choice says, not the plan's name.
+    asked = st.session_state.get(PLAN) or st.query_params.get(PLAN)
+    st.session_state[PLAN] = asked if asked in plans else "smote"
+    plan = st.selectbox("Plan", plans, format_func=_title, key=PLAN, on_change=_want, persist_state="session")
+    if st.query_params.get(PLAN) != plan:
+        st.query_params[PLAN] = plan
     entry = PLANS.get(plan)
     st.markdown(f"{entry.description}  \n:gray[:small[{plain(entry.source)}]]")
     return plan

@@ -129,6 +129,19 @@ def test_each_plan_says_its_counts_before_anything_is_computed(split: Split, pag
     assert metrics(page)["After, about"] == str(3 * max(split.parts["train"]))
 
 
+def test_a_link_opens_its_plan(split: Split, page: AppTest) -> None:
+    page.query_params["balance"] = "random_under"
+    page.run()
+    assert page.selectbox(key="balance").value == "random_under"
+    page.selectbox(key="balance").set_value("adasyn").run()
+    assert page.query_params["balance"] == "adasyn"
+    again = AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/split_balance.py")
+    again.query_params["balance"] = "nonsense"
+    again.run()
+    assert not again.exception
+    assert again.selectbox(key="balance").value == "smote"
+
+
 def test_every_plan_of_the_registry_is_offered_under_its_group(split: Split, page: AppTest) -> None:
     page.run()
     options = page.selectbox(key="balance").options
