@@ -23,54 +23,21 @@ from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
 SYMMETRIES = (Operation("flip"), Operation("quarter_turns"))
-AFFINE = (
-    Operation("rotation", {"degrees": 45}, 0.5),
-    Operation("shear", {"x_factor": 0.25, "y_factor": 0.25}, 0.3),
-    Operation("translation", {"height_factor": 0.12, "width_factor": 0.12}, 0.3),
-    Operation("zoom", {"zoom_in": 0.15, "zoom_out": 0.15}, 0.3),
-    Operation("elastic", {"distance": 2.5}, 0.15),
-)
-PHOTOMETRIC = (
-    Operation("stain_jitter", {"gain": 0.4, "shift": 0.06}, 0.3),
-    Operation("brightness", {"factor": 0.25}, 0.25),
-    Operation("contrast", {"factor": 0.5}, 0.25),
-    Operation("hue", {"factor": 0.1}, 0.2),
-    Operation("channel_shift", {"factor": 0.3}, 0.2),
-    Operation("random_saturation", {"factor_low": 0.2, "factor_high": 0.8}, 0.2),
-    Operation("illumination_gradient", {"strength": 0.5}, 0.2),
-    Operation("gaussian_blur", {"sigma_low": 0.3, "sigma_high": 1.8}, 0.15),
-    Operation("gaussian_noise", {"deviation_low": 2, "deviation_high": 20}, 0.15),
-    Operation("jpeg_quality", {"quality_low": 15, "quality_high": 70}, 0.15),
-)
-OCCLUSION = (
-    Operation("random_cutout", {"height_factor": 0.7, "width_factor": 0.7}, 0.3),
-    Operation("grid_mask", {"ratio": 0.55}, 0.25),
-)
+BROAD = PRESETS.get("robust").online
 CANDIDATES = {
     "none": (),
     "symmetries": SYMMETRIES,
+    "stain": PRESETS.get("stain").online,
     "randaugment": (*SYMMETRIES, Operation("rand_augment", {"magnitude": 0.5})),
     "augmix": (*SYMMETRIES, Operation("aug_mix", {"magnitude": 0.5})),
-    "broad": (*SYMMETRIES, *AFFINE, *PHOTOMETRIC, *OCCLUSION),
-    "broad-randaugment": (
-        *SYMMETRIES,
-        *AFFINE,
-        *PHOTOMETRIC,
-        *OCCLUSION,
-        Operation("rand_augment", {"magnitude": 0.4}, 0.3),
-    ),
-    "broad-cutmix": (
-        *SYMMETRIES,
-        *AFFINE,
-        *PHOTOMETRIC,
-        *OCCLUSION,
-        Operation("cut_mix", {"alpha": 1.0}, 0.3),
-    ),
+    "broad": BROAD,
+    "broad-randaugment": (*BROAD, Operation("rand_augment", {"magnitude": 0.4}, 0.3)),
+    "broad-cutmix": (*BROAD, Operation("cut_mix", {"alpha": 1.0}, 0.3)),
 }
 
 
 def recipe_of(name: str) -> Recipe:
-    return PRESETS.get(name) if name in PRESETS else check_recipe(Recipe(name, online=CANDIDATES[name]))
+    return check_recipe(Recipe(name, online=CANDIDATES[name]))
 
 
 def judged(workspace: Workspace, run: str) -> dict[str, float]:

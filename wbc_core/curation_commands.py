@@ -108,6 +108,7 @@ def decide(
     """Keep, drop or relabel images; every decision is logged and can be undone."""
     from wbc_core.curation import review
     from wbc_core.curation.checks import CHECKS
+    from wbc_core.curation.scan import scanned_checks
     from wbc_core.datasets.store import find_dataset
 
     given = [option for option in (accept, drop, keep, relabel, undo, from_) if option]
@@ -123,7 +124,9 @@ def decide(
     if dry_run:
         raise WbcError("--dry-run goes with --from only.", fix="Leave it out, or name a file by --from.")
     if accept:
-        chosen = CHECKS.names() if accept == ["all"] else split_values(accept)
+        # All that were scanned: where none was, all are asked for, and the answer says what to do.
+        every = scanned_checks(workspace, record.id) or CHECKS.names()
+        chosen = every if accept == ["all"] else split_values(accept)
         decided = review.accept(workspace, record.id, chosen, who=by)
     elif undo:
         decided = review.undo(workspace, record.id, undo, who=by)

@@ -67,7 +67,9 @@ def draw_settings(dataset: Dataset) -> None:
     Args:
         dataset: The data set.
     """
-    missing = [name for name in DUPLICATE_CHECKS if name not in cache.scanned_checks(dataset.id)]
+    outdated = cache.outdated_checks(dataset.id)
+    known = [name for name in cache.scanned_checks(dataset.id) if name not in outdated]
+    missing = [name for name in DUPLICATE_CHECKS if name not in known]
     if missing:
         st.markdown(
             "Copies of one cell in two parts make every score too good, so duplicates are looked for first."

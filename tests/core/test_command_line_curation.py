@@ -120,3 +120,8 @@ def test_a_range_of_rows_is_relabelled_whole(workspace: Workspace, dataset: Data
     assert done["decided"] == 4
     held = review.effective_decisions(workspace, dataset.id)
     assert {row: held[row].label for row in (5, 6, 7, 9)} == dict.fromkeys((5, 6, 7, 9), 1)
+
+
+def test_accepting_all_means_all_that_were_scanned(workspace: Workspace, dataset: Dataset) -> None:
+    review.undo(workspace, dataset.id, 3, who="Ada")
+    assert answer(workspace.home, "decide", "small", "--accept", "all")["decided"] == 1

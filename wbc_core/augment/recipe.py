@@ -139,6 +139,36 @@ _REPORT = ("auto_contrast", "random_saturation", "solarization", "random_cutout"
 for _name, _operations in (("an2dl", _REPORT), ("an2dl_randaugment", (*_REPORT, "rand_augment"))):
     PRESETS.add(_name, check_recipe(Recipe(_name, "smote", tuple(Operation(name) for name in _operations))))
 PRESETS.add("an2dl_leaky", replace(PRESETS.get("an2dl"), name="an2dl_leaky", leaky=True))
+_SYMMETRIES = (Operation("flip"), Operation("quarter_turns"))
+# Chosen by accuracy on shifted validation images: docs/decisions/010-a-recipe-for-shifted-images.md.
+_ROBUST = (
+    *_SYMMETRIES,
+    Operation("rotation", {"degrees": 45}, 0.5),
+    Operation("shear", {"x_factor": 0.25, "y_factor": 0.25}, 0.3),
+    Operation("translation", {"height_factor": 0.12, "width_factor": 0.12}, 0.3),
+    Operation("zoom", {"zoom_in": 0.15, "zoom_out": 0.15}, 0.3),
+    Operation("elastic", {"distance": 2.5}, 0.15),
+    Operation("stain_jitter", {"gain": 0.4, "shift": 0.06}, 0.3),
+    Operation("brightness", {"factor": 0.25}, 0.25),
+    Operation("contrast", {"factor": 0.5}, 0.25),
+    Operation("hue", {"factor": 0.1}, 0.2),
+    Operation("channel_shift", {"factor": 0.3}, 0.2),
+    Operation("random_saturation", {"factor_low": 0.2, "factor_high": 0.8}, 0.2),
+    Operation("illumination_gradient", {"strength": 0.5}, 0.2),
+    Operation("gaussian_blur", {"sigma_low": 0.3, "sigma_high": 1.8}, 0.15),
+    Operation("gaussian_noise", {"deviation_low": 2, "deviation_high": 20}, 0.15),
+    Operation("jpeg_quality", {"quality_low": 15, "quality_high": 70}, 0.15),
+    Operation("random_cutout", {"height_factor": 0.7, "width_factor": 0.7}, 0.3),
+    Operation("grid_mask", {"ratio": 0.55}, 0.25),
+)
+_STAIN = (
+    *_SYMMETRIES,
+    Operation("stain_jitter", {"gain": 0.5, "shift": 0.08}, 0.8),
+    Operation("brightness", {"factor": 0.15}, 0.3),
+    Operation("illumination_gradient", {"strength": 0.4}, 0.3),
+)
+for _name, _online in (("robust", _ROBUST), ("stain", _STAIN)):
+    PRESETS.add(_name, check_recipe(Recipe(_name, online=_online)))
 
 
 def parse_recipe(plain: object) -> Recipe:
