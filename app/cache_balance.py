@@ -39,7 +39,12 @@ def _leaks(home: str, split_id: str, stamps: tuple[int, ...]) -> list[list[int]]
 
 
 def leaks(split: Split) -> list[list[int]]:
-    """Groups of duplicates across the parts, as far as the scan knows; none where it has not looked."""
+    """Groups of duplicates across the parts, as far as the scan knows.
+
+    None where it has not looked, or looks otherwise since: asking then would scan, which is a job's work.
+    """
+    if not set(DUPLICATE_CHECKS).isdisjoint(cache.outdated_checks(split.dataset)):
+        return []
     stamps = tuple(cache.findings_stamp(split.dataset, check) for check in DUPLICATE_CHECKS)
     return _leaks(_home(), split.id, stamps) if all(stamps) else []
 

@@ -308,6 +308,21 @@ def test_a_leak_is_an_error_and_a_new_split_mends_it(
     assert splitting.leaks(workspace, made) == []
 
 
+def test_what_leaks_is_never_scanned_for_by_the_page(
+    leaking: Split, page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the page scans")
+
+    monkeypatch.setattr("wbc_core.curation.scan.outdated_checks", lambda *_: ["near_duplicates"])
+    monkeypatch.setattr("wbc_core.curation.scan.scan", refuse)
+    page.query_params["split"] = leaking.id
+    page.run()
+    assert not page.exception
+    assert "more than one part" not in shown(page)
+    assert "Look for duplicates" in [button.label for button in page.button]
+
+
 def test_a_leak_is_mended_by_dropping_the_copies(workspace: Workspace, leaking: Split, page: AppTest) -> None:
     page.query_params["split"] = leaking.id
     page.run()
