@@ -26,6 +26,10 @@ def mark(page: Page, row: int) -> str:
     return page.locator(f".tile[data-row='{row}']").get_attribute("data-mark") or ""
 
 
+def focused(page: Page) -> int:
+    return int(page.evaluate("document.activeElement.shadowRoot.activeElement.dataset.row"))
+
+
 def actions(lab: Lab, dataset: Dataset) -> dict[int, str]:
     return {row: decision.action for row, decision in lab.decisions(dataset).items()}
 
@@ -50,6 +54,7 @@ def test_keys_decide_at_once_and_reach_the_log(lab: Lab, demo: Dataset, open_pag
     assert lab.decisions(demo)[first].check == "exact_duplicates"
     page.keyboard.press("u")
     assert mark(page, third) == ""
+    assert focused(page) == third
     wait_until(lambda: actions(lab, demo) == {first: "drop", second: "keep"}, "the undo in the log")
     saved(page)
     assert (mark(page, first), mark(page, second), mark(page, third)) == ("drop", "keep", "")
@@ -95,8 +100,7 @@ def test_focus_and_scroll_survive_the_rerun(lab: Lab, demo: Dataset, open_page: 
     saved(page)
     page.get_by_text("1 dropped").first.wait_for()
     assert page.evaluate(scroll) == before
-    focused = "document.activeElement.shadowRoot.activeElement.dataset.row"
-    assert page.evaluate(focused) == str(last)
+    assert focused(page) == last
 
 
 def test_a_reload_in_mid_review_keeps_the_place_and_the_decisions(

@@ -104,7 +104,7 @@ class Gallery {
     if (wanted === "help") return this.dialogs.help.showModal();
     if (wanted === "zoom") return this.grid.items.length && !this.dialogs.zoom.open && this.dialogs.zoom.showModal();
     if (!this.data.actions) return undefined;
-    if (wanted === "undo") return this.undo();
+    if (wanted === "undo") return this.undo(advance);
     if (wanted === "relabel") return this.choose();
     return this.decide(wanted, null, advance);
   }
@@ -133,10 +133,16 @@ class Gallery {
     this.grid.anchor = this.grid.focus;
   }
 
-  undo() {
+  // By key the focus goes back too: the next press is for the image that is undecided again.
+  undo(back) {
     const seq = this.outbox.add({ context: this.data.context, action: "undo", label: null, rows: [] });
     const before = this.history.pop();
-    if (before) this.grid.setMarks(before, seq);
+    if (!before) return;
+    this.grid.setMarks(before, seq);
+    const undone = new Set(before.map(([row]) => row));
+    const index = this.grid.items.findIndex((item) => undone.has(item.row));
+    if (back && index >= 0) this.grid.moveFocus(index, !this.dialogs.zoom.open);
+    this.grid.anchor = this.grid.focus;
   }
 
   choose() {
