@@ -6,11 +6,15 @@ function make(tag, className, text) {
   return element;
 }
 
-function countWords(entry) {
+// What is left to review; a check's button keeps its width from the first image to the last, so nothing jumps.
+function count(entry) {
   const number = (value) => value.toLocaleString("en");
-  if (!entry.flagged) return "";
-  if (entry.statements || entry.left === entry.flagged) return number(entry.flagged);
-  return entry.left ? `${number(entry.left)} of ${number(entry.flagged)}` : number(entry.flagged);
+  if (!entry.flagged) return make("span", "count");
+  const done = !entry.left && !entry.statements;
+  const element = make("span", "count", done ? undefined : number(entry.statements ? entry.flagged : entry.left));
+  element.style.minWidth = `max(1.1em, ${number(entry.flagged).length}ch)`;
+  if (done) element.append(make("i", "", "check"));
+  return element;
 }
 
 function spoken(entry) {
@@ -28,8 +32,7 @@ function button(entry, chosen) {
   element.setAttribute("aria-label", spoken(entry));
   element.title = spoken(entry);
   element.tabIndex = entry.name === chosen ? 0 : -1;
-  element.append(make("span", "title", entry.title), make("span", "count", countWords(entry)));
-  if (entry.flagged && !entry.left) element.append(make("i", "", "check"));
+  element.append(make("span", "title", entry.title), count(entry));
   return element;
 }
 
