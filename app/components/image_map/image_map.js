@@ -202,6 +202,8 @@ class ImageMap {
       image.style.visibility = source ? "" : "hidden";
       if (source && image.src !== source) image.src = source;
       const words = this.data.colourings.map((entry, place) => entry.names[this.plot.codes[place][point]]);
+      const others = this.plot.under(point, this.colouring) - 1;
+      if (others) words.push(`${others.toLocaleString("en")} more at this point`);
       this.card.querySelector(".words").textContent = [`Row ${row.toLocaleString("en")}`, ...words].join(" · ");
       const [left, top] = this.plot.toScreen(this.plot.x[point], this.plot.y[point]);
       this.card.style.left = `${left > this.plot.width / 2 ? left - 14 - this.card.offsetWidth : left + 14}px`;

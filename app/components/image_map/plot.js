@@ -133,4 +133,14 @@ class Plot {
     }
     return found.sort((a, b) => a[0] - b[0]).slice(0, most).map(([, point]) => point);
   }
+
+  // How many shown images lie exactly where one does: copies of one picture are a single dot.
+  under(point, colouring) {
+    const codes = this.codes[colouring];
+    let count = 0;
+    for (let other = 0; other < this.count; other += 1) {
+      if (this.x[other] === this.x[point] && this.y[other] === this.y[point] && !this.hidden.has(codes[other])) count += 1;
+    }
+    return count;
+  }
 }
