@@ -1,6 +1,8 @@
 """What the Review page does: writes presses, accepts suggestions, shows the log."""
 
 import json
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
 
 import pandas as pd
 import streamlit as st
@@ -11,7 +13,7 @@ from app.components.page import thousands
 from app.components.review_cuts import Cut, open_suggestions
 from app.components.review_data import effect_of
 from wbc_core.curation import agreement, review
-from wbc_core.records import Dataset
+from wbc_core.records import Dataset, Decision
 
 _LOG_LINES = 200
 
@@ -104,9 +106,18 @@ def undo_button(dataset: Dataset) -> None:
         st.rerun()
 
 
+def _by_step(entries: Iterable[Decision]) -> Iterator[tuple[Decision, int]]:
+    """What one step did alike to many images as one line: its first entry, and how many there are."""
+    alike = groupby(entries, key=lambda line: (line.step, line.action, line.label, line.check, line.reason))
+    for _, lines in alike:
+        first = next(lines)
+        yield first, 1 + sum(1 for _ in lines)
+
+
 def log(dataset: Dataset) -> None:
     """Draw the last lines of the decision log."""
-    entries = review.decision_log(state.workspace(), dataset.id)[-_LOG_LINES:][::-1]
+    newest_first = reversed(review.decision_log(state.workspace(), dataset.id))
+    entries = list(islice(_by_step(newest_first), _LOG_LINES))
     if not entries:
         st.markdown(":gray[Nothing has been decided yet.]")
         return
@@ -116,14 +127,14 @@ def log(dataset: Dataset) -> None:
             (
                 entry.at[:19].replace("T", " "),
                 entry.who,
-                entry.row,
+                f"row {entry.row}" if images == 1 else f"{thousands(images)} images",
                 entry.action,
                 "" if entry.label is None else names[entry.label],
                 entry.check or "",
                 entry.reason,
             )
-            for entry in entries
+            for entry, images in entries
         ],
-        columns=["When (UTC)", "Who", "Row", "Action", "New class", "Check", "Reason"],
+        columns=["When (UTC)", "Who", "Images", "Action", "New class", "Check", "Reason"],
     )
     st.dataframe(table, hide_index=True, height=300)

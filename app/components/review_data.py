@@ -16,17 +16,18 @@ from wbc_core.curation.review import suggested_verdict
 from wbc_core.records import Dataset, Decision, Finding
 
 FAMILIES = {
-    "Copies": ("exact_duplicates", "near_duplicates"),
     "Unlike the rest": ("foreign", "class_outliers"),
+    "Copies": ("exact_duplicates", "near_duplicates"),
     "Labels": ("label_errors",),
     "Quality": (),
     "Whole set": (),
 }
-"""Where checks stand in the filter; those named nowhere are about quality, or about the set by scope."""
+"""Where checks stand in the filter; those named nowhere are about quality, or about the set by scope.
 
-_PAIR = re.compile(
-    r"\brow ([\d,]+) shows the same picture as row ([\d,]+)(?:, ([^;()]*?))? *\(", re.IGNORECASE
-)
+What is no cell comes first: of a foreign picture that is there many times, the copies would keep one.
+"""
+
+_COPY = re.compile(r"\brow (\d+) is row \d+ (.+?) \([\d.]+ % alike\)", re.IGNORECASE)
 
 
 def family_of(check: str) -> str:
@@ -91,9 +92,12 @@ def cuts_of(dataset_id: str, scanned: Sequence[str]) -> dict[str, Cut]:
     return {name: cut(dataset_id, name, threshold_of(name)) for name in scanned}
 
 
-def most_left(cuts: Mapping[str, Cut], codes: NDArray[np.uint8]) -> str:
-    """The check that a person should begin with: the one with most images left to review."""
-    return max(cuts, key=lambda name: (progress(cuts[name], codes).left, cuts[name].images))
+def to_begin_with(cuts: Mapping[str, Cut], codes: NDArray[np.uint8]) -> str:
+    """The first check, in the filter's order, with images left to review, else the one with most images."""
+    order = list(FAMILIES)
+    ordered = sorted(cuts, key=lambda name: order.index(family_of(name)))
+    left = (name for name in ordered if progress(cuts[name], codes).left)
+    return next(left, max(ordered, key=lambda name: cuts[name].images))
 
 
 def mark(decision: Decision | None, class_names: Sequence[str]) -> str | None:
@@ -115,13 +119,8 @@ def _badge(finding: Finding, row: int, class_names: Sequence[str]) -> str | None
 
 
 def differences(finding: Finding) -> dict[int, str]:
-    """What turns each copy of a group into another one, as far as the evidence says it, by row."""
-    first = finding.rows[0]
-    found: dict[int, str] = {}
-    for one, other, words in _PAIR.findall(finding.evidence):
-        a, b = int(one.replace(",", "")), int(other.replace(",", ""))
-        found.setdefault(b if a == first else a, words)
-    return found
+    """What was done to the first of a group to get each copy, as far as the evidence says it, by row."""
+    return {int(row): words for row, words in _COPY.findall(finding.evidence)}
 
 
 def _notes(finding: Finding, rows: Sequence[int], sizes: NDArray[np.int64]) -> dict[int, str]:
@@ -167,6 +166,10 @@ def items(
         for place in dict.fromkeys(place for place, _, _ in places):
             together = [rows[0] for (other, _, _), rows in zip(places, groups, strict=True) if other == place]
             notes |= _notes(shown.findings[place], together, sizes)
+        for rows in groups:
+            classes = len(np.unique(labels[list(rows)]))
+            if classes > 1:  # The one picture of a stack has no room for all its labels.
+                notes[rows[0]] = f"under {classes} labels"
     return [
         Item(
             row=rows[0],

@@ -69,15 +69,19 @@ def _clean_set(dataset: Dataset) -> None:
         if job_button("Write the file", "export_clean", spec, key="export-clean", icon=":material/save:"):
             st.rerun()
         return
+    megabytes = f"{path.stat().st_size / 1e6:.3g} MB"
     if path.stat().st_size <= _DOWNLOAD_LIMIT_BYTES:
         st.download_button(
-            f"Download ({chosen}, {path.stat().st_size / 1e6:.3g} MB)",
+            f"Download ({chosen}, {megabytes})",
             data=path.read_bytes,
             file_name=file_name(f"{dataset.name}-{cleaned.id}.{chosen}"),
             icon=":material/download:",
             on_click="ignore",
         )
-    st.caption("On the server:")
+        st.caption("On the server:")
+    else:
+        limit = f"{_DOWNLOAD_LIMIT_BYTES / 1e6:.3g} MB"
+        st.caption(f"{megabytes} is too large for a download (up to {limit}). Copy it from the server:")
     st.code(str(path), language=None)
 
 

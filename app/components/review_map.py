@@ -17,7 +17,7 @@ from wbc_core.curation.map import inside
 from wbc_core.curation.standing import Standing
 from wbc_core.records import Dataset
 
-_FAMILY_COLOURS = (NEUTRAL, "#10b0e0", "#c8404c", "#7878e8", "#e8892b")
+_FAMILY_COLOURS = (NEUTRAL, "#c8404c", "#10b0e0", "#7878e8", "#e8892b")
 _VERDICT_COLOURS = (NEUTRAL, "#087060", "#c8404c", "#8048b0")
 _MOST_NAMES = 255
 _CHOSEN = "map-outline"

@@ -37,7 +37,7 @@ def choose_check(dataset: Dataset, cuts: Mapping[str, Cut], codes: NDArray) -> s
     # A change of page empties the URL: who comes back finds the check that was left.
     remembered = (st.session_state.get("check"), st.query_params.get("check"))
     check = next((name for name in remembered if name in cuts), None)
-    check = check or review_data.most_left(cuts, codes)
+    check = check or review_data.to_begin_with(cuts, codes)
     st.session_state["check"] = check
     check_filter(review_data.families(cuts, codes), check, key="checks", on_choose=_choose)
     if check != st.query_params.get("check"):

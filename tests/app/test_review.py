@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -72,6 +73,20 @@ def test_every_check_stands_under_its_heading_with_its_counts(demo_dataset: Data
     review.accept(Workspace.default(), demo_dataset.id, ["exact_duplicates"], who="anna")
     after = review_data.families(cuts, cache.standing(demo_dataset).codes)
     assert {entry["name"]: entry["left"] for f in after for entry in f["checks"]}["exact_duplicates"] == 0
+
+
+def test_a_review_begins_with_what_is_no_cell() -> None:
+    flagged_rows = {"exact_duplicates": (0, 1, 2), "blur": (3,), "foreign": (0, 1)}
+    cuts = {
+        name: review_cuts.cut_of(name, [finding((row,)) for row in rows], [])
+        for name, rows in flagged_rows.items()
+    }
+    codes = np.zeros(4, dtype=np.uint8)
+    assert review_data.to_begin_with(cuts, codes) == "foreign"
+    codes[:2] = 1
+    assert review_data.to_begin_with(cuts, codes) == "exact_duplicates"
+    codes[:] = 1
+    assert review_data.to_begin_with(cuts, codes) == "exact_duplicates"
 
 
 def test_the_url_chooses_the_check_and_a_change_of_page_keeps_it(demo_dataset: Dataset) -> None:
@@ -174,6 +189,24 @@ def press(dataset: Dataset, action: str, rows: list[int], label: int | None = No
     return Press(seq=1, context=context, action=action, label=label, rows=rows)
 
 
+def test_the_log_shows_a_step_of_many_images_as_one_line(demo_dataset: Dataset) -> None:
+    workspace = Workspace.default()
+    review.decide(workspace, demo_dataset.id, dict.fromkeys((3, 4, 5), ("drop", None)), who="Anna")
+    review.decide(workspace, demo_dataset.id, {9: ("keep", None)}, who="Anna")
+    page = AppTest.from_function(_draw_log, args=(demo_dataset.id,)).run()
+    assert not page.exception
+    table = page.dataframe[0].value
+    assert table[["Images", "Action"]].to_numpy().tolist() == [["row 9", "keep"], ["3 images", "drop"]]
+
+
+def _draw_log(dataset_id: str) -> None:
+    from app import state
+    from app.components import review_actions
+    from wbc_core.datasets import store
+
+    review_actions.log(store.read_dataset(state.workspace(), dataset_id))
+
+
 def test_a_press_is_one_step_in_the_log_and_undo_takes_back_only_ones_own(demo_dataset: Dataset) -> None:
     workspace = Workspace.default()
     review_actions.write(press(demo_dataset, "drop", [3, 4]))
@@ -204,11 +237,31 @@ def test_pages_keep_groups_whole_and_stack_large_ones() -> None:
 
 def test_what_is_known_of_a_copy_stands_under_it() -> None:
     evidence = (
-        "Row 7 shows the same picture as row 3, mirrored, one cropped to 92 % of the other's side "
-        "(98.1 % alike); row 9 shows the same picture as row 3 (99.0 % alike); and 2 more pairs."
+        "Row 7 is row 3 mirrored, softer (blurred or resized) (98.1 % alike); "
+        "row 9 is row 3 with hardly a difference (97.0 % alike); and 2 more."
     )
-    group = Finding("near_duplicates", (3, 7, 9), ("a", "b", "c"), 98.0, True, {}, evidence)
-    assert review_data.differences(group) == {7: "mirrored, one cropped to 92 % of the other's side", 9: ""}
+    group = Finding("near_duplicates", (3, 7, 9), ("a", "b", "c"), 97.0, True, {}, evidence)
+    expected = {7: "mirrored, softer (blurred or resized)", 9: "with hardly a difference"}
+    assert review_data.differences(group) == expected
+
+
+def test_the_check_says_of_every_copy_how_it_differs(demo_dataset: Dataset) -> None:
+    groups = cache.findings(demo_dataset.id, "near_duplicates")
+    assert groups
+    for group in groups:
+        assert set(review_data.differences(group)) == set(group.rows[1:13])
+
+
+def test_a_stack_of_copies_says_that_their_labels_differ(
+    demo_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(review_cuts, "SHOWN_OF_A_GROUP", 2)
+    labels = cache.table(demo_dataset.id)["label"].to_numpy()
+    one, first, second = (np.flatnonzero(labels == label)[:5].tolist() for label in (0, 1, 2))
+    groups = [finding(tuple(one)), finding((*first, *second))]
+    shown = review_cuts.cut_of("", groups, demo_dataset.class_names)
+    stacks = [item for item in review_data.items(demo_dataset, shown, 1, {}) if item["more"]]
+    assert [item["note"] for item in stacks] == ["", "under 2 labels"]
 
 
 def test_what_accepting_would_do_counts_leaving_and_arriving(demo_dataset: Dataset) -> None:
@@ -280,8 +333,8 @@ def test_the_map_opens_what_is_drawn_around(demo_dataset: Dataset) -> None:
     assert f"**{demo_dataset.images} images** lie inside." in shown_text(page)
 
 
-def second_review(person: str, step: str = "judge") -> AppTest:
-    page = open_review(view="second", second=step)
+def second_review(person: str, step: str = "judge", **parameters: str) -> AppTest:
+    page = open_review(view="second", second=step, **parameters)
     page.text_input(key="person").set_value(person).run()
     return page
 
@@ -292,7 +345,7 @@ def test_a_second_review_needs_a_name_and_shows_nobody_elses_verdicts(demo_datas
     nameless = open_review(view="second", check="exact_duplicates")
     assert "your name" in shown_text(nameless)
     assert not nameless.get("progress")
-    page = second_review("Ben")
+    page = second_review("Ben", check="exact_duplicates")
     assert not page.exception
     assert "**0** of" in page.get("progress")[0].proto.text
     assert "Anna" not in shown_text(page)
