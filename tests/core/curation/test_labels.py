@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.core.curation.conftest import Store
+from wbc_core.curation.checks import label_errors
 from wbc_core.curation.checks.class_outliers import CLASS_OUTLIERS
 from wbc_core.curation.checks.foreign import FOREIGN
 from wbc_core.curation.checks.label_errors import LABEL_ERRORS
@@ -190,3 +191,30 @@ def test_a_class_that_is_mostly_foreign_does_not_call_its_own_cells_foreign(
     measurements = measure(workspace, dataset, ["appearance"])
     flagged = _rows(FOREIGN.find(measurements, NO_IMAGES, FOREIGN.threshold))
     assert len({row for row in flagged if row < len(kept)}) <= 1
+
+
+def test_suspects_are_looked_into_worst_first_and_what_is_shown_stays_the_same(
+    measured: tuple[Measurements, NDArray[np.int64]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measurements, _ = measured
+    generator = np.random.default_rng(0)
+    shuffled = measurements.labels.copy()
+    some = generator.choice(600, 250, replace=False)
+    shuffled[some] = generator.permutation(shuffled[some])
+    measurements = replace(measurements, labels=shuffled)
+    every = _find(measurements)
+    looked_at: list[int] = []
+    find_nearest = label_errors._relatives
+
+    def count(points: NDArray[np.float32], positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        looked_at.append(len(positions))
+        return find_nearest(points, positions)
+
+    monkeypatch.setattr(label_errors, "_relatives", count)
+    monkeypatch.setattr(label_errors, "_BATCH", 5)
+    monkeypatch.setattr(label_errors, "SHOWN_BELOW", 10)
+    few = _find(measurements)
+    flagged = sum(finding.flagged for finding in every)
+    assert flagged > 5
+    assert few[: flagged + 10] == every[: flagged + 10]
+    assert flagged < sum(looked_at) < len(every)

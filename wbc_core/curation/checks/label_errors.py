@@ -12,7 +12,7 @@ picture. Settled in docs/decisions/007-features-for-labels.md.
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.checks.base import Check, copies_of, findings_of_pictures
+from wbc_core.curation.checks.base import SHOWN_BELOW, Check, copies_of, findings_of_pictures
 from wbc_core.curation.confident_learning import label_issues
 from wbc_core.curation.measure import Measurements
 from wbc_core.curation.quick_classifier import standardise
@@ -25,11 +25,12 @@ _RELATIVES = 10
 _NAMED = 5
 _OWN_RELATIVES_WEIGHT = 0.3
 _BLOCK = 128
+_BATCH = 512
+"""Suspects whose nearest pictures are looked up at a time."""
 
 
-def _relatives(features: NDArray[np.floating], positions: NDArray[np.int64]) -> NDArray[np.int64]:
+def _relatives(points: NDArray[np.float32], positions: NDArray[np.int64]) -> NDArray[np.int64]:
     """The positions of the pictures most like some of them, nearest first, int64 (k, up to 10)."""
-    points = standardise(features)
     count = min(_RELATIVES, len(points) - 1)
     squares = (points**2).sum(axis=1)
     found = np.empty((len(positions), count), dtype=np.int64)
@@ -44,27 +45,40 @@ def _relatives(features: NDArray[np.floating], positions: NDArray[np.int64]) -> 
 
 
 def _scores(
-    support: LabelSupport, suspects: NDArray[np.int64], relatives: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Percent of the usual support that speaks against the label, 0 for pictures that are no suspects."""
+    support: LabelSupport, features: NDArray[np.floating], threshold: float
+) -> tuple[NDArray[np.float64], dict[int, NDArray[np.int64]]]:
+    """Percent of the usual support that speaks against the label, and the nearest pictures that were asked.
+
+    The nearest pictures can only lower a score, so that they are looked up worst first and no further than
+    what can still be flagged or among the next below: a search through all of a large set for each suspect
+    would grow with the square of the set.
+    """
     scores = np.zeros(len(support.labels))
+    relatives: dict[int, NDArray[np.int64]] = {}
+    suspects = np.flatnonzero(support.judged & (support.other > support.own))
     missing, other = 1 - support.own[suspects], support.other[suspects]
-    of_label = (support.labels[relatives] == support.labels[suspects, None]).mean(axis=1)
-    of_other = (support.labels[relatives] == support.likely[suspects, None]).mean(axis=1)
-    scores[suspects] = 100 * (_OWN_WEIGHT * missing + (1 - _OWN_WEIGHT) * other)
-    scores[suspects] *= (1 - _OWN_RELATIVES_WEIGHT * of_label) * np.minimum(1.0, 0.5 + of_other)
-    return scores
+    highest = 100 * (_OWN_WEIGHT * missing + (1 - _OWN_WEIGHT) * other)
+    order = np.argsort(-highest, kind="stable")
+    suspects, highest, points = suspects[order], highest[order], standardise(features)
+    for start in range(0, len(suspects), _BATCH):
+        below = scores[(scores >= highest[start]) & (scores < threshold)]
+        if highest[start] < threshold and len(below) >= SHOWN_BELOW:
+            break
+        batch = suspects[start : start + _BATCH]
+        nearest = _relatives(points, batch)
+        of_label = (support.labels[nearest] == support.labels[batch, None]).mean(axis=1)
+        of_other = (support.labels[nearest] == support.likely[batch, None]).mean(axis=1)
+        against = (1 - _OWN_RELATIVES_WEIGHT * of_label) * np.minimum(1.0, 0.5 + of_other)
+        scores[batch] = highest[start : start + _BATCH] * against
+        relatives |= dict(zip(batch.tolist(), nearest, strict=True))
+    return scores, relatives
 
 
 def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
     support = label_support(measurements)
-    suspects = np.flatnonzero(support.judged & (support.other > support.own))
-    if not len(suspects):
+    scores, relatives = _scores(support, measurements["features"][measurements.unique_rows], threshold)
+    if not relatives:
         return []
-    relatives = _relatives(measurements["features"][measurements.unique_rows], suspects)
-    scores = _scores(support, suspects, relatives)
-    row_of = np.full(len(scores), -1)
-    row_of[suspects] = np.arange(len(suspects))
     suspected = np.zeros(len(scores), dtype=bool)
     known = support.probabilities.sum(axis=1) > 0
     suspected[known] = label_issues(support.labels[known], support.probabilities[known])
@@ -81,7 +95,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
         return (
             f"{copies}Labelled {given} ({100 * chances[support.labels[position]]:.1f} % likely), it looks "
             f"like {likely} ({100 * chances[support.likely[position]]:.1f} %) to a classifier that did not "
-            f"see it; the pictures nearest to it: {_in_words(measurements, relatives[row_of[position]])}; "
+            f"see it; the pictures nearest to it: {_in_words(measurements, relatives[position])}; "
             f"confident learning {verdict}."
         )
 
