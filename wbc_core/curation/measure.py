@@ -20,7 +20,7 @@ from wbc_core.progress import Progress, silent
 from wbc_core.records import Dataset
 from wbc_core.workspace import Workspace
 
-CHUNK = 512
+CHUNK = 256
 """Most images that are measured at a time."""
 
 _CHUNK_BYTES = 32 << 20
@@ -139,7 +139,7 @@ def chunk_size(image_shape: Sequence[int]) -> int:
 
     Example:
         >>> chunk_size((96, 96, 3)), chunk_size((1024, 1024, 3)), chunk_size((6000, 4000, 3))
-        (512, 10, 1)
+        (256, 10, 1)
     """
     return min(CHUNK, max(1, _CHUNK_BYTES // math.prod(image_shape)))
 
