@@ -18,6 +18,7 @@ from wbc_core.balance.projection import Map, map_of, sample
 from wbc_core.balance.realism import GHOST, ghost_scores
 from wbc_core.balance.smote import SmoteDraw
 from wbc_core.balance.surroundings import Surroundings, surroundings
+from wbc_core.curation.scan import DUPLICATE_CHECKS
 from wbc_core.errors import WbcError
 from wbc_core.jobs.balance_comparison import study_comparison
 from wbc_core.records import Dataset, Json, Split
@@ -26,7 +27,6 @@ EXAMPLES = 120
 """SMOTE images of each class that the page looks at."""
 REAL_POINTS = 200
 """Real images of each class on the map, at most."""
-DUPLICATE_CHECKS = ("exact_duplicates", "near_duplicates")
 
 
 def _home() -> str:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from wbc_core.curation.clean import CleanSet, clean_set
 from wbc_core.curation.review import Verdict, decide_each
-from wbc_core.curation.scan import duplicate_groups, load_findings
+from wbc_core.curation.scan import DUPLICATE_CHECKS, duplicate_groups, load_findings
 from wbc_core.datasets.apportionment import largest_remainder
 from wbc_core.datasets.store import load_table
 from wbc_core.errors import WbcError
@@ -17,7 +17,6 @@ from wbc_core.records import Split, content_id
 from wbc_core.workspace import Workspace, now
 
 PARTS = ("train", "validation", "test")
-_DUPLICATES = ("exact_duplicates", "near_duplicates")
 
 
 def make_split(
@@ -294,7 +293,7 @@ def drop_copies(workspace: Workspace, split: Split, *, who: str) -> int:
     leaking = {row for group in leaks(workspace, split) for row in group}
     verdicts = {
         int(row): Verdict("drop", reason="copy in another part of a split", check=check)
-        for check in _DUPLICATES
+        for check in DUPLICATE_CHECKS
         for finding in load_findings(workspace, split.dataset, check)
         if finding.flagged
         for row, suggested in finding.suggested.items()

@@ -3,11 +3,11 @@
 import streamlit as st
 
 from app import cache, state
-from app.cache_balance import DUPLICATE_CHECKS
 from app.components import pictures
 from app.components.job_panel import job_button, job_panel
 from app.components.page import link, percent, plain, thousands
 from wbc_core import splitting
+from wbc_core.curation.scan import DUPLICATE_CHECKS
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, Split
 

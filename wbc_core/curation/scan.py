@@ -27,6 +27,9 @@ from wbc_core.workspace import Workspace
 FEATURES = "features"
 """The array that an embedding stands in for."""
 
+DUPLICATE_CHECKS = ("exact_duplicates", "near_duplicates")
+"""The checks whose findings say that several rows show the same picture."""
+
 _MEASURING = 0.6
 """Share of the progress bar that measuring takes."""
 
@@ -249,9 +252,8 @@ def duplicate_groups(workspace: Workspace, dataset_id: str) -> list[tuple[int, .
     Raises:
         WbcError: No such data set.
     """
-    names = ["exact_duplicates", "near_duplicates"]
     found = set(scanned_checks(workspace, dataset_id)) - set(outdated_checks(workspace, dataset_id))
-    missing = [name for name in names if name not in found]
+    missing = [name for name in DUPLICATE_CHECKS if name not in found]
     if missing:
         scan(workspace, dataset_id, missing)
     parent: dict[int, int] = {}
@@ -263,7 +265,7 @@ def duplicate_groups(workspace: Workspace, dataset_id: str) -> list[tuple[int, .
             row = parent[row]
         return row
 
-    for name in names:
+    for name in DUPLICATE_CHECKS:
         for finding in load_findings(workspace, dataset_id, name):
             if finding.flagged:
                 for row in finding.rows[1:]:
