@@ -48,6 +48,10 @@ CNN = Backbone(
     paper="LeCun et al., Gradient-based learning applied to document recognition, Proc. IEEE 86 (1998)",
     licence="The lab's own code; no published weights",
     minimum_size=2 ** len(_FILTERS),
+    default_size=96,
+    parameters=753_328,
+    macs=70_262_784,
+    block_ends=tuple(f"block{number + 1}" for number in range(len(_FILTERS))),
     speed=Speed(training=450, prediction=1800, start=5),
     architecture=build,
 )

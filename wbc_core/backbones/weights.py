@@ -7,18 +7,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from wbc_core.backbones.layers import extractor_of
 from wbc_core.errors import WbcError
 from wbc_core.registry import Registry
+from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
     import keras
 
     from wbc_core.backbones.entry import Backbone
 
-Source = Callable[["Backbone", tuple[int, int, int], str], "keras.Model"]
+Source = Callable[["Backbone", tuple[int, int, int], str, Workspace | None], "keras.Model"]
 
 SOURCES = Registry[Source]("source of weights")
 
@@ -44,18 +47,18 @@ class WeightsFile:
 
     Attributes:
         name: Its file name.
-        md5: Its checksum, hexadecimal.
+        checksum: Its md5 or sha256, hexadecimal.
         origin: The address it is published at.
     """
 
     name: str
-    md5: str
+    checksum: str
     origin: str
 
     @property
-    def checksum(self) -> str:
-        """Its md5."""
-        return self.md5
+    def named_checksum(self) -> str:
+        """The checksum with the program that computes it."""
+        return f"{'md5' if len(self.checksum) == 32 else 'sha256'} {self.checksum}"
 
     def missing(self) -> str | None:
         """What a run does where the file is not in the cache."""
@@ -117,7 +120,7 @@ def cache_folder() -> Path:
 
 
 def weights_source(weights: str) -> tuple[Source, str]:
-    """Find the source that `random`, `imagenet` or `file:PATH` names, and its argument.
+    """Find the source that `random`, `imagenet`, `file:PATH` or `run:ID` names, and its argument.
 
     Raises:
         WbcError: No source has this name, or it lacks its argument or takes none.
@@ -128,23 +131,27 @@ def weights_source(weights: str) -> tuple[Source, str]:
     """
     kind, _, argument = weights.partition(":")
     source = SOURCES.get(kind)
-    if bool(argument) != (source is from_file):
+    if bool(argument) != (source in (from_file, from_run)):
         raise WbcError(
             f"The weights {weights!r} cannot be read.",
-            expected="random, imagenet or file:PATH",
+            expected="random, imagenet, file:PATH or run:ID",
             fix="Correct weights=.",
         )
     return source, argument
 
 
 @SOURCES.register("random")
-def from_random(backbone: "Backbone", input_shape: tuple[int, int, int], argument: str) -> "keras.Model":
+def from_random(
+    backbone: "Backbone", input_shape: tuple[int, int, int], argument: str, workspace: Workspace | None
+) -> "keras.Model":
     """Start from random weights, drawn from the seed that keras was given."""
     return backbone.architecture(input_shape, None)
 
 
 @SOURCES.register("imagenet")
-def from_imagenet(backbone: "Backbone", input_shape: tuple[int, int, int], argument: str) -> "keras.Model":
+def from_imagenet(
+    backbone: "Backbone", input_shape: tuple[int, int, int], argument: str, workspace: Workspace | None
+) -> "keras.Model":
     """Start from the published ImageNet weights, out of a package or the cache of keras.
 
     Raises:
@@ -159,17 +166,27 @@ def from_imagenet(backbone: "Backbone", input_shape: tuple[int, int, int], argum
         )
     if not isinstance(published, WeightsFile):
         return backbone.architecture(input_shape, "imagenet")
+    _fetch(published, backbone.title)
+    with warnings.catch_warnings():
+        # The published weights are convolutions: they fit every size, as this warning goes on to say.
+        warnings.filterwarnings("ignore", message="`input_shape` is undefined", category=UserWarning)
+        return backbone.architecture(input_shape, "imagenet")
+
+
+def _fetch(published: WeightsFile, title: str) -> None:
+    """Bring the file where keras.applications looks for it, before a network is built in vain."""
+    import keras
+
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT)
     try:
-        with warnings.catch_warnings():
-            # The published weights are convolutions: they fit every size, as this warning goes on to say.
-            warnings.filterwarnings("ignore", message="`input_shape` is undefined", category=UserWarning)
-            return backbone.architecture(input_shape, "imagenet")
+        keras.utils.get_file(
+            published.name, published.origin, cache_subdir="models", file_hash=published.checksum
+        )
     except Exception as error:  # keras raises a bare Exception when a download fails
         raise WbcError(
-            f"The ImageNet weights of {backbone.title} are not at hand and could not be downloaded.",
-            expected=f"the file {published.name} (md5 {published.md5}) in {cache_folder()}",
+            f"The ImageNet weights of {title} are not at hand and could not be downloaded.",
+            expected=f"the file {published.name} ({published.named_checksum}) in {cache_folder()}",
             got=str(error).splitlines()[0] if str(error) else type(error).__name__,
             fix=f"Download {published.origin} on a machine with internet and place it there, "
             "or launch with weights=random.",
@@ -179,7 +196,9 @@ def from_imagenet(backbone: "Backbone", input_shape: tuple[int, int, int], argum
 
 
 @SOURCES.register("file")
-def from_file(backbone: "Backbone", input_shape: tuple[int, int, int], argument: str) -> "keras.Model":
+def from_file(
+    backbone: "Backbone", input_shape: tuple[int, int, int], argument: str, workspace: Workspace | None
+) -> "keras.Model":
     """Start from a file of weights for this backbone's feature extractor.
 
     The file is read into a model of its own, which is thrown away if a single shape does not fit.
@@ -188,6 +207,7 @@ def from_file(backbone: "Backbone", input_shape: tuple[int, int, int], argument:
         backbone: The backbone.
         input_shape: Height, width and 3 channels.
         argument: Path of a `.weights.h5` file of Keras 3, or a `.h5` file of keras.applications without top.
+        workspace: Not needed.
 
     Raises:
         WbcError: There is no such file, or its weights do not have this backbone's shapes.
@@ -212,4 +232,64 @@ def from_file(backbone: "Backbone", input_shape: tuple[int, int, int], argument:
             got=str(error).splitlines()[0] if str(error) else type(error).__name__,
             fix="Use a file saved from the same backbone without its classifier, or weights=random.",
         ) from error
+    return model
+
+
+@SOURCES.register("run")
+def from_run(
+    backbone: "Backbone", input_shape: tuple[int, int, int], argument: str, workspace: Workspace | None
+) -> "keras.Model":
+    """Start from the best epoch of a trained run; its classifier, whatever its classes, is left out.
+
+    Args:
+        backbone: The backbone.
+        input_shape: Height, width and 3 channels; may differ from the run's where the weights do not depend
+            on it.
+        argument: Id of the run.
+        workspace: Where it is.
+
+    Raises:
+        WbcError: There is no such run, it has another backbone or no model yet, its file is damaged, or its
+            weights do not have the shapes of this size.
+    """
+    if workspace is None:
+        raise WbcError(f"Without a workspace there is no run {argument}.", fix="Name the workspace.")
+    folder = workspace.run_dir(argument)
+    trained = workspace.read_json(folder / "spec.json", f"run {argument}").get("backbone")
+    if trained != backbone.name:
+        raise WbcError(
+            f"The weights of run {argument} are those of another backbone.",
+            expected=backbone.name,
+            got=trained,
+            fix=f"Choose a run of {backbone.title}, or that backbone.",
+        )
+    path = folder / "best.keras"
+    if not path.is_file():
+        raise WbcError(
+            f"Run {argument} has no model yet: none of its epochs has finished.",
+            fix="Wait for its first epoch, resume it, or choose other weights.",
+        )
+    import keras
+
+    try:
+        source = extractor_of(keras.saving.load_model(path, safe_mode=True, compile=False))
+    except Exception as error:  # zip, JSON, HDF5 and every layer fail in their own way
+        raise WbcError(
+            f"The model of run {argument} is damaged.",
+            got=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            fix="Train it again, or restore best.keras from a backup.",
+        ) from error
+    model = backbone.architecture(input_shape, None)
+    for ours, theirs in zip_longest(model.weights, source.weights):
+        if ours is None or theirs is None or ours.shape != theirs.shape:
+            raise WbcError(
+                f"The weights of run {argument} do not fit {backbone.title} at this size.",
+                expected=f"images of {source.input_shape[1]} x {source.input_shape[2]} pixels, as there",
+                got=f"{input_shape[0]} x {input_shape[1]}",
+                fix="Choose a run that was trained on this size, or set input_size to it.",
+            )
+    model.set_weights(source.get_weights())
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # it computes with copies of its weights
     return model
