@@ -9,7 +9,8 @@ from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, PreparedSet, Split
 from wbc_core.training.presets import PRESETS
-from wbc_core.training.settings import SETTINGS, Setting
+from wbc_core.training.setting import Setting
+from wbc_core.training.settings import SETTINGS
 from wbc_core.training.spec import RunSpec
 
 _MAIN = (

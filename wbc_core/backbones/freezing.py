@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from wbc_core.backbones.layers import extractor_of
+from wbc_core.backbones.layers import extractor_of, leaves
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 from wbc_core.registry import Registry
@@ -76,7 +76,7 @@ def parse_freezing(text: str) -> list[tuple[Kind, Any]]:
                 f"There is no freezing {text!r}.",
                 expected=f"{', '.join(kind.form for _, kind in KINDS.items())}, or several joined by +; "
                 f"NAME is one of {', '.join(_TYPES)}",
-                fix="Correct freezing=.",
+                fix="Correct freeze=.",
             ) from None
     return parts
 
@@ -138,8 +138,9 @@ def _freeze(model: "keras.Model", blocks: "list[Layers]", closed: int, text: str
     frozen = list(chain(*blocks[:closed]))
     for kind, value in parse_freezing(text):
         frozen += kind.layers(value, blocks)
-    # Sets every layer inside; a frozen model around them would freeze them all.
-    extractor_of(model).trainable = True
+    # One by one: keras passes by the layers of a model that is told to be what it is.
+    for layer in (extractor_of(model), *leaves(extractor_of(model))):
+        layer.trainable = True
     for layer in frozen:
         layer.trainable = False
 
@@ -173,7 +174,7 @@ def _first(count: int, things: "list[Any]", name: str) -> "list[Any]":
         raise WbcError(
             f"{count} {name} cannot be frozen.",
             expected=f"at most {len(things)} {name}, which is the whole backbone",
-            fix="Correct freezing=.",
+            fix="Correct freeze=.",
         )
     return things[:count]
 

@@ -5,7 +5,7 @@ Plain classes, handed to keras by `keras.callbacks.LambdaCallback`, so that impo
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +13,16 @@ import pandas as pd
 
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress
-from wbc_core.training.checkpoint import (
-    Checkpoint,
-    callback_state,
-    restore_callback,
-    save_checkpoint,
-    save_model,
-)
+from wbc_core.training.checkpoint import averaged_weights, save_checkpoint, save_model
 from wbc_core.training.runs import HISTORY_COLUMNS, Run, write_run
+from wbc_core.training.schedules import patience_left
 from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
     import keras
+
+Watch = Callable[[Mapping[str, float]], str | None]
+"""Called with the row of an epoch that was kept; returns why the run should end now, or None."""
 
 _SECONDS_BETWEEN_REPORTS = 0.5
 _FORWARD_SHARE = 1 / 3  # a validation image costs the forward pass of a training image, about a third
@@ -65,6 +63,7 @@ class ProgressReporter:
         self.run, self.progress = run, progress
         self.epoch = self._first_epoch = run.epochs
         self.val_accuracy: float | None = None
+        self.patience: int | None = None
         self._done = self._counted = 0
         self._began = self._first = self._last = self._said = 0.0
 
@@ -105,12 +104,24 @@ class ProgressReporter:
         self.val_accuracy = row["val_accuracy"]
         self._report(f"loss {row['loss']:.3f}")
 
+    def features_computed(self, done: int, count: int) -> None:
+        """Report how many images the frozen backbone has seen, once for all epochs of the head alone."""
+        if done < count and time.monotonic() - self._said < _SECONDS_BETWEEN_REPORTS:
+            return
+        self._said = time.monotonic()
+        share = self.run.epochs / self.run.spec.epochs
+        self.progress(share, f"computing the frozen backbone's features - {done:,} of {count:,} images")
+
     def _report(self, standing: str) -> None:
         self._said = time.monotonic()
         epochs, share = self.run.spec.epochs, self._done / self.run.train_images
-        words = [f"epoch {self.epoch + 1}/{epochs}", standing]
+        size = self.run.spec.batch_size
+        step, steps = -(-self._done // size), -(-self.run.train_images // size)
+        words = [f"epoch {self.epoch + 1}/{epochs}", f"step {step:,}/{steps:,}", standing]
         if self.val_accuracy is not None:
             words.append(f"val accuracy {self.val_accuracy:.3f}")
+        if self.patience is not None:
+            words.append(f"patience {self.patience}")
         if self._done:
             an_epoch = self.run.train_images + self.run.validation_images * _FORWARD_SHARE
             left = (epochs - self.epoch) * an_epoch - self._done
@@ -124,10 +135,13 @@ class Recorder:
     Args:
         workspace: The workspace.
         run: The run as it begins or resumes.
-        model: The compiled model.
-        watched: The callbacks whose state a checkpoint keeps, by name; they must come before this one.
+        model: The whole classifier.
+        history: Rows of the epochs that an earlier process finished.
         reporter: Gives the epoch's time, and passes the news on.
-        checkpoint: What to resume from.
+        watch: Asked after every epoch whether the run should end.
+
+    Attributes:
+        ended: Why the run ended before its last epoch; empty where it goes on.
     """
 
     def __init__(
@@ -135,50 +149,62 @@ class Recorder:
         workspace: Workspace,
         run: Run,
         model: "keras.Model",
-        watched: Mapping[str, Any],
+        history: list[dict[str, float]],
         reporter: ProgressReporter,
-        checkpoint: Checkpoint | None,
+        watch: Watch | None = None,
     ) -> None:
         self.workspace, self.run, self.model = workspace, run, model
-        self.watched, self.reporter = watched, reporter
-        self.history = list(checkpoint.history) if checkpoint else []
-        self._restored = checkpoint.callbacks if checkpoint else {}
-        self.stopped = checkpoint.stopped if checkpoint else False
-        if checkpoint:
-            # The process may have died after the checkpoint and before what follows from it.
-            reporter.val_accuracy = self.history[-1]["val_accuracy"]
-            self._publish()
+        self.reporter, self.watch = reporter, watch
+        self.history = list(history)
+        self.ended = ""
 
-    def on_train_begin(self, logs: object = None) -> None:
-        """Give the callbacks their memory back, after keras has emptied it."""
-        for name, state in self._restored.items():
-            restore_callback(self.watched[name], state)
+    def resume(self, optimiser: "keras.optimizers.Optimizer") -> None:
+        """Write what a process that died after its last checkpoint did not write any more."""
+        self.reporter.val_accuracy = self.history[-1]["val_accuracy"]
+        self._publish(optimiser)
+        self._look_for_the_end()
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        """Keep an epoch, counted from 0: from here on it cannot be lost."""
+    def epoch_finished(
+        self, logs: Mapping[str, Any], optimiser: "keras.optimizers.Optimizer", learning_rate: float
+    ) -> None:
+        """Keep an epoch: from here on it cannot be lost.
+
+        Args:
+            logs: What keras measured in it.
+            optimiser: The optimiser in use.
+            learning_rate: Step size of its last step.
+        """
+        epoch = len(self.history) + 1
         measured = {
             **logs,
-            "epoch": epoch + 1,
+            "epoch": epoch,
+            "learning_rate": learning_rate,
             "seconds": self.reporter.seconds,
             "images_per_second": self.reporter.rate,
         }
         row = {name: float(measured[name]) for name in HISTORY_COLUMNS}
         if not math.isfinite(row["loss"]) or not math.isfinite(row["val_loss"]):
-            raise diverged(self.run, epoch + 1)
+            raise diverged(self.run, epoch)
         self.history.append(row)
-        self.stopped = bool(self.model.stop_training)
-        states = {name: callback_state(callback) for name, callback in self.watched.items()}
-        checkpoint = Checkpoint(self.model, epoch + 1, self.history, states, self.stopped)
-        save_checkpoint(self.workspace, self.run.id, checkpoint)
-        self._publish()
+        save_checkpoint(self.workspace, self.run.id, self.history, self.model, optimiser)
+        self._publish(optimiser)
+        self._look_for_the_end()
+        if self.watch is not None and not self.ended:
+            self.ended = self.watch(row) or ""
         self.reporter.epoch_finished(row)
 
-    def _publish(self) -> None:
+    def _look_for_the_end(self) -> None:
+        self.reporter.patience = patience_left(self.run.spec, self.history)
+        if not self.reporter.patience:
+            self.ended = "early stopping"
+
+    def _publish(self, optimiser: "keras.optimizers.Optimizer") -> None:
         """Write everything that follows from the checkpoint; doing it twice changes nothing."""
         folder = self.workspace.run_dir(self.run.id)
         best = max(self.history, key=lambda row: row["val_accuracy"])
         if best is self.history[-1]:
-            save_model(self.workspace, self.model, folder / "best.keras")
+            with averaged_weights(optimiser):
+                save_model(self.workspace, self.model, folder / "best.keras")
         table = pd.DataFrame(self.history, columns=list(HISTORY_COLUMNS)).astype({"epoch": int})
         with self.workspace.atomic_path(folder / "history.csv") as scratch:
             table.to_csv(scratch, index=False)
@@ -194,9 +220,8 @@ class Recorder:
 
     def finish(self) -> Run:
         """Mark the run as ended by itself."""
-        why = (
-            "early stopping" if self.stopped and self.run.epochs < self.run.spec.epochs else "all epochs done"
-        )
-        self.run = replace(self.run, finished=True, ended=why)
+        early = self.run.epochs < self.run.spec.epochs
+        ended = self.ended if early and self.ended else "all epochs done"
+        self.run = replace(self.run, finished=True, ended=ended)
         write_run(self.workspace, self.run)
         return self.run

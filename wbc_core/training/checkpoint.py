@@ -1,21 +1,25 @@
-"""Checkpoints: one folder a finished epoch, which appears whole or not at all; only the newest is kept."""
+"""Checkpoints: one folder a finished epoch, which appears whole or not at all; only the newest is kept.
+
+A checkpoint holds numbers only. The network is built anew from the spec, and so is its optimiser.
+"""
 
 import json
 import shutil
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wbc_core.errors import WbcError
-from wbc_core.records import Json
 from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
     import keras
-
-# What keras.callbacks.EarlyStopping and ReduceLROnPlateau remember between epochs.
-_CALLBACK_STATE = ("wait", "best", "best_epoch", "cooldown_counter")
 
 
 @dataclass(frozen=True)
@@ -23,60 +27,80 @@ class Checkpoint:
     """Everything that the next epoch depends on.
 
     Attributes:
-        model: The compiled model with its optimiser's state and the states of its random generators.
-        epochs: Finished epochs.
         history: One row a finished epoch.
-        callbacks: State of each callback by name.
-        stopped: Whether early stopping has ended the run.
+        weights: The weights of the model and the states of its random generators, in its order.
+        optimiser: The optimiser's variables, in its order.
     """
 
-    model: "keras.Model"
-    epochs: int
     history: list[dict[str, float]]
-    callbacks: dict[str, Json]
-    stopped: bool
+    weights: list[NDArray[Any]]
+    optimiser: list[NDArray[Any]]
+
+    @property
+    def epochs(self) -> int:
+        """Finished epochs."""
+        return len(self.history)
+
+    def restore(self, model: "keras.Model", optimiser: "keras.optimizers.Optimizer") -> None:
+        """Give a network and its optimiser, both as they were built from the same spec, their numbers back.
+
+        Raises:
+            WbcError: They do not have the shapes of what was saved.
+        """
+        for variables, values in ((_state_of(model), self.weights), (optimiser.variables, self.optimiser)):
+            if [tuple(variable.shape) for variable in variables] != [value.shape for value in values]:
+                raise WbcError(
+                    "The checkpoint does not fit the network.",
+                    expected=f"{len(variables)} arrays of its shapes",
+                    got=f"{len(values)} arrays",
+                    fix="Launch a new run: this one was begun by another version of the lab.",
+                )
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
 
 
-def callback_state(callback: Any) -> Json:
-    """What a callback remembers between epochs, as plain JSON."""
-    found = {name: getattr(callback, name) for name in _CALLBACK_STATE if hasattr(callback, name)}
-    return {name: None if value is None else float(value) for name, value in found.items()}
-
-
-def restore_callback(callback: Any, state: Mapping[str, Any]) -> None:
-    """Put back what `callback_state` took."""
-    for name, value in state.items():
-        setattr(callback, name, value)
-
-
-def _generator_states(model: "keras.Model") -> list[Any]:
-    # A .keras file leaves these out, and dropout would start its sequence again.
-    return [variable for variable in model.variables if variable.name == "seed_generator_state"]
+def _state_of(model: "keras.Model") -> "list[keras.Variable]":
+    # Without its generators' states dropout would start its sequence again.
+    return [
+        *model.weights,
+        *(variable for variable in model.variables if variable.name == "seed_generator_state"),
+    ]
 
 
 def _folder(workspace: Workspace, run_id: str) -> Path:
     return workspace.run_dir(run_id) / "checkpoint"
 
 
-def save_checkpoint(workspace: Workspace, run_id: str, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint, then remove those before it."""
+def _write_arrays(path: Path, variables: "Sequence[keras.Variable]") -> None:
     import keras
 
-    final = _folder(workspace, run_id) / f"epoch-{checkpoint.epochs:04}"
+    arrays = {
+        f"{number:04}": keras.ops.convert_to_numpy(variable) for number, variable in enumerate(variables)
+    }
+    np.savez(path, **arrays)
+
+
+def _read_arrays(path: Path) -> list[NDArray[Any]]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return [arrays[name] for name in sorted(arrays.files)]
+
+
+def save_checkpoint(
+    workspace: Workspace,
+    run_id: str,
+    history: list[dict[str, float]],
+    model: "keras.Model",
+    optimiser: "keras.optimizers.Optimizer",
+) -> None:
+    """Write a checkpoint, then remove those before it."""
+    final = _folder(workspace, run_id) / f"epoch-{len(history):04}"
     with workspace.atomic_path(final) as scratch:
         scratch.mkdir()
-        checkpoint.model.save(scratch / "model.keras")
-        generators = [
-            keras.ops.convert_to_numpy(variable).tolist() for variable in _generator_states(checkpoint.model)
-        ]
-        state = {
-            "epochs": checkpoint.epochs,
-            "history": checkpoint.history,
-            "callbacks": checkpoint.callbacks,
-            "generators": generators,
-            "stopped": checkpoint.stopped,
-        }
-        (scratch / "state.json").write_text(json.dumps(state, allow_nan=False), encoding="utf-8")
+        _write_arrays(scratch / "weights.npz", _state_of(model))
+        _write_arrays(scratch / "optimiser.npz", optimiser.variables)
+        (scratch / "state.json").write_text(
+            json.dumps({"history": history}, allow_nan=False), encoding="utf-8"
+        )
     # Never a newer one: a process that has lost its claim may write here after its successor.
     for older in final.parent.iterdir():
         if older.name < final.name:
@@ -89,25 +113,43 @@ def load_checkpoint(workspace: Workspace, run_id: str) -> Checkpoint | None:
     Raises:
         WbcError: The checkpoint is there but cannot be read.
     """
-    import keras
-
     folders = sorted(_folder(workspace, run_id).glob("epoch-*"))
     if not folders:
         return None
-    state = workspace.read_json(folders[-1] / "state.json", f"run {run_id}")
+    folder = folders[-1]
+    state = workspace.read_json(folder / "state.json", f"run {run_id}")
     try:
-        model = keras.saving.load_model(folders[-1] / "model.keras", safe_mode=True)
-    except Exception as error:  # zip, JSON, HDF5 and every layer fail in their own way
+        return Checkpoint(
+            state["history"],
+            _read_arrays(folder / "weights.npz"),
+            _read_arrays(folder / "optimiser.npz"),
+        )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise WbcError(
             f"The checkpoint of run {run_id} is damaged.",
             got=str(error).splitlines()[0] if str(error) else type(error).__name__,
             fix="Remove the folder checkpoint of the run and resume it: it then begins anew.",
         ) from error
-    # The device may have changed since it was compiled.
-    model.jit_compile = None
-    for variable, value in zip(_generator_states(model), state["generators"], strict=True):
-        variable.assign(value)
-    return Checkpoint(model, state["epochs"], state["history"], state["callbacks"], state["stopped"])
+
+
+@contextmanager
+def averaged_weights(optimiser: "keras.optimizers.Optimizer") -> Iterator[None]:
+    """Compute with the average of the weights, where the optimiser keeps one, inside the block."""
+    inner = getattr(optimiser, "inner_optimizer", optimiser)
+    if not inner.use_ema or not inner.built:
+        yield
+        return
+    import keras
+
+    pairs = list(zip(inner._trainable_variables, inner._model_variables_moving_average, strict=True))
+    kept = [keras.ops.convert_to_numpy(variable) for variable, _ in pairs]
+    for variable, average in pairs:
+        variable.assign(average)
+    try:
+        yield
+    finally:
+        for (variable, _), value in zip(pairs, kept, strict=True):
+            variable.assign(value)
 
 
 def save_model(workspace: Workspace, model: "keras.Model", final: Path) -> None:

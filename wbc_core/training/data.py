@@ -29,7 +29,7 @@ class Batches:
     The order is a function of seed and epoch alone, so that a resumed run sees what it would have seen.
 
     Args:
-        images: uint8 (N, H, W, 3), memory-mapped.
+        images: uint8 (N, H, W, 3), or features, float32 (N, dimensions), memory-mapped.
         rows: Which of them, int (n,).
         labels: Their labels, int (n,).
         batch_size: Images a batch; the last may be smaller.
@@ -50,9 +50,9 @@ class Batches:
 
     def __init__(
         self,
-        images: Images | ShiftedImages,
+        images: Images | ShiftedImages | NDArray[np.float32],
         rows: NDArray[np.int64],
-        labels: NDArray[np.int64],
+        labels: NDArray[np.integer],
         *,
         batch_size: int,
         seed: int | None = None,
@@ -78,6 +78,10 @@ class Batches:
         if self.shares_of and labels.ndim == 1:
             labels = np.eye(self.shares_of, dtype=np.float32)[labels]
         return images, labels
+
+    def counts(self, classes: int) -> list[int]:
+        """Images per class."""
+        return np.bincount(self.labels, minlength=classes).tolist()  # type: ignore[no-any-return]
 
     def _order_now(self) -> tuple[int, NDArray[np.int64]]:
         # Read once: a loader's thread of the epoch before may still be asking.
@@ -132,8 +136,8 @@ class TrainingData:
             weighting = PLANS.get(recipe.balance).weighting
         # Augmented copies of an image are not further samples.
         copies = 1 + len(recipe.operations)
-        counts = np.bincount(self.train.labels, minlength=len(self.dataset.class_names)) // copies
-        return class_weights(counts.tolist(), weighting, recipe.balance_parameters.get("beta", DEFAULT_BETA))
+        counts = [count // copies for count in self.train.counts(len(self.dataset.class_names))]
+        return class_weights(counts, weighting, recipe.balance_parameters.get("beta", DEFAULT_BETA))
 
 
 def load_training_data(
@@ -144,6 +148,7 @@ def load_training_data(
     seed: int,
     validation_shift: str = "none",
     validation_strength: int = 3,
+    shares: bool = False,
 ) -> TrainingData:
     """Open a prepared set, and the validation part of the split that it was made from.
 
@@ -154,6 +159,7 @@ def load_training_data(
         seed: Seed of the order.
         validation_shift: `none`, or the shift that the validation images are read through.
         validation_strength: Its strength, 1 to 5.
+        shares: Whether labels are to be rows of shares, as they are where a recipe mixes images.
 
     Raises:
         WbcError: There is no such prepared set, or the split holds no image out.
@@ -179,7 +185,7 @@ def load_training_data(
     validation = ShiftedImages(stored, validation_shift, validation_strength) if shifted else stored
     recipe, labels = prepared.recipe, np.asarray(labels)
     online = OnlineStage(recipe.online, recipe.seed, images, labels, dataset.class_names)
-    shares_of = len(dataset.class_names) if online.mixes else 0
+    shares_of = len(dataset.class_names) if online.mixes or shares else 0
     return TrainingData(
         dataset,
         prepared,

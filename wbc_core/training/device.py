@@ -4,10 +4,20 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from wbc_core.errors import WbcError
 from wbc_core.records import Json
+
+if TYPE_CHECKING:
+    from wbc_core.training.spec import RunSpec
+
+_OUT_OF_MEMORY = ("ResourceExhaustedError", "RESOURCE_EXHAUSTED", "OutOfMemoryError", "MemoryError")
+"""What TensorFlow, JAX, PyTorch and Python call it."""
 
 
 def _gpu_name() -> str:
@@ -61,3 +71,37 @@ def versions() -> Json:
         except PackageNotFoundError:
             found[package] = None
     return {**found, "backend": keras.backend.backend()}
+
+
+@contextmanager
+def arithmetic(precision: str) -> Iterator[None]:
+    """Compute in a precision inside the block; weights and what comes out of a classifier stay float32."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@contextmanager
+def memory_explained(spec: "RunSpec") -> Iterator[None]:
+    """Turn the error of a device that is out of memory into one that says what to change.
+
+    Raises:
+        WbcError: The device ran out of memory.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not any(word in f"{type(error).__name__} {error}" for word in _OUT_OF_MEMORY):
+            raise
+        fix = "Launch on a device with more memory, or with a smaller backbone or input_size."
+        if spec.batch_size > 1:
+            half = f"batch_size={spec.batch_size // 2} accumulation={2 * spec.accumulation}"
+            fix = f"Launch again with {half}: the same steps in half the memory."
+        raise WbcError(
+            f"The device ran out of memory with {spec.batch_size} images a step.", fix=fix
+        ) from error

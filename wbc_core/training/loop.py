@@ -1,18 +1,27 @@
 """Training one run, from its spec to its best weights."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
-from wbc_core.backbones.model import build_model
+from wbc_core.backbones.freezing import apply_freezing, block_depths, open_blocks
+from wbc_core.backbones.model import build_model, split_model
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
 from wbc_core.quiet import import_keras_quietly
 from wbc_core.records import Json
-from wbc_core.training.callbacks import ProgressReporter, Recorder
-from wbc_core.training.checkpoint import load_checkpoint
-from wbc_core.training.data import TrainingData, as_keras_data, load_training_data
-from wbc_core.training.device import device_summary, versions
+from wbc_core.training.callbacks import ProgressReporter, Recorder, Watch
+from wbc_core.training.checkpoint import Checkpoint, averaged_weights, load_checkpoint
+from wbc_core.training.data import Batches, TrainingData, as_keras_data, load_training_data
+from wbc_core.training.device import arithmetic, device_summary, memory_explained, versions
+from wbc_core.training.features import on_features
+from wbc_core.training.losses import make_loss, needs_shares
+from wbc_core.training.optimisers import check_precision, make_optimiser
+from wbc_core.training.phases import Phase, phases
 from wbc_core.training.runs import Run, load_run, write_run
+from wbc_core.training.schedules import learning_rate
+from wbc_core.training.settings import hidden_units
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace, now
 
@@ -20,24 +29,35 @@ if TYPE_CHECKING:
     import keras
 
 
-def train(workspace: Workspace, run_id: str, spec: RunSpec, progress: Progress = silent) -> Json:
+def train(
+    workspace: Workspace,
+    run_id: str,
+    spec: RunSpec,
+    progress: Progress = silent,
+    *,
+    watch: Watch | None = None,
+) -> Json:
     """Train a run, or resume it after its last finished epoch.
 
-    AdamW on cross-entropy; the learning rate falls on a plateau of the validation loss; the run ends
-    early when the validation accuracy no longer rises; the best epoch's weights are kept as `best.keras`.
+    The phases follow each other: the head alone on a frozen backbone, then the backbone too, at once or
+    block by block. The run ends early when the validation accuracy no longer rises; the best epoch's
+    weights are kept as `best.keras`.
 
     Args:
         workspace: The workspace.
         run_id: The run's id, which is its job's.
         spec: What to train on what and how.
-        progress: Told the epoch, the loss, the last validation accuracy and the time left, about twice a
-            second; may raise `Cancelled`, after which the same call resumes the run.
+        progress: Told the epoch, the step, the loss, the last validation accuracy and the time left, about
+            twice a second; may raise `Cancelled`, after which the same call resumes the run.
+        watch: Called after every epoch with its row of the history, once it cannot be lost any more; returns
+            why the run should end now, in words, or None.
 
     Returns:
         `run`, `epochs` (finished), `best_epoch` (from 1), `val_accuracy` (of that epoch, 0..1), `seconds`.
 
     Raises:
-        WbcError: A wrong spec, nothing to validate on, weights that are not to be had, or a diverging loss.
+        WbcError: A wrong spec, nothing to validate on, weights that are not to be had, a diverging loss, or
+            too little memory.
     """
     earlier = _earlier_run(workspace, run_id, spec.checked())
     if earlier and earlier.finished:
@@ -49,88 +69,154 @@ def train(workspace: Workspace, run_id: str, spec: RunSpec, progress: Progress =
         seed=spec.seed,
         validation_shift=spec.validation_shift,
         validation_strength=spec.validation_strength,
+        shares=needs_shares(spec),
     )
     BACKBONES.get(spec.backbone).check_size(data.dataset.image_shape)
 
     progress(0.0, "loading keras")
     import_keras_quietly()
+    with arithmetic(spec.precision), memory_explained(spec):
+        device = device_summary()
+        check_precision(spec.precision, device["device"])
+        run = _train(workspace, run_id, spec, data, progress, watch, earlier, device)
+    progress(1.0, f"{run.ended} - best val accuracy {run.val_accuracy:.3f}")
+    return _summary(run)
+
+
+def _train(
+    workspace: Workspace,
+    run_id: str,
+    spec: RunSpec,
+    data: TrainingData,
+    progress: Progress,
+    watch: Watch | None,
+    earlier: Run | None,
+    device: Mapping[str, str],
+) -> Run:
     import keras
 
     keras.utils.set_random_seed(spec.seed)
-    checkpoint = load_checkpoint(workspace, run_id)
-    model = checkpoint.model if checkpoint else _compiled_model(spec, data)
-    run = _begin(
-        workspace,
-        run_id,
-        spec,
-        data,
-        model,
-        # The checkpoint is the truth: a kill may have come before the summary that follows from it.
-        epochs=checkpoint.epochs if checkpoint else 0,
-        created=earlier.created if earlier else now(),
-    )
-
-    early_stopping = keras.callbacks.EarlyStopping(
-        monitor="val_accuracy", mode="max", patience=spec.early_stopping_patience
-    )
-    plateau = keras.callbacks.ReduceLROnPlateau(
-        monitor="val_loss", mode="min", patience=spec.plateau_patience, factor=spec.plateau_factor
-    )
-    reporter = ProgressReporter(run, progress)
-    watched = {"early_stopping": early_stopping, "plateau": plateau}
-    recorder = Recorder(workspace, run, model, watched, reporter, checkpoint)
-
-    def begin_epoch(epoch: int, logs: object = None) -> None:
-        data.train.epoch = epoch
-        reporter.on_epoch_begin(epoch)
-
-    record = keras.callbacks.LambdaCallback(
-        on_train_begin=recorder.on_train_begin,
-        on_epoch_begin=begin_epoch,
-        on_train_batch_end=reporter.on_train_batch_end,
-        on_epoch_end=recorder.on_epoch_end,
-    )
-    if not recorder.stopped and run.epochs < spec.epochs:
-        model.fit(
-            as_keras_data(data.train),
-            validation_data=as_keras_data(data.validation),
-            initial_epoch=run.epochs,
-            epochs=spec.epochs,
-            class_weight=data.class_weights(spec.class_weight),
-            # The order comes from seed and epoch; keras would shuffle from a state that a kill loses.
-            shuffle=False,
-            callbacks=[early_stopping, plateau, record],
-            verbose=0,
-        )
-    finished = recorder.finish()
-    progress(1.0, f"{finished.ended} - best val accuracy {finished.val_accuracy:.3f}")
-    return _summary(finished)
-
-
-def _compiled_model(spec: RunSpec, data: TrainingData) -> "keras.Model":
-    import keras
-
     model = build_model(
         spec.backbone,
         data.dataset.image_shape,
         len(data.dataset.class_names),
         dropout=spec.dropout,
         weights=spec.weights,
+        pooling=spec.pooling,
+        hidden_layers=hidden_units(spec.hidden_layers),
+        input_size=spec.input_size or None,
+        workspace=workspace,
     )
-    if data.train.shares_of:
-        loss = keras.losses.CategoricalCrossentropy()
-        accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
+    checkpoint = load_checkpoint(workspace, run_id)
+    # The checkpoint is the truth: a kill may have come before the summary that follows from it.
+    epochs = checkpoint.epochs if checkpoint else 0
+    created = earlier.created if earlier else now()
+    run = _begin(workspace, run_id, spec, data, model, device, epochs=epochs, created=created)
+    reporter = ProgressReporter(run, progress)
+    recorder = Recorder(workspace, run, model, checkpoint.history if checkpoint else [], reporter, watch)
+    blocks = max(block_depths(model, spec.backbone).values())
+    for phase in phases(spec, blocks):
+        if phase.end >= epochs and not recorder.ended:
+            _train_phase(phase, model, data, recorder, checkpoint)
+    return recorder.finish()
+
+
+def _train_phase(
+    phase: Phase, model: "keras.Model", data: TrainingData, recorder: Recorder, checkpoint: Checkpoint | None
+) -> None:
+    spec = recorder.run.spec
+    if phase.open_blocks is None:
+        apply_freezing(model, spec.freeze)
     else:
-        loss = keras.losses.SparseCategoricalCrossentropy()
-        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-    model.compile(
-        optimizer=keras.optimizers.AdamW(spec.learning_rate, weight_decay=spec.weight_decay),
-        loss=loss,
-        metrics=[accuracy],
+        open_blocks(model, spec.backbone, spec.freeze, phase.open_blocks)
+    # A frozen backbone whose images never change makes the same features every epoch.
+    extractor, head = split_model(model) if phase.head_only and data.train.online is None else (None, model)
+    _compile(head, phase, model, spec, data)
+    if checkpoint is not None and phase.first < checkpoint.epochs <= phase.end:
+        checkpoint.restore(model, head.optimizer)
+        recorder.resume(head.optimizer)
+        if recorder.ended or checkpoint.epochs == phase.end:
+            # As keras does at the end of a fit: the next phase begins with the averaged weights.
+            head.optimizer.finalize_variable_values(head.trainable_variables)
+            return
+    train, validation = data.train, data.validation
+    if extractor is not None:
+        train, validation = _features(extractor, data, recorder)
+    head.fit(
+        as_keras_data(train),
+        validation_data=as_keras_data(validation),
+        initial_epoch=len(recorder.history),
+        epochs=phase.end,
+        class_weight=data.class_weights(spec.class_weight),
+        # The order comes from seed and epoch; keras would shuffle from a state that a kill loses.
+        shuffle=False,
+        callbacks=[_epoch_keeper(train, recorder)],
+        verbose=0,
+    )
+
+
+def _compile(
+    learner: "keras.Model", phase: Phase, model: "keras.Model", spec: RunSpec, data: TrainingData
+) -> None:
+    import keras
+
+    shares = data.train.shares_of > 0
+    accuracy = keras.metrics.CategoricalAccuracy if shares else keras.metrics.SparseCategoricalAccuracy
+    depths = block_depths(model, spec.backbone) if spec.layer_decay < 1 else {}
+    rates = {path: spec.layer_decay**depth for path, depth in depths.items()}
+    learner.compile(
+        optimizer=make_optimiser(spec, learning_rate(spec, phase.first, []), rates),
+        loss=make_loss(spec, data.train.counts(len(data.dataset.class_names)), shares=shares),
+        metrics=[accuracy(name="accuracy")],
         # keras leaves XLA off on a CPU, where forcing it makes MobileNetV3 eight times slower.
         jit_compile="auto",
     )
-    return model
+    learner.optimizer.build(learner.trainable_variables)
+
+
+def _features(extractor: "keras.Model", data: TrainingData, recorder: Recorder) -> tuple[Batches, Batches]:
+    """The train and the validation batches as the frozen backbone sees them."""
+    count, before = len(data.train.rows) + len(data.validation.rows), 0
+
+    def report(done: int) -> None:
+        recorder.reporter.features_computed(before + done, count)
+
+    train = on_features(extractor, data.train, recorder.workspace, report)
+    before = len(data.train.rows)
+    return train, on_features(extractor, data.validation, recorder.workspace, report)
+
+
+def _epoch_keeper(train: Batches, recorder: Recorder) -> "keras.callbacks.Callback":
+    """The callback that sets the learning rate, reports, and keeps every epoch."""
+    import keras
+
+    spec, reporter = recorder.run.spec, recorder.reporter
+    averaged = ExitStack()
+
+    class EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]  # keras carries no types
+        def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+            self.epoch = train.epoch = epoch
+            reporter.on_epoch_begin(epoch)
+
+        def on_train_batch_begin(self, batch: int, logs: object = None) -> None:
+            now_at = self.epoch + batch / len(train)
+            self.rate = learning_rate(spec, now_at, recorder.history)
+            self.model.optimizer.learning_rate = self.rate
+
+        def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+            reporter.on_train_batch_end(batch, logs)
+
+        def on_test_begin(self, logs: object = None) -> None:
+            averaged.enter_context(averaged_weights(self.model.optimizer))
+
+        def on_test_end(self, logs: object = None) -> None:
+            averaged.close()
+
+        def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> None:
+            recorder.epoch_finished(logs, self.model.optimizer, self.rate)
+            self.model.stop_training = bool(recorder.ended)
+
+    return EpochKeeper()
 
 
 def _earlier_run(workspace: Workspace, run_id: str, spec: RunSpec) -> Run | None:
@@ -155,12 +241,12 @@ def _begin(
     spec: RunSpec,
     data: TrainingData,
     model: "keras.Model",
+    device: Mapping[str, str],
     *,
     epochs: int,
     created: str,
 ) -> Run:
     """Write what the run is, once, and where it stands before its next epoch."""
-    device = device_summary()
     folder = workspace.run_dir(run_id)
     if not (folder / "spec.json").exists():
         workspace.write_json(folder / "spec.json", spec.to_json())

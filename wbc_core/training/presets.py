@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from wbc_core.registry import Registry
-from wbc_core.training.settings import SETTINGS, Value
+from wbc_core.training.setting import Value
+from wbc_core.training.settings import SETTINGS
 from wbc_core.training.spec import RunSpec
 
 

@@ -1,0 +1,102 @@
+"""The learning rate and the end of a run, as functions of the spec and of what the epochs measured.
+
+Nothing here remembers anything: a resumed run computes what a run never killed would have had.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wbc_core.training.spec import RunSpec
+
+Row = Mapping[str, float]
+
+_MIN_IMPROVEMENT = 1e-4
+"""How much lower a validation loss must be to count, as in keras.callbacks.ReduceLROnPlateau."""
+_ONE_CYCLE_RISE = 0.3
+_ONE_CYCLE_START = 1 / 25
+_ONE_CYCLE_END = 1e-4
+
+
+def _cosine(share: float) -> float:
+    return (1 + math.cos(math.pi * share)) / 2
+
+
+def _on_plateau(spec: "RunSpec", share: float, rows: Sequence[Row]) -> float:
+    factor, best, waited = 1.0, math.inf, 0
+    for row in rows:
+        if row["val_loss"] < best - _MIN_IMPROVEMENT:
+            best, waited = row["val_loss"], 0
+            continue
+        waited += 1
+        if waited >= spec.plateau_patience:
+            factor, waited = factor * spec.plateau_factor, 0
+    return factor
+
+
+def _one_cycle(spec: "RunSpec", share: float, rows: Sequence[Row]) -> float:
+    if share < _ONE_CYCLE_RISE:
+        return 1 - (1 - _ONE_CYCLE_START) * _cosine(share / _ONE_CYCLE_RISE)
+    falling = _cosine((share - _ONE_CYCLE_RISE) / (1 - _ONE_CYCLE_RISE))
+    return _ONE_CYCLE_END + (1 - _ONE_CYCLE_END) * falling
+
+
+_FACTORS: dict[str, Callable[["RunSpec", float, Sequence[Row]], float]] = {
+    "plateau": _on_plateau,
+    "cosine": lambda spec, share, rows: _cosine(share),
+    "one_cycle": _one_cycle,
+    "constant": lambda spec, share, rows: 1.0,
+}
+SCHEDULES = tuple(_FACTORS)
+
+
+def main_rows(spec: "RunSpec", rows: Sequence[Row]) -> Sequence[Row]:
+    """The epochs after those of the head alone."""
+    return rows[spec.first_main_epoch :]
+
+
+def learning_rate(spec: "RunSpec", epoch: float, rows: Sequence[Row]) -> float:
+    """The learning rate at a moment of the run.
+
+    `plateau`: multiplied by `plateau_factor` after `plateau_patience` epochs without a lower validation
+    loss. `cosine`: annealed to 0 over the epochs after the warm-up (Loshchilov & Hutter, SGDR, ICLR 2017,
+    eq. 5, without restarts). `one_cycle`: from 1/25 up to the full rate over 30 % of the epochs, then down
+    to 1/10,000 of it (Smith & Topin 2018, arXiv:1708.07120). `constant`: as it is. All but `one_cycle` begin
+    with a linear warm-up (Goyal et al. 2017, arXiv:1706.02677, section 2.2).
+
+    Args:
+        spec: The run.
+        epoch: Epochs since its start, with the fraction of the one under way.
+        rows: What the finished epochs measured.
+
+    Returns:
+        The step size; for the epochs of the head alone its own, which is constant.
+
+    Example:
+        >>> from wbc_core.training.spec import RunSpec
+        >>> spec = RunSpec("", "cnn", epochs=10, schedule="cosine", learning_rate=0.1)
+        >>> [round(learning_rate(spec, epoch, []), 3) for epoch in (0, 5, 10)]
+        [0.1, 0.05, 0.0]
+    """
+    if epoch < spec.first_main_epoch:
+        return spec.head_learning_rate
+    passed = epoch - spec.first_main_epoch
+    warmup = 0 if spec.schedule == "one_cycle" else spec.warmup_epochs
+    if passed < warmup:
+        return spec.learning_rate * passed / warmup
+    length = spec.epochs - spec.first_main_epoch - warmup
+    share = min(1.0, (passed - warmup) / max(length, 1))
+    return spec.learning_rate * _FACTORS[spec.schedule](spec, share, main_rows(spec, rows))
+
+
+def patience_left(spec: "RunSpec", rows: Sequence[Row]) -> int:
+    """Epochs without a better validation accuracy that the run still waits for; 0: it ends.
+
+    The epochs of the head alone do not count.
+    """
+    counted = main_rows(spec, rows)
+    if not counted:
+        return spec.early_stopping_patience
+    best = max(range(len(counted)), key=lambda index: counted[index]["val_accuracy"])
+    return max(0, spec.early_stopping_patience - (len(counted) - 1 - best))
