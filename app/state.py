@@ -1,6 +1,7 @@
 """What a session remembers: ids, never objects, kept in the URL so that a link reopens the view."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -8,6 +9,7 @@ from wbc_core.workspace import Workspace
 
 KINDS = ("dataset", "split", "prepared", "run", "job")
 _PERSON = "person"
+_CLONE = "clone"
 # Choosing a record further up the chain makes those that were made from another one wrong.
 _BELOW = {"dataset": ("split", "prepared", "run"), "split": ("prepared", "run"), "prepared": ("run",)}
 
@@ -61,6 +63,21 @@ def keep_in_url() -> None:
 def link_parameters() -> dict[str, str]:
     """The ids as query parameters, for links to other pages."""
     return {kind: identifier for kind in KINDS if (identifier := current(kind))}
+
+
+def clone(spec: Mapping[str, Any]) -> None:
+    """Have the Launch page begin with the backbone and the settings of a run.
+
+    Args:
+        spec: JSON of a `RunSpec`.
+    """
+    st.session_state[_CLONE] = dict(spec)
+
+
+def take_clone() -> dict[str, Any] | None:
+    """The spec that the Launch page is to begin with, once; None where none was asked for."""
+    spec: dict[str, Any] | None = st.session_state.pop(_CLONE, None)
+    return spec
 
 
 def person() -> str:

@@ -1,40 +1,65 @@
-"""What the Launch page asks for: backbones, a preset, and the settings of the runs."""
+"""What the Launch page asks for: a preset, backbones, and the settings that apply to them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
+from app import state
 from app.components.page import plain
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, PreparedSet, Split
 from wbc_core.training.presets import PRESETS
 from wbc_core.training.setting import Setting
-from wbc_core.training.settings import SETTINGS
+from wbc_core.training.settings import GROUPS, SETTINGS
 from wbc_core.training.spec import RunSpec
 
-_MAIN = (
-    "epochs",
-    "batch_size",
-    "learning_rate",
-    "weight_decay",
-    "dropout",
-    "early_stopping_patience",
-    "seed",
-)
-_MORE = ("plateau_patience", "plateau_factor")
-_VALIDATION = ("validation_shift", "validation_strength")
+_MAIN = ("weights", "epochs", "learning_rate", "batch_size", "early_stopping_patience", "seed")
+"""Settings in sight; the others lie under the titles of their groups."""
+_SUGGESTED = {
+    "weights": ("random", "imagenet"),
+    "freeze": (
+        "none",
+        "all",
+        "blocks:2",
+        "fraction:0.5",
+        "type:convolution",
+        "type:batch_normalisation",
+        "type:layer_normalisation",
+    ),
+    "hidden_layers": ("none", "128", "256", "256+128"),
+}
+_VARIANTS = "launch-variants"
 
 
 def _key(name: str) -> str:
     return f"launch-{name}"
 
 
+def _fill(backbones: list[str], values: Mapping[str, Any]) -> None:
+    st.session_state[_key("backbones")] = backbones
+    for name in SETTINGS:
+        st.session_state[_key(name)] = values[name]
+
+
 def _apply_preset() -> None:
     preset = PRESETS.get(st.session_state[_key("preset")])
-    st.session_state[_key("backbones")] = list(preset.backbones)
-    for name, value in preset.values().items():
-        st.session_state[_key(name)] = value
+    st.session_state[_VARIANTS] = [variant for variant in preset.variants if variant]
+    _fill(list(preset.backbones), preset.values())
+
+
+def _first_preset() -> str:
+    """The strongest one whose weights are at hand."""
+    small = BACKBONES.get(PRESETS.get("best_small").backbones[0])
+    at_hand = small.imagenet is not None and small.imagenet.missing() is None
+    return "best_small" if at_hand else "quick"
+
+
+def fill_from(spec: RunSpec) -> None:
+    """Have the form show a run's backbone and settings."""
+    st.session_state[_VARIANTS] = []
+    _fill([spec.backbone], spec.to_json())
 
 
 def backbones_and_preset() -> list[str]:
@@ -44,12 +69,16 @@ def backbones_and_preset() -> list[str]:
         Names of the chosen backbones.
     """
     if _key("preset") not in st.session_state:
-        st.session_state[_key("preset")] = PRESETS.names()[0]
+        st.session_state[_key("preset")] = _first_preset()
         _apply_preset()
+    cloned = state.take_clone()
+    if cloned:
+        fill_from(RunSpec.from_json(cloned))
     preset = st.segmented_control(
         "Start from",
         PRESETS.names(),
         key=_key("preset"),
+        persist_state="session",
         format_func=lambda name: PRESETS.get(name).title,
         on_change=_apply_preset,
         required=True,
@@ -59,24 +88,38 @@ def backbones_and_preset() -> list[str]:
         "Backbones, one run each",
         BACKBONES.names(),
         key=_key("backbones"),
+        persist_state="session",
         selection_mode="multi",
         format_func=lambda name: BACKBONES.get(name).title,
     )
     for name in chosen:
         backbone = BACKBONES.get(name)
-        st.caption(f"**{backbone.title}**: {plain(backbone.paper)}. Licence: {plain(backbone.licence)}.")
+        st.caption(
+            f"**{backbone.title}**: {backbone.parameters / 1e6:.3g} M parameters, "
+            f"{backbone.macs / 1e6:,.0f} M multiply-accumulates an image of 96 x 96. "
+            f"{plain(backbone.paper)}. Licence: {plain(backbone.licence)}."
+        )
     return list(chosen)
 
 
 def _field(setting: Setting) -> Any:
     if setting.kind == "choice":
-        return st.segmented_control(
+        return st.selectbox(
             setting.title,
             setting.choices,
             key=_key(setting.name),
+            persist_state="session",
             format_func=lambda choice: choice.replace("_", " ").capitalize(),
             help=setting.help,
-            required=True,
+        )
+    if setting.kind == "text":
+        return st.selectbox(
+            setting.title,
+            tuple(dict.fromkeys((*_SUGGESTED[setting.name], st.session_state[_key(setting.name)]))),
+            key=_key(setting.name),
+            persist_state="session",
+            accept_new_options=True,
+            help=f"{setting.help} {plain(setting.form)}.",
         )
     whole = setting.kind == "int"
     number = int if whole else float
@@ -87,57 +130,71 @@ def _field(setting: Setting) -> Any:
         step=number(setting.step),
         format="%d" if whole else "%g",
         key=_key(setting.name),
+        persist_state="session",
         help=f"{setting.help} {setting.allowed.capitalize()}.",
     )
 
 
-def _weights(chosen: list[str]) -> str:
-    published = [BACKBONES.get(name) for name in chosen if BACKBONES.get(name).imagenet]
-    if not published:
-        return "random"
-    weights = st.segmented_control(
-        "First weights",
-        ("random", "imagenet"),
-        key=_key("weights"),
-        format_func={"random": "Random", "imagenet": "ImageNet"}.get,
-        help=SETTINGS["weights"].help,
-        required=True,
-    )
-    for backbone in published if weights == "imagenet" else []:
-        missing = backbone.imagenet.missing()
-        if missing:
-            st.caption(f":material/cloud_download: {missing}")
-    return weights
-
-
-def settings(chosen: list[str], prepared: PreparedSet) -> dict[str, Any]:
-    """Draw the settings that apply to the chosen backbones and the prepared set.
-
-    Returns:
-        Setting name to value.
-    """
-    # Where every class has as many images, weights would all be 1.
-    names = [*_MAIN, "class_weight"] if len(set(prepared.classes)) > 1 else [*_MAIN]
-    values: dict[str, Any] = {}
-    # A row of two each: on a narrow screen they then follow in this order.
+def _fields(names: list[str], values: dict[str, Any]) -> None:
+    """Draw settings in rows of two: on a narrow screen they then follow in this order."""
     for start in range(0, len(names), 2):
         for column, name in zip(st.columns(2, gap="small"), names[start : start + 2], strict=False):
             with column:
                 values[name] = _field(SETTINGS[name])
-    values["weights"] = _weights(chosen)
-    with st.expander("When the validation loss stands still", icon=":material/trending_flat:"):
-        for name in _MORE:
-            values[name] = _field(SETTINGS[name])
-    with st.expander("Which images choose the best epoch", icon=":material/contrast:"):
-        for name in _VALIDATION:
-            values[name] = _field(SETTINGS[name])
+
+
+def settings(prepared: PreparedSet) -> dict[str, Any]:
+    """Draw the settings that apply to each other and to the prepared set.
+
+    Returns:
+        Every setting's name with its value; one that does not apply keeps what it had.
+    """
+    # Every field persists in the session: what does not apply now may apply after the next change.
+    values: dict[str, Any] = {name: st.session_state[_key(name)] for name in SETTINGS}
+    varied = {name for variant in st.session_state[_VARIANTS] for name in variant}
+    # Where every class has as many images, weights would all be 1.
+    without_effect = set() if len(set(prepared.classes)) > 1 else {"class_weight"}
+    drawn = [
+        name
+        for name, setting in SETTINGS.items()
+        if setting.applies(values) and name not in varied | without_effect
+    ]
+    _fields([name for name in _MAIN if name in drawn], values)
+    for group, title in GROUPS.items():
+        names = [name for name in drawn if SETTINGS[name].group == group and name not in _MAIN]
+        if names:
+            with st.expander(title):
+                _fields(names, values)
     return values
 
 
+def variants() -> list[dict[str, Any]]:
+    """Draw what the runs of one backbone differ in, where a preset proposes several.
+
+    Returns:
+        Settings of each run that differ from the form; one empty entry where there is one run a backbone.
+    """
+    proposed: list[dict[str, Any]] = st.session_state[_VARIANTS]
+    if not proposed:
+        return [{}]
+    lines = [", ".join(f"{name} = {value}" for name, value in variant.items()) for variant in proposed]
+    with st.container(border=True, gap="small"):
+        st.markdown(f"Each backbone is trained **{len(proposed)} times**, with")
+        st.markdown("\n".join(f"- {plain(line)}" for line in lines))
+        if st.button("Train each once", icon=":material/filter_1:", key="launch-once"):
+            st.session_state[_VARIANTS] = []
+            st.rerun()
+    return proposed
+
+
 def specs(
-    prepared: PreparedSet, chosen: list[str], values: dict[str, Any], dataset: Dataset
+    prepared: PreparedSet,
+    chosen: list[str],
+    values: Mapping[str, Any],
+    different: list[dict[str, Any]],
+    dataset: Dataset,
 ) -> list[RunSpec]:
-    """The spec of one run for each backbone; weights stay random where a backbone has no published ones.
+    """The specs of the runs; weights stay random where a backbone has no published ones.
 
     Raises:
         WbcError: A value out of range, or images that a backbone cannot take.
@@ -145,9 +202,13 @@ def specs(
     made = []
     for name in chosen:
         backbone = BACKBONES.get(name)
-        backbone.check_size(dataset.image_shape)
-        own = values if backbone.imagenet else {**values, "weights": "random"}
-        made.append(RunSpec(prepared=prepared.id, backbone=name, **own).checked())
+        size = int(values["input_size"])
+        backbone.check_size((size, size, 3) if size else dataset.image_shape)
+        published = backbone.imagenet is not None or values["weights"] != "imagenet"
+        own = values if published else {**values, "weights": "random"}
+        made += [
+            RunSpec(prepared=prepared.id, backbone=name, **{**own, **more}).checked() for more in different
+        ]
     return made
 
 

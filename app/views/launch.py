@@ -1,21 +1,16 @@
 """Launch: choose what to train on what, see the cost, and queue the runs."""
 
-import json
-
-import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components import launch_form, leaky
+from app.components import launch_cost, launch_file, launch_form, leaky
 from app.components.chain_bar import current_prepared, current_split
 from app.components.page import begin, empty, link, plain, require_dataset, thousands
 from wbc_core import splitting
 from wbc_core.augment import prepare
-from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 from wbc_core.jobs import queue
 from wbc_core.records import PreparedSet
-from wbc_core.training.estimate import about, estimate, estimate_run
 
 _LAUNCHED = "launched_jobs"
 
@@ -50,15 +45,24 @@ with form:
     state.select("prepared", prepared.id)
     split = splitting.load_split(workspace, prepared.split)
     leaky.mark(prepared.leaky)
-    chosen = launch_form.backbones_and_preset()
-    values = launch_form.settings(chosen, prepared)
+    specs = launch_file.runs_of_file(prepared.id)
+    problem = None
+    if not specs:
+        chosen = launch_form.backbones_and_preset()
+        different = launch_form.variants()
+        values = launch_form.settings(prepared)
+        try:
+            specs = launch_form.specs(prepared, chosen, values, different, dataset)
+        except WbcError as error:
+            problem = error
+    launch_file.file_in(launch_file.runs_of_file(prepared.id))
 
 with cost:
     st.subheader("Cost", anchor=False)
     held_out = sum(split.parts.get("validation", []))
     st.caption(
         f"{thousands(prepared.images)} train images and {thousands(held_out)} validation images an epoch. "
-        "Times are for 2 CPU cores at 96 x 96 pixels, if no run stops early; runs go one after another."
+        "Times are for runs that do not stop early; runs go one after another on each device."
     )
     if splitting.is_stale(workspace, split):
         st.warning(
@@ -66,27 +70,17 @@ with cost:
             "Split and prepare again to heed them.",
             icon=":material/history:",
         )
-    problem = launch_form.validation_warning(split, dataset)
+    unbalanced = launch_form.validation_warning(split, dataset)
+    if unbalanced:
+        st.warning(plain(str(unbalanced)), icon=":material/warning:")
     if problem:
-        st.warning(plain(str(problem)), icon=":material/warning:")
-    try:
-        specs = launch_form.specs(prepared, chosen, values, dataset)
-    except WbcError as error:
-        st.error(plain(str(error)))
-        specs = []
+        st.error(plain(str(problem)))
+    found = launch_cost.costs(specs, prepared, held_out, dataset.image_shape[0])
     if specs:
-        seconds = [estimate_run(spec, prepared.images, held_out) for spec in specs]
-        rows = [
-            {
-                "Run": BACKBONES.get(spec.backbone).title,
-                "An epoch": about(estimate(spec, prepared.images, held_out)),
-                "At most": about(total),
-            }
-            for spec, total in zip(specs, seconds, strict=True)
-        ]
-        st.table(pd.DataFrame(rows).set_index("Run"))
-        st.metric("All together, at most", f"{about(sum(seconds))} on 2 CPU cores")
-    else:
+        launch_cost.cost_table(specs, found)
+        launch_cost.measure_button(specs, found)
+        launch_cost.warnings(specs, found, prepared, held_out, dataset.image_shape[0])
+    elif not problem:
         st.info("Choose at least one backbone.", icon=":material/arrow_back:")
     runs = "1 run" if len(specs) == 1 else f"{len(specs)} runs"
     with st.container(horizontal=True, gap="small"):
@@ -97,19 +91,14 @@ with cost:
             disabled=not specs or held_out == 0,
             key="launch",
         ):
-            jobs = [queue.submit(workspace, "train", spec.to_json()) for spec in specs]
+            jobs = [
+                queue.submit(workspace, "train", {**spec.to_json(), "foreseen": cost.to_json()})
+                for spec, cost in zip(specs, found, strict=True)
+            ]
             st.session_state[_LAUNCHED] = [job.id for job in jobs]
             state.select("job", jobs[0].id)
             st.rerun()
-        st.download_button(
-            "Spec as JSON",
-            json.dumps([spec.to_json() for spec in specs], indent=2),
-            file_name=f"runs-{prepared.id}.json",
-            mime="application/json",
-            icon=":material/download:",
-            disabled=not specs,
-            on_click="ignore",
-        )
+        launch_file.file_out(specs, prepared.id)
     waiting = {job.id for job in queue.active_jobs(workspace)}
     launched = [job_id for job_id in st.session_state.get(_LAUNCHED, []) if job_id in waiting]
     if launched:

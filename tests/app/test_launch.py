@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.components import launch_cost
 from wbc_core.augment.prepare import prepare
 from wbc_core.augment.recipe import load_recipe
 from wbc_core.curation.review import decide
 from wbc_core.datasets.store import DatasetWriter
 from wbc_core.jobs import queue
+from wbc_core.jobs.worker import follow
 from wbc_core.records import Dataset
 from wbc_core.splitting import load_split, make_split
 from wbc_core.training.spec import RunSpec
@@ -81,7 +83,7 @@ def test_two_backbones_are_launched_at_once(
     assert page.query_params["prepared"] == prepared
     page.pills(key="launch-backbones").set_value(["cnn", "mobilenet_v3_small"]).run()
     page.number_input(key="launch-epochs").set_value(3).run()
-    page.segmented_control(key="launch-class_weight").set_value("balanced").run()
+    page.selectbox(key="launch-class_weight").set_value("balanced").run()
     page.button(key="launch").click().run()
     assert not page.exception
     jobs = queue.list_jobs(workspace)
@@ -96,10 +98,100 @@ def test_a_preset_fills_the_form(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
 ) -> None:
     page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
+    # The strongest small network is proposed where the package of its weights is installed.
+    assert page.pills(key="launch-backbones").value == ["efficientnet_lite0"]
+    assert page.selectbox(key="launch-weights").value == "imagenet"
+    page.segmented_control(key="launch-preset").set_value("quick").run()
     assert page.number_input(key="launch-epochs").value == 10
-    page.segmented_control(key="launch-preset").set_value("report").run()
-    assert page.number_input(key="launch-epochs").value == RunSpec("", "").epochs
-    assert page.pills(key="launch-backbones").value == ["cnn", "mobilenet_v3_small"]
+    assert page.pills(key="launch-backbones").value == ["cnn"]
+
+
+def keys(page: AppTest) -> set[str]:
+    return {element.key for element in (*page.number_input, *page.selectbox)}
+
+
+def test_only_what_applies_is_asked_for_and_what_was_set_is_kept(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
+) -> None:
+    page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
+    page.segmented_control(key="launch-preset").set_value("quick").run()
+    assert "launch-momentum" not in keys(page)
+    assert "launch-plateau_factor" in keys(page)
+    page.number_input(key="launch-plateau_factor").set_value(0.25).run()
+    page.selectbox(key="launch-optimiser").set_value("sgd").run()
+    page.selectbox(key="launch-schedule").set_value("cosine").run()
+    assert "launch-momentum" in keys(page)
+    assert "launch-plateau_factor" not in keys(page)
+    page.selectbox(key="launch-schedule").set_value("plateau").run()
+    assert page.number_input(key="launch-plateau_factor").value == 0.25
+
+
+def test_the_reports_freezing_study_is_three_runs(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
+) -> None:
+    page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
+    page.segmented_control(key="launch-preset").set_value("report_freezing").run()
+    page.button(key="launch").click().run()
+    assert not page.exception
+    freezings = {RunSpec.from_json(job.spec).freeze for job in queue.list_jobs(workspace)}
+    assert freezings == {"none", "fraction:0.5", "type:convolution"}
+    page.button(key="launch-once").click().run()
+    assert page.button(key="launch").label == "Launch 1 run"
+    assert "launch-freeze" in keys(page)
+
+
+def test_a_long_run_says_how_to_wait_less(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
+) -> None:
+    monkeypatch.setattr(launch_cost, "_LONG", 60.0)
+    page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
+    page.pills(key="launch-backbones").set_value(["convnext_base"]).run()
+    page.number_input(key="launch-epochs").set_value(1000).run()
+    assert "With the backbone frozen whole" in shown(page)
+    assert "is not in" in shown(page)  # its ImageNet weights, which no package holds
+    page.selectbox(key="launch-freeze").set_value("all").run()
+    assert "only the head learns" in shown(page)
+
+
+def test_runs_come_out_of_a_file(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
+) -> None:
+    page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
+    page.text_area(key="launch-file-text").set_value("backbone: cnn\nepochs: 5").run()
+    page.button(key="launch-file-use").click().run()
+    assert page.pills(key="launch-backbones").value == ["cnn"]
+    assert page.number_input(key="launch-epochs").value == 5
+    page.text_area(key="launch-file-text").set_value(
+        "- backbone: cnn\n- backbone: cnn\n  freeze: nothing"
+    ).run()
+    page.button(key="launch-file-use").click().run()
+    assert "There is no freezing" in shown(page).replace("\\", "")
+    page.text_area(key="launch-file-text").set_value("- backbone: cnn\n- backbone: cnn\n  dropout: 0.1").run()
+    page.button(key="launch-file-use").click().run()
+    assert "2 runs from the file" in shown(page)
+    page.button(key="launch").click().run()
+    assert {RunSpec.from_json(job.spec).dropout for job in queue.list_jobs(workspace)} == {0.3, 0.1}
+    page.button(key="launch-file-leave").click().run()
+    assert page.pills(key="launch-backbones").value == ["cnn"]
+
+
+def test_the_cost_is_measured_by_real_steps(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
+) -> None:
+    page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
+    page.segmented_control(key="launch-preset").set_value("quick").run()
+    assert "on 2 CPU cores" in shown(page)
+    page.button(key="launch-measure").click().run()
+    (job,) = queue.active_jobs(workspace)
+    assert "Measuring" in str(page.get("progress")[0].proto.text)
+    assert follow(workspace, job.id).state == "succeeded"
+    page.run()
+    assert "as measured here" in shown(page)
+    measured = queue.get_job(workspace, job.id).result
+    assert measured["memory_mb"] > 200
+    page.button(key="launch").click().run()
+    (launched,) = queue.active_jobs(workspace)
+    assert launched.spec["foreseen"] == measured
 
 
 def test_without_a_backbone_nothing_can_be_launched(

@@ -18,7 +18,7 @@ Task = Callable[[Workspace, str, Json, Progress], Json]
 
 TASKS = Registry[Task]("kind of job")
 
-TRAINING_KINDS = ["train"]
+TRAINING_KINDS = ["train", "dry_run"]
 """Kinds that hold a device for long; all others pass them by in a lane of their own."""
 
 
@@ -134,6 +134,15 @@ def train_run(workspace: Workspace, job_id: str, spec: Json, progress: Progress)
     summary = train(workspace, job_id, run_spec, progress=part_of(progress, 0.0, 0.97))
     report = evaluate_run(workspace, job_id, progress=part_of(progress, 0.97, 1.0))
     return {**summary, "accuracy": report["accuracy"], "macro_f1": report["macro_f1"]}
+
+
+@TASKS.register("dry_run")
+def dry_run(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Measure on this device, by a few of its own steps, what the run of a RunSpec would cost."""
+    from wbc_core.training.dry_run import dry_run as measure
+    from wbc_core.training.spec import RunSpec
+
+    return measure(workspace, RunSpec.from_json(spec), progress).to_json()
 
 
 @TASKS.register("evaluate")

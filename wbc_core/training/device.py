@@ -105,3 +105,18 @@ def memory_explained(spec: "RunSpec") -> Iterator[None]:
         raise WbcError(
             f"The device ran out of memory with {spec.batch_size} images a step.", fix=fix
         ) from error
+
+
+def check_precision(precision: str, device: str) -> None:
+    """Refuse a precision that the device does not compute in.
+
+    Raises:
+        WbcError: float16 on a CPU, which has no arithmetic for it.
+    """
+    if precision == "float16" and device == "cpu":
+        raise WbcError(
+            "This device does not compute in float16.",
+            expected="a GPU",
+            got=device,
+            fix="Launch with precision=float32.",
+        )

@@ -1,25 +1,104 @@
-"""What a run will cost, foreseen from the speed of its backbone."""
+"""What a run will cost: foreseen from the speed of its backbone, or measured by a few real steps."""
+
+from dataclasses import dataclass
 
 from wbc_core.backbones.registry import BACKBONES
+from wbc_core.records import Record
+from wbc_core.training.phases import Phase, phases
 from wbc_core.training.spec import RunSpec
 
+_HEAD_RATE = 15_000.0
+"""Images a second of a head on features that were computed before, on two cores."""
 
-def estimate(spec: RunSpec, images: int, validation_images: int) -> float:
-    """Seconds an epoch on two CPU cores, roughly: images over the backbone's measured speed.
+
+@dataclass(frozen=True)
+class Cost(Record):
+    """What a run costs.
+
+    Attributes:
+        seconds: From launch to the end, if it does not stop early.
+        epoch_seconds: Of an epoch in its last phase.
+        memory_mb: Largest resident memory of its process, in MB; None where it was not measured.
+        disk_mb: What stays of it on disk, in MB: newest checkpoint and best weights.
+        measured: Whether real steps were timed; otherwise it is foreseen for two CPU cores.
+    """
+
+    seconds: float
+    epoch_seconds: float
+    memory_mb: float | None
+    disk_mb: float
+    measured: bool = False
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Images a second.
+
+    Attributes:
+        training: Forward and backward through the whole network.
+        prediction: Forward only.
+    """
+
+    training: float
+    prediction: float
+
+
+def scaled_rates(spec: RunSpec, image_size: int = 96) -> Rates:
+    """The measured speed of a backbone, for another input size: work grows with the pixels."""
+    backbone = BACKBONES.get(spec.backbone)
+    factor = ((spec.input_size or image_size) / 96) ** 2
+    return Rates(backbone.speed.training / factor, backbone.speed.prediction / factor)
+
+
+def _phase_seconds(
+    phase: Phase, blocks: int, rates: Rates, images: int, validation_images: int, *, online: bool
+) -> tuple[float, float]:
+    """Seconds before its first epoch, and seconds of each epoch."""
+    forward = validation_images / rates.prediction
+    if phase.head_only and not online:
+        return images / rates.prediction + forward, images / _HEAD_RATE
+    looking, learning = images / rates.prediction, images / rates.training
+    share = 1.0 if phase.open_blocks is None else phase.open_blocks / blocks
+    return 0.0, looking + (learning - looking) * share + forward
+
+
+def foreseen_cost(
+    spec: RunSpec,
+    images: int,
+    validation_images: int,
+    *,
+    online: bool,
+    image_size: int = 96,
+    rates: Rates | None = None,
+    start: float | None = None,
+) -> Cost:
+    """Foresee the cost of a run.
 
     Args:
-        spec: The run; only its backbone counts.
-        images: Images an epoch.
+        spec: The run.
+        images: Train images an epoch.
         validation_images: Held-out images, which cost a forward pass an epoch.
+        online: Whether the recipe changes the images in every epoch: a frozen backbone then looks every time.
+        image_size: Height and width of the images, in pixels.
+        rates: Measured images a second; those of two CPU cores where None.
+        start: Measured seconds before the first step; the backbone's own where None.
     """
-    speed = BACKBONES.get(spec.backbone).speed
-    return images / speed.training + validation_images / speed.prediction
+    backbone = BACKBONES.get(spec.backbone)
+    rates = rates or scaled_rates(spec, image_size)
+    blocks = len(backbone.block_ends) + 1
+    seconds, epoch = backbone.speed.start if start is None else start, 0.0
+    for phase in phases(spec, blocks):
+        once, epoch = _phase_seconds(phase, blocks, rates, images, validation_images, online=online)
+        seconds += once + (phase.end - phase.first) * epoch
+    # The weights twice, in the checkpoint and in best.keras, and what the optimiser remembers of each.
+    copies = 2 + {"adamw": 2, "adam": 2, "sgd": 1, "lion": 1}[spec.optimiser] + (spec.ema > 0)
+    disk_mb = backbone.parameters * 4 * copies / 1e6
+    return Cost(seconds=seconds, epoch_seconds=epoch, memory_mb=None, disk_mb=disk_mb)
 
 
-def estimate_run(spec: RunSpec, images: int, validation_images: int) -> float:
+def estimate_run(spec: RunSpec, images: int, validation_images: int, *, online: bool = False) -> float:
     """Seconds for the whole run on two CPU cores, its start included, if it does not stop early."""
-    start = BACKBONES.get(spec.backbone).speed.start
-    return start + spec.epochs * estimate(spec, images, validation_images)
+    return foreseen_cost(spec, images, validation_images, online=online).seconds
 
 
 def about(seconds: float) -> str:

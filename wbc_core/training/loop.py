@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from wbc_core.backbones.freezing import apply_freezing, block_depths, open_blocks
-from wbc_core.backbones.model import build_model, split_model
+from wbc_core.backbones.model import split_model
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
@@ -14,14 +14,19 @@ from wbc_core.records import Json
 from wbc_core.training.callbacks import ProgressReporter, Recorder, Watch
 from wbc_core.training.checkpoint import Checkpoint, averaged_weights, load_checkpoint
 from wbc_core.training.data import Batches, TrainingData, as_keras_data, load_training_data
-from wbc_core.training.device import arithmetic, device_summary, memory_explained, versions
+from wbc_core.training.device import (
+    arithmetic,
+    check_precision,
+    device_summary,
+    memory_explained,
+    versions,
+)
 from wbc_core.training.features import on_features
-from wbc_core.training.losses import make_loss, needs_shares
-from wbc_core.training.optimisers import check_precision, make_optimiser
+from wbc_core.training.losses import needs_shares
+from wbc_core.training.network import build_network, compile_network
 from wbc_core.training.phases import Phase, phases
 from wbc_core.training.runs import Run, load_run, write_run
 from wbc_core.training.schedules import learning_rate
-from wbc_core.training.settings import hidden_units
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace, now
 
@@ -93,20 +98,7 @@ def _train(
     earlier: Run | None,
     device: Mapping[str, str],
 ) -> Run:
-    import keras
-
-    keras.utils.set_random_seed(spec.seed)
-    model = build_model(
-        spec.backbone,
-        data.dataset.image_shape,
-        len(data.dataset.class_names),
-        dropout=spec.dropout,
-        weights=spec.weights,
-        pooling=spec.pooling,
-        hidden_layers=hidden_units(spec.hidden_layers),
-        input_size=spec.input_size or None,
-        workspace=workspace,
-    )
+    model = build_network(spec, data, workspace)
     checkpoint = load_checkpoint(workspace, run_id)
     # The checkpoint is the truth: a kill may have come before the summary that follows from it.
     epochs = checkpoint.epochs if checkpoint else 0
@@ -131,7 +123,9 @@ def _train_phase(
         open_blocks(model, spec.backbone, spec.freeze, phase.open_blocks)
     # A frozen backbone whose images never change makes the same features every epoch.
     extractor, head = split_model(model) if phase.head_only and data.train.online is None else (None, model)
-    _compile(head, phase, model, spec, data)
+    depths = block_depths(model, spec.backbone) if spec.layer_decay < 1 else {}
+    rates = {path: spec.layer_decay**depth for path, depth in depths.items()}
+    compile_network(head, spec, data, learning_rate(spec, phase.first, []), rates)
     if checkpoint is not None and phase.first < checkpoint.epochs <= phase.end:
         checkpoint.restore(model, head.optimizer)
         recorder.resume(head.optimizer)
@@ -153,25 +147,6 @@ def _train_phase(
         callbacks=[_epoch_keeper(train, recorder)],
         verbose=0,
     )
-
-
-def _compile(
-    learner: "keras.Model", phase: Phase, model: "keras.Model", spec: RunSpec, data: TrainingData
-) -> None:
-    import keras
-
-    shares = data.train.shares_of > 0
-    accuracy = keras.metrics.CategoricalAccuracy if shares else keras.metrics.SparseCategoricalAccuracy
-    depths = block_depths(model, spec.backbone) if spec.layer_decay < 1 else {}
-    rates = {path: spec.layer_decay**depth for path, depth in depths.items()}
-    learner.compile(
-        optimizer=make_optimiser(spec, learning_rate(spec, phase.first, []), rates),
-        loss=make_loss(spec, data.train.counts(len(data.dataset.class_names)), shares=shares),
-        metrics=[accuracy(name="accuracy")],
-        # keras leaves XLA off on a CPU, where forcing it makes MobileNetV3 eight times slower.
-        jit_compile="auto",
-    )
-    learner.optimizer.build(learner.trainable_variables)
 
 
 def _features(extractor: "keras.Model", data: TrainingData, recorder: Recorder) -> tuple[Batches, Batches]:

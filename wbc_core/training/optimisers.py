@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from wbc_core.errors import WbcError
-
 if TYPE_CHECKING:
     import keras
 
@@ -73,18 +71,3 @@ def _with_rates(optimiser_class: Any, rates: Mapping[str, float]) -> Any:
 
     LayerwiseRates.__name__ = optimiser_class.__name__
     return LayerwiseRates
-
-
-def check_precision(precision: str, device: str) -> None:
-    """Refuse a precision that the device does not compute in.
-
-    Raises:
-        WbcError: float16 on a CPU, which has no arithmetic for it.
-    """
-    if precision == "float16" and device == "cpu":
-        raise WbcError(
-            "This device does not compute in float16.",
-            expected="a GPU",
-            got=device,
-            fix="Launch with precision=float32.",
-        )

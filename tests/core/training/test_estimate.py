@@ -1,14 +1,42 @@
-"""The cost foreseen follows the images and the backbone."""
+"""The cost foreseen follows the images, the backbone and what of it trains."""
 
 import pytest
 
-from wbc_core.training.estimate import estimate, estimate_run
+from wbc_core.training.estimate import Rates, estimate_run, foreseen_cost
 from wbc_core.training.spec import RunSpec
 
 
-def test_the_estimate_grows_with_images_and_epochs() -> None:
-    cnn, mobilenet = (RunSpec("pr-0123456789ab", name, epochs=10) for name in ("cnn", "mobilenet_v3_small"))
-    assert estimate(cnn, 2000, 0) == pytest.approx(2 * estimate(cnn, 1000, 0))
-    assert estimate(cnn, 1000, 500) > estimate(cnn, 1000, 0)
-    assert estimate(mobilenet, 1000, 0) > estimate(cnn, 1000, 0)
-    assert estimate_run(cnn, 1000, 0) > 10 * estimate(cnn, 1000, 0)
+def spec_of(backbone: str = "cnn", **settings: object) -> RunSpec:
+    return RunSpec("pr-0123456789ab", backbone, **{"epochs": 10, **settings})
+
+
+def test_the_estimate_grows_with_images_epochs_and_pixels() -> None:
+    cost = foreseen_cost(spec_of(), 1000, 0, online=False)
+    assert foreseen_cost(spec_of(), 2000, 0, online=False).epoch_seconds == pytest.approx(
+        2 * cost.epoch_seconds
+    )
+    assert foreseen_cost(spec_of(), 1000, 500, online=False).epoch_seconds > cost.epoch_seconds
+    assert cost.seconds > 10 * cost.epoch_seconds
+    larger = foreseen_cost(spec_of(input_size=192), 1000, 0, online=False)
+    assert larger.epoch_seconds == pytest.approx(4 * cost.epoch_seconds)
+    assert estimate_run(spec_of("mobilenet_v3_small"), 1000, 0) > estimate_run(spec_of(), 1000, 0)
+
+
+def test_measured_rates_stand_in_for_those_of_the_table() -> None:
+    cost = foreseen_cost(spec_of(), 1000, 100, online=False, rates=Rates(training=50, prediction=100))
+    assert cost.epoch_seconds == pytest.approx(1000 / 50 + 100 / 100)
+
+
+def test_a_frozen_backbone_looks_once_or_every_epoch() -> None:
+    whole = foreseen_cost(spec_of("convnext_base"), 10_000, 1000, online=False).seconds
+    frozen = foreseen_cost(spec_of("convnext_base", freeze="all"), 10_000, 1000, online=False).seconds
+    online = foreseen_cost(spec_of("convnext_base", freeze="all"), 10_000, 1000, online=True).seconds
+    assert frozen < whole / 10
+    assert frozen < online < whole
+
+
+def test_the_disk_holds_the_optimisers_memory_too() -> None:
+    disk = {
+        name: foreseen_cost(spec_of(optimiser=name), 10, 0, online=False).disk_mb for name in ("sgd", "adamw")
+    }
+    assert disk["sgd"] == pytest.approx(0.75 * disk["adamw"])

@@ -1,0 +1,131 @@
+"""What the runs of the Launch page will cost, foreseen or measured, and what to know before they start."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+import streamlit as st
+
+from app import state
+from app.components.page import plain
+from wbc_core.backbones.registry import BACKBONES
+from wbc_core.jobs import queue
+from wbc_core.records import TERMINAL_STATES, PreparedSet
+from wbc_core.training.estimate import Cost, about, foreseen_cost
+from wbc_core.training.spec import RunSpec
+
+_LONG = 2 * 3600.0
+"""Seconds above which a way to wait less is pointed out."""
+
+
+def title_of(spec: RunSpec, among: Sequence[RunSpec]) -> str:
+    """A run's backbone, with its frozen layers where several runs share it."""
+    title = BACKBONES.get(spec.backbone).title
+    alone = sum(other.backbone == spec.backbone for other in among) == 1
+    return title if alone else f"{title}, freeze={spec.freeze}"
+
+
+def costs(specs: Sequence[RunSpec], prepared: PreparedSet, held_out: int, size: int) -> list[Cost]:
+    """The measured cost of each run where there is one, else what is foreseen."""
+    measured = {
+        RunSpec.from_json(job.spec): Cost.from_json(job.result)
+        for job in reversed(queue.list_jobs(state.workspace(), states=("succeeded",)))
+        if job.kind == "dry_run" and job.result
+    }
+    online = bool(prepared.recipe.online)
+    return [
+        measured.get(spec) or foreseen_cost(spec, prepared.images, held_out, online=online, image_size=size)
+        for spec in specs
+    ]
+
+
+def cost_table(specs: Sequence[RunSpec], found: Sequence[Cost]) -> None:
+    """Draw the cost of each run and of all together."""
+    rows = [
+        {
+            "Run": title_of(spec, specs),
+            "An epoch": about(cost.epoch_seconds),
+            "At most": about(cost.seconds),
+            "Memory": "not measured" if cost.memory_mb is None else f"{cost.memory_mb / 1000:.2g} GB",
+            "Disk": f"{cost.disk_mb:,.0f} MB",
+        }
+        for spec, cost in zip(specs, found, strict=True)
+    ]
+    st.table(pd.DataFrame(rows).set_index("Run"))
+    where = "as measured here" if all(cost.measured for cost in found) else "on 2 CPU cores"
+    st.metric("All together, at most", f"{about(sum(cost.seconds for cost in found))} {where}")
+
+
+def measure_button(specs: Sequence[RunSpec], found: Sequence[Cost]) -> None:
+    """Draw the button that times two real steps of each run that was not measured yet."""
+    waiting = [job for job in queue.active_jobs(state.workspace()) if job.kind == "dry_run"]
+    unmeasured = [spec for spec, cost in zip(specs, found, strict=True) if not cost.measured]
+    if waiting:
+        _progress([job.id for job in waiting])
+    elif unmeasured and st.button(
+        "Measure on this machine",
+        icon=":material/speed:",
+        key="launch-measure",
+        help="Trains two steps of each run in a process of its own and keeps nothing of them.",
+    ):
+        for spec in unmeasured:
+            queue.submit(state.workspace(), "dry_run", spec.to_json())
+        st.rerun()
+
+
+def _progress(job_ids: list[str]) -> None:
+    """Draw how far the measuring is; the page is drawn anew when it is done."""
+
+    def poll() -> None:
+        jobs = [queue.get_job(state.workspace(), job_id) for job_id in job_ids]
+        done = sum(1.0 if job.state in TERMINAL_STATES else job.progress for job in jobs)
+        running = next((job for job in jobs if job.state == "running"), jobs[0])
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.progress(done / len(jobs), text=f"Measuring: {plain(running.message)}")
+            if st.button("Cancel", key="launch-measure-cancel", icon=":material/stop_circle:"):
+                for job in jobs:
+                    queue.cancel(state.workspace(), job.id)
+        if all(job.state in TERMINAL_STATES for job in jobs):
+            st.rerun()
+
+    st.fragment(poll, run_every=1.0)()
+
+
+def _advice(spec: RunSpec, cost: Cost, prepared: PreparedSet, held_out: int, size: int) -> list[str]:
+    backbone = BACKBONES.get(spec.backbone)
+    found = []
+    if (
+        spec.weights == "imagenet"
+        and backbone.imagenet is not None
+        and (missing := backbone.imagenet.missing())
+    ):
+        found.append(missing)
+    if spec.weights == "random" and spec.freeze != "none":
+        found.append("Frozen layers would keep random weights: choose first weights, or freeze nothing.")
+    elif spec.freeze == "all":
+        found.append("The backbone is frozen whole: only the head learns.")
+    if spec.precision != "float32":
+        found.append(f"{spec.precision} pays on a GPU; a CPU takes longer with it.")
+    if cost.seconds > _LONG and spec.freeze != "all":
+        frozen = replace(spec, freeze="all", weights="imagenet")
+        foreseen = foreseen_cost(
+            frozen, prepared.images, held_out, online=bool(prepared.recipe.online), image_size=size
+        )
+        if foreseen.seconds < cost.seconds / 3 and backbone.imagenet is not None:
+            found.append(
+                f"{about(cost.seconds).capitalize()} on this many cores. With the backbone frozen whole "
+                f"(freeze=all, ImageNet weights): {about(foreseen.seconds)}."
+            )
+    return found
+
+
+def warnings(
+    specs: Sequence[RunSpec], found: Sequence[Cost], prepared: PreparedSet, held_out: int, size: int
+) -> None:
+    """Draw what a person should know before these runs start; the same words once."""
+    said: dict[str, list[str]] = {}
+    for spec, cost in zip(specs, found, strict=True):
+        for words in _advice(spec, cost, prepared, held_out, size):
+            said.setdefault(words, []).append(title_of(spec, specs))
+    for words, titles in said.items():
+        st.warning(f"**{plain(', '.join(titles))}**: {plain(words)}", icon=":material/info:")

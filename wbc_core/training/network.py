@@ -1,0 +1,71 @@
+"""The network of a run as its spec describes it, and what it learns by."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from wbc_core.backbones.model import build_model
+from wbc_core.training.data import TrainingData
+from wbc_core.training.losses import make_loss
+from wbc_core.training.optimisers import make_optimiser
+from wbc_core.training.settings import hidden_units
+from wbc_core.training.spec import RunSpec
+from wbc_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    import keras
+
+
+def build_network(spec: RunSpec, data: TrainingData, workspace: Workspace) -> "keras.Model":
+    """Build the classifier of a run; the same seed gives the same first weights.
+
+    Args:
+        spec: The run.
+        data: What it learns from.
+        workspace: Where the runs are, for `weights=run:ID`.
+
+    Returns:
+        An uncompiled model from (n, H, W, 3) values 0..255 to (n, classes) probabilities.
+
+    Raises:
+        WbcError: A size that the backbone cannot take, or weights that are not to be had.
+    """
+    import keras
+
+    keras.utils.set_random_seed(spec.seed)
+    return build_model(
+        spec.backbone,
+        data.dataset.image_shape,
+        len(data.dataset.class_names),
+        dropout=spec.dropout,
+        weights=spec.weights,
+        pooling=spec.pooling,
+        hidden_layers=hidden_units(spec.hidden_layers),
+        input_size=spec.input_size or None,
+        workspace=workspace,
+    )
+
+
+def compile_network(
+    model: "keras.Model", spec: RunSpec, data: TrainingData, learning_rate: float, rates: Mapping[str, float]
+) -> None:
+    """Give a network, or its head alone, its loss and its optimiser.
+
+    Args:
+        model: The network; only what is trainable now is going to move.
+        spec: The run.
+        data: What it learns from.
+        learning_rate: Step size of the first step.
+        rates: Path of a weight to what the learning rate is multiplied by for it; 1 where it is not named.
+    """
+    import keras
+
+    shares = data.train.shares_of > 0
+    accuracy = keras.metrics.CategoricalAccuracy if shares else keras.metrics.SparseCategoricalAccuracy
+    model.compile(
+        optimizer=make_optimiser(spec, learning_rate, rates),
+        loss=make_loss(spec, data.train.counts(len(data.dataset.class_names)), shares=shares),
+        metrics=[accuracy(name="accuracy")],
+        # keras leaves XLA off on a CPU, where forcing it makes MobileNetV3 eight times slower.
+        jit_compile="auto",
+    )
+    model.optimizer.build(model.trainable_variables)
