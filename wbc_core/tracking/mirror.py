@@ -77,8 +77,11 @@ def _only_one(folder: Path) -> Iterator[bool]:
         yield True
 
 
-def sync_run(workspace: Workspace, run_id: str, uri: str) -> None:
-    """Send what the server at `uri` lacks of a run; nothing where another process is doing so.
+def sync_run(workspace: Workspace, run_id: str, uri: str) -> bool:
+    """Send what the server at `uri` lacks of a run.
+
+    Returns:
+        False where another process is doing so at this moment.
 
     Raises:
         Exception: Whatever the server or the way to it did; what was sent until then is written down.
@@ -86,6 +89,7 @@ def sync_run(workspace: Workspace, run_id: str, uri: str) -> None:
     with _only_one(workspace.run_dir(run_id)) as alone:
         if alone:
             _Sender(workspace, load_run(workspace, run_id), uri).send()
+        return alone
 
 
 def send_missed(workspace: Workspace, uri: str, *, running: bool) -> Iterator[str]:
@@ -107,13 +111,14 @@ def send_missed(workspace: Workspace, uri: str, *, running: bool) -> Iterator[st
         if not running and run_status(workspace, run) == "RUNNING":
             continue
         try:
-            sync_run(workspace, run.id, uri)
+            done = sync_run(workspace, run.id, uri)
         except Exception as error:
             # Raises where the server is away, which the other runs would only wait for as well.
             client_of(uri).search_experiments(max_results=1)
             refused.append(error)
         else:
-            yield run.id
+            if done:
+                yield run.id
     if refused:
         raise refused[0]
 

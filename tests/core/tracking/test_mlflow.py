@@ -1,5 +1,6 @@
 """Runs reach a real MLflow server, whatever happens to the server and to the process that sends."""
 
+import fcntl
 import os
 import socket
 import sys
@@ -238,6 +239,14 @@ def test_the_address_of_a_run(finished: Workspace, uri: str, monkeypatch: pytest
     assert run_url(finished, RUN) is None
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert run_url(finished, RUN) is None
+
+
+def test_one_process_at_a_time_sends_a_run(finished: Workspace, uri: str) -> None:
+    with (finished.run_dir(RUN) / "mlflow.lock").open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert not sync_run(finished, RUN, uri)
+        assert list(send_missed(finished, uri, running=False)) == []
+    assert sync_run(finished, RUN, uri)
 
 
 class _Refusing(BaseHTTPRequestHandler):
