@@ -111,9 +111,13 @@ def tags(workspace: Workspace, run: Run) -> dict[str, str]:
     return {f"wbc.{name}": value for name, value in own.items()}
 
 
-def milliseconds(run: Run, spent: float = 0.0) -> int:
-    """A moment of a run for MLflow: its start plus the seconds spent in epochs, in ms since 1970.
+def milliseconds(moment: str, after: float = 0.0) -> int:
+    """A moment of the workspace for MLflow, in ms since 1970.
 
-    Following from the workspace alone, what is sent twice after a lost answer is the same and counts once.
+    Such moments never change, so that what is sent twice after a lost answer is the same and counts once.
+
+    Args:
+        moment: ISO 8601.
+        after: Seconds after it.
     """
-    return round((datetime.fromisoformat(run.created).timestamp() + spent) * 1000)
+    return round((datetime.fromisoformat(moment).timestamp() + after) * 1000)

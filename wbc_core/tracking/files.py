@@ -63,7 +63,7 @@ def _send_figures(
     from mlflow.entities import Metric
 
     report = load_report(workspace, run.id, report_name)
-    at, step = milliseconds(run, run.seconds), run.best_epoch or 0
+    at, step = milliseconds(report["created"]), run.best_epoch or 0
     metrics = [
         Metric(f"{report_name}_{key}", float(report[key]), at, step)
         for key in _OF_A_REPORT

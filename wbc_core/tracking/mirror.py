@@ -36,6 +36,7 @@ _DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 
@@ -61,8 +62,8 @@ def client_of(uri: str) -> "MlflowClient":
 
 def in_words(error: Exception, uri: str) -> str:
     """What went wrong, on one line, without the password of the tracking URI."""
-    words = " ".join(f"{type(error).__name__}: {error}".replace(uri, server_name(uri)).split())
-    return words[:300]
+    words = str(error) if isinstance(error, WbcError) else f"{type(error).__name__}: {error}"
+    return " ".join(words.replace(uri, server_name(uri)).split())[:300]
 
 
 @contextmanager
@@ -186,7 +187,7 @@ class _Sender:
             if found
             else self.client.create_run(
                 experiment,
-                start_time=milliseconds(self.run),
+                start_time=milliseconds(self.run.created),
                 run_name=f"{self.run.backbone} {self.run.id}",
                 tags=tags(self.workspace, self.run),
             )
@@ -204,7 +205,12 @@ class _Sender:
         for first in range(0, len(table), _EPOCHS_AT_ONCE):
             rows = table.iloc[first : first + _EPOCHS_AT_ONCE].to_dict("records")
             metrics = [
-                Metric(str(name), float(value), milliseconds(self.run, at[row["epoch"]]), int(row["epoch"]))
+                Metric(
+                    str(name),
+                    float(value),
+                    milliseconds(self.run.created, at[row["epoch"]]),
+                    int(row["epoch"]),
+                )
                 for row in rows
                 for name, value in row.items()
                 if name != "epoch"
@@ -216,6 +222,6 @@ class _Sender:
         if status == "RUNNING":
             self.client.update_run(self.state.run, status)
         else:
-            ended = milliseconds(self.run, float(history(self.workspace, self.run.id)["seconds"].sum()))
+            ended = milliseconds(self.run.created, self.run.seconds)
             self.client.set_terminated(self.state.run, status, ended)
         self._save(status=status)

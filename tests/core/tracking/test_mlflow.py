@@ -21,7 +21,7 @@ from wbc_core.cli import track
 from wbc_core.command_line import WorkFailed
 from wbc_core.datasets.store import open_images
 from wbc_core.errors import WbcError
-from wbc_core.evaluation.reports import load_report
+from wbc_core.evaluation.reports import load_report, reports_dir
 from wbc_core.jobs import queue
 from wbc_core.jobs.tasks import TASKS
 from wbc_core.tracking import background
@@ -79,10 +79,10 @@ def trained(prepared_home: tuple[Path, str], server: MlflowServer) -> tuple[Work
 
     def kill_the_server(fraction: float, message: str) -> None:
         if message.startswith("epoch 2/") and server.alive:
-            wait_until(lambda: load_state(workspace, TRAINED, server.uri).epochs == 1)
+            wait_until(lambda: load_state(workspace, TRAINED, server.uri).epochs == 1, 120)
             server.kill()
         if message.startswith("epoch 4/"):
-            wait_until(lambda: bool(lines))
+            wait_until(lambda: bool(lines), 120)
 
     spec = RunSpec(prepared_home[1], "cnn", epochs=EPOCHS, batch_size=16)
     with pytest.MonkeyPatch.context() as patch:
@@ -135,6 +135,7 @@ def test_a_dead_server_harms_no_run_and_gets_what_it_missed(
     assert {f"wbc.{name}": value for name, value in expected.items()}.items() <= there.data.tags.items()
 
 
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")  # on its import
 def test_files_and_the_model_arrive(trained: tuple[Workspace, list[str]], uri: str, tmp_path: Path) -> None:
     workspace, _ = trained
     list(send_missed(workspace, uri, running=False))
@@ -152,7 +153,7 @@ def test_files_and_the_model_arrive(trained: tuple[Workspace, list[str]], uri: s
     assert (version.run_id, version.tags["wbc.run_id"]) == (there.info.run_id, TRAINED)
     images = open_images(workspace, load_run(workspace, TRAINED).dataset)[:8]
     ours = predict_probabilities(load_model(workspace, TRAINED), images)
-    theirs = pyfunc.load_model(f"models:/wbc-cnn/{version.version}", dst_path=str(tmp_path / "model"))
+    theirs = pyfunc.load_model(f"models:/wbc-cnn/{version.version}", dst_path=str(tmp_path))
     np.testing.assert_allclose(theirs.predict(np.array(images)), ours, atol=1e-6)
 
 
@@ -190,17 +191,20 @@ def test_a_run_is_sent_while_it_goes_and_later_what_became_of_it(finished: Works
 
 
 def test_a_later_report_is_sent_and_one_job_sends_what_others_missed(
-    finished: Workspace, uri: str, said: list[str]
+    finished: Workspace, uri: str, said: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with mirrored(finished, "job-00000000bbbb"):
         pass
     assert describe_unsent(finished, uri) == []
     add_report(finished, load_run(finished, RUN), right=0.5, seed=1)
+    later = load_report(finished, RUN) | {"created": "2099-01-01T00:00:00+00:00"}
+    finished.write_json(reports_dir(finished, RUN) / "validation.json", later)
     assert [entry["files"] for entry in describe_unsent(finished, uri)] == [1]
     assert track(finished) == {"server": uri, "sent": [RUN], "unsent": []}
     _, there = on_server(uri, finished, RUN)
-    assert there.data.metrics["validation_accuracy"] == load_report(finished, RUN)["accuracy"]
+    assert there.data.metrics["validation_accuracy"] == later["accuracy"]
     assert said == []
+    assert capsys.readouterr() == ("", "")  # `--json` promises nothing beside the one document
 
 
 def test_a_run_that_mlflow_refuses_does_not_hold_up_the_others(finished: Workspace, uri: str) -> None:
@@ -268,8 +272,8 @@ def test_a_server_that_refuses_costs_one_line(
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ann:secret@127.0.0.1:{refusing.server_port}")
         mirror_began = threading.active_count()
         with mirrored(finished, RUN):
-            wait_until(lambda: len(said) > 0)
-        wait_until(lambda: threading.active_count() == mirror_began)
+            wait_until(lambda: len(said) > 0, 120)
+        wait_until(lambda: threading.active_count() == mirror_began, 120)
         refusing.shutdown()
         thread.join()
     (line,) = said
@@ -288,7 +292,7 @@ def test_a_server_that_never_answers_holds_nothing_up(
             connection, _ = silent.accept()  # the mirror waits for an answer now
         assert any(thread.name == "mlflow-mirror" for thread in threading.enumerate())
         connection.close()
-    wait_until(lambda: not any(thread.name == "mlflow-mirror" for thread in threading.enumerate()))
+    wait_until(lambda: not any(thread.name == "mlflow-mirror" for thread in threading.enumerate()), 120)
 
 
 def test_without_mlflow_one_line_names_the_extra(
@@ -297,7 +301,7 @@ def test_without_mlflow_one_line_names_the_extra(
     monkeypatch.setitem(sys.modules, "mlflow", None)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with mirrored(finished, RUN):
-        wait_until(lambda: len(said) > 0)
+        wait_until(lambda: len(said) > 0, 120)
     (line,) = said
     assert "pip install 'wbc-lab[tracking]'" in line
     with pytest.raises(WbcError, match="not installed"):
