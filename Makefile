@@ -30,7 +30,7 @@ unit: .venv/ready-dev .venv/mlflow/ready
 	@touch $@
 
 # The tests' MLflow server has a place of its own: it wants an older pyarrow than the lab uses.
-.venv/mlflow/ready: .venv/ready-dev
+.venv/mlflow/ready: | .venv/ready-dev
 	$(PYTHON) -m venv .venv/mlflow
 	.venv/mlflow/bin/pip install --quiet 'mlflow>=3.17,<4'
 	@touch $@
