@@ -98,8 +98,15 @@ def mirrored(workspace: Workspace, run_id: str) -> Iterator[None]:
     mirror.end(within=LAST_WORDS_SECONDS)
 
 
-def mirror_what_was_missed(workspace: Workspace) -> None:
-    """Send what MLflow lacks of ended runs, from now on and beside everything else that the process does."""
+def mirror_what_was_missed(workspace: Workspace) -> _Mirror | None:
+    """Send what MLflow lacks of ended runs, from now on and beside everything else that the process does.
+
+    Returns:
+        The thread, for whoever wants to end it before the process does; None where runs are not mirrored.
+    """
     uri = tracking_uri()
-    if uri:
-        _Mirror(uri, lambda: list(send_missed(workspace, uri, running=False)), MISSED_EVERY_SECONDS).start()
+    if uri is None:
+        return None
+    mirror = _Mirror(uri, lambda: list(send_missed(workspace, uri, running=False)), MISSED_EVERY_SECONDS)
+    mirror.start()
+    return mirror
