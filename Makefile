@@ -17,7 +17,7 @@ lint: .venv/ready-dev
 types: .venv/ready-dev
 	$(BIN)/mypy
 
-unit: .venv/ready-dev
+unit: .venv/ready-dev .venv/mlflow/ready
 	$(BIN)/pytest -q --durations=15
 
 .venv/ready: requirements.txt pyproject.toml
@@ -27,6 +27,12 @@ unit: .venv/ready-dev
 
 .venv/ready-dev: .venv/ready
 	$(BIN)/pip install --quiet -e '.[dev]'
+	@touch $@
+
+# The tests' MLflow server has a place of its own: it wants an older pyarrow than the lab uses.
+.venv/mlflow/ready: | .venv/ready-dev
+	$(PYTHON) -m venv .venv/mlflow
+	.venv/mlflow/bin/pip install --quiet 'mlflow>=3.17,<4'
 	@touch $@
 
 clean:

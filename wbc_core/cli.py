@@ -154,6 +154,33 @@ def worker(
     run_worker(workspace, parse_devices(devices))
 
 
+@command("track")
+def track(
+    workspace: Workspace,
+    only_list: Annotated[bool, Option("--list", help="Show what is not sent, and send nothing.")] = False,
+) -> Json:
+    """Send to MLflow, at MLFLOW_TRACKING_URI, what it missed of the runs."""
+    from wbc_core.tracking.mirror import client_of, describe_unsent, in_words, send_missed
+    from wbc_core.tracking.state import server_name, tracking_uri
+
+    uri = tracking_uri()
+    if uri is None:
+        raise WbcError(
+            "MLFLOW_TRACKING_URI is not set.",
+            expected="the address of an MLflow server, such as http://localhost:5000",
+            fix="Set it; runs trained before are sent too.",
+        )
+    sent: list[str] = []
+    if not only_list:
+        client_of(uri)
+        try:
+            sent.extend(send_missed(workspace, uri, running=True))
+        except Exception as error:
+            left = [entry["run"] for entry in describe_unsent(workspace, uri)]
+            raise WorkFailed(f"MLflow was not sent {' '.join(left)}. {in_words(error, uri)}") from error
+    return {"server": server_name(uri), "sent": sent, "unsent": describe_unsent(workspace, uri)}
+
+
 @command("evaluate")
 def evaluate(
     workspace: Workspace,

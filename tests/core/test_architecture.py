@@ -18,6 +18,7 @@ ORDER = [
     {"backbones"},
     {"training"},
     {"evaluation"},
+    {"tracking"},
     {"jobs"},
     {"cli", "command_line", "curation_commands"},
     {"app"},
@@ -74,4 +75,5 @@ def loaded_after(code: str) -> set[str]:
 def test_help_and_curation_import_nothing_slow() -> None:
     parts = ["cli", "curation.scan", "curation.review", "splitting", "augment.prepare", "balance.smote"]
     parts += ["jobs.worker", "jobs.server", "evaluation.compare", "evaluation.report", "training.runs"]
+    parts += ["tracking.background"]
     assert loaded_after("\n".join(f"import wbc_core.{name}" for name in parts)) == set()

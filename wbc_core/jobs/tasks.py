@@ -123,16 +123,19 @@ def train_run(workspace: Workspace, job_id: str, spec: Json, progress: Progress)
     """Train one run by a RunSpec, then report on its held-out images; `resumes` names an earlier job."""
     from wbc_core.evaluation.report import evaluate_run
     from wbc_core.jobs.sweep import trial_spec
+    from wbc_core.tracking.background import mirrored
     from wbc_core.training.loop import train
     from wbc_core.training.spec import RunSpec
 
     earlier = spec.get("resumes")
     if earlier and workspace.run_dir(earlier).exists() and not workspace.run_dir(job_id).exists():
         with workspace.atomic_path(workspace.run_dir(job_id)) as scratch:
-            shutil.copytree(workspace.run_dir(earlier), scratch, ignore=shutil.ignore_patterns("reports"))
+            not_its_own = shutil.ignore_patterns("reports", "mlflow.*")
+            shutil.copytree(workspace.run_dir(earlier), scratch, ignore=not_its_own)
     run_spec = trial_spec(workspace, job_id, spec) if "sweep" in spec else RunSpec.from_json(spec)
-    summary = train(workspace, job_id, run_spec, progress=part_of(progress, 0.0, 0.97))
-    report = evaluate_run(workspace, job_id, progress=part_of(progress, 0.97, 1.0))
+    with mirrored(workspace, job_id):
+        summary = train(workspace, job_id, run_spec, progress=part_of(progress, 0.0, 0.97))
+        report = evaluate_run(workspace, job_id, progress=part_of(progress, 0.97, 1.0))
     return {**summary, "accuracy": report["accuracy"], "macro_f1": report["macro_f1"]}
 
 

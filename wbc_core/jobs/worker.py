@@ -17,6 +17,7 @@ from wbc_core.jobs.devices import device_environment, parse_devices
 from wbc_core.jobs.tasks import TASKS, TRAINING_KINDS
 from wbc_core.progress import Progress, silent
 from wbc_core.records import TERMINAL_STATES, Job
+from wbc_core.tracking.background import mirror_what_was_missed
 from wbc_core.workspace import Workspace
 
 POLL_SECONDS = 0.3
@@ -226,6 +227,7 @@ def run_worker(workspace: Workspace, devices: list[str]) -> None:
     worker = Worker(workspace, devices)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop.set())
+    mirror_what_was_missed(workspace)
     worker.run()
 
 

@@ -16,6 +16,7 @@ from wbc_core.progress import Progress
 from wbc_core.training.checkpoint import averaged_weights, save_checkpoint, save_model
 from wbc_core.training.runs import HISTORY_COLUMNS, Run, write_run
 from wbc_core.training.schedules import patience_left
+from wbc_core.training.tensorboard import write_events
 from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -217,6 +218,7 @@ class Recorder:
         )
         self.reporter.run = self.run
         write_run(self.workspace, self.run)
+        write_events(self.workspace, self.run.id)
 
     def finish(self) -> Run:
         """Mark the run as ended by itself."""

@@ -16,6 +16,7 @@ from wbc_core.training.loop import train
 from wbc_core.training.predict import load_model, predict_probabilities
 from wbc_core.training.runs import HISTORY_COLUMNS, history, list_runs, load_run
 from wbc_core.training.spec import RunSpec
+from wbc_core.training.tensorboard import FILE_NAME, write_events
 from wbc_core.workspace import Workspace
 
 RUN, OTHER = "job-000000000001", "job-000000000002"
@@ -69,6 +70,10 @@ def test_a_run_learns_and_is_recorded(whole_run: tuple[Workspace, str, list[tupl
     assert versions["keras"]
     assert versions["name"] == run.device_name
     assert [entry.id for entry in list_runs(workspace, prepared)] == [RUN]
+    events = workspace.run_dir(RUN) / "tensorboard" / FILE_NAME
+    written = events.read_bytes()
+    write_events(workspace, RUN)
+    assert events.read_bytes() == written
     fractions, messages = zip(*seen, strict=True)
     assert list(fractions) == sorted(fractions)
     assert fractions[-1] == 1.0
