@@ -7,11 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
+from wbc_core.backbones.layers import extractor_of, leaves
+from wbc_core.backbones.model import build_model
 from wbc_core.backbones.registry import BACKBONES
-from wbc_core.backbones.weights import WeightsFile, cache_folder
+from wbc_core.backbones.weights import WeightsFile, cache_folder, weights_source
 from wbc_core.errors import WbcError
+from wbc_core.workspace import Workspace
 
 SHAPE = (32, 32, 3)
 MOBILENET = BACKBONES.get("mobilenet_v3_small")
@@ -101,3 +105,86 @@ def test_a_file_that_is_no_hdf5_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"not a file of weights")
     with pytest.raises(WbcError, match=r"The weights in wrong\.weights\.h5 do not fit MobileNetV3-Small"):
         MOBILENET.build(SHAPE, f"file:{path}")
+
+
+RUN = "rn-0123456789ab"
+
+
+@pytest.fixture(scope="module")
+def run_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a run of the cnn for three classes at 32 pixels."""
+    workspace = Workspace(tmp_path_factory.mktemp("runs"))
+    model = build_model("cnn", SHAPE, 3, dropout=0.0)
+    _write_run(workspace, RUN, "cnn", model)
+    return workspace.home
+
+
+def _write_run(workspace: Workspace, run: str, backbone: str, model: keras.Model | None) -> None:
+    folder = workspace.run_dir(run)
+    folder.mkdir(parents=True)
+    workspace.write_json(folder / "spec.json", {"backbone": backbone})
+    if model:
+        model.save(folder / "best.keras")
+
+
+def test_a_run_gives_its_backbone_to_other_classes(run_home: Path) -> None:
+    workspace = Workspace(run_home)
+    trained = keras.saving.load_model(workspace.run_dir(RUN) / "best.keras", compile=False)
+    model = build_model("cnn", SHAPE, 5, dropout=0.0, weights=f"run:{RUN}", workspace=workspace)
+    assert model.output_shape == (None, 5)
+    for theirs, ours in zip(
+        extractor_of(trained).get_weights(), extractor_of(model).get_weights(), strict=True
+    ):
+        assert (theirs == ours).all()
+
+
+def test_a_run_at_a_size_that_its_weights_depend_on_is_refused(run_home: Path) -> None:
+    with pytest.raises(WbcError, match=r"do not fit Plain CNN at this size.*32 x 32 pixels.*got 48 x 48"):
+        BACKBONES.get("cnn").build((48, 48, 3), f"run:{RUN}", Workspace(run_home))
+
+
+def test_a_normalisation_computes_with_what_the_run_brings(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    small = build_model("efficientnet_b0", SHAPE, 2, dropout=0.0)
+    normalisation = next(layer for layer in leaves(small) if isinstance(layer, keras.layers.Normalization))
+    normalisation.adapt_mean.assign([0.1, 0.2, 0.3])
+    _write_run(workspace, RUN, "efficientnet_b0", small)
+    trained = keras.saving.load_model(workspace.run_dir(RUN) / "best.keras", compile=False)
+    larger = BACKBONES.get("efficientnet_b0").build((48, 48, 3), f"run:{RUN}", workspace)
+    # What a layer computes with counts, not only what it keeps.
+    batch = np.full((1, 3), 0.5, np.float32)
+    ours, theirs = (
+        next(layer for layer in leaves(model) if isinstance(layer, keras.layers.Normalization))(
+            batch.reshape(1, 1, 1, 3)
+        )
+        for model in (larger, trained)
+    )
+    np.testing.assert_allclose(ours, theirs)
+
+
+def test_a_run_of_another_backbone_is_refused(run_home: Path) -> None:
+    with pytest.raises(WbcError, match=r"another backbone. Expected mobilenet_v3_small; got cnn"):
+        MOBILENET.build(SHAPE, f"run:{RUN}", Workspace(run_home))
+
+
+def test_a_run_without_a_model_is_refused(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    cnn = BACKBONES.get("cnn")
+    with pytest.raises(WbcError, match=f"no run {RUN} in the workspace"):
+        cnn.build(SHAPE, f"run:{RUN}", workspace)
+    with pytest.raises(WbcError, match="is not an id of this lab"):
+        cnn.build(SHAPE, "run:../../etc", workspace)
+    with pytest.raises(WbcError, match=f"Without a workspace there is no run {RUN}"):
+        cnn.build(SHAPE, f"run:{RUN}")
+    _write_run(workspace, RUN, "cnn", None)
+    with pytest.raises(WbcError, match="has no model yet"):
+        cnn.build(SHAPE, f"run:{RUN}", workspace)
+    (workspace.run_dir(RUN) / "best.keras").write_bytes(b"PK\x03\x04 not a model")
+    with pytest.raises(WbcError, match=f"The model of run {RUN} is damaged"):
+        cnn.build(SHAPE, f"run:{RUN}", workspace)
+
+
+@pytest.mark.parametrize("weights", ["run", "run:", "random:3", "imagenet:x", "file:"])
+def test_a_source_has_its_argument_or_none(weights: str) -> None:
+    with pytest.raises(WbcError, match="Expected random, imagenet, file:PATH or run:ID"):
+        weights_source(weights)
