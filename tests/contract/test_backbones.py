@@ -17,7 +17,7 @@ from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 
 SHAPE = (96, 96, 3)
-LIGHT = ["cnn", "efficientnet_lite0", "efficientnet_lite2", "mobilenet_v3_small"]
+LIGHT = ["cnn", "efficientnet_lite0", "mobilenet_v3_small"]
 """The others cost seconds or hundreds of megabytes: they are built once, looked through and run once."""
 OPENED = [*LIGHT, "vgg16", "convnext_tiny", "efficientnet_b0"]
 """Between them these have every kind of layer and of normalisation that is written to a file."""

@@ -76,7 +76,7 @@ class Backbone:
                 f"The images are too small for {self.title}.",
                 expected=f"at least {self.minimum_size} x {self.minimum_size} pixels",
                 got=f"{height} x {width}",
-                fix="Import the data set again with a larger --size, or choose another backbone.",
+                fix="Enlarge them with input_size=, or choose another backbone.",
             )
 
     def blocks(self, extractor: "keras.Model") -> "list[list[keras.layers.Layer]]":
