@@ -258,4 +258,5 @@ def _summary(run: Run) -> Json:
         "best_epoch": run.best_epoch,
         "val_accuracy": run.val_accuracy,
         "seconds": round(run.seconds, 1),
+        "ended": run.ended,
     }
