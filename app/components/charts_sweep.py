@@ -12,7 +12,7 @@ from wbc_core.records import Json
 from wbc_core.training.settings import SETTINGS, Value
 
 _VIOLETS = [[0.0, "#d9cdec"], [1.0, "#5b2f9e"]]
-_SCORE = "validation accuracy (%)"
+_SCORE = "accuracy (%)"
 
 
 def written(value: Value) -> str:
@@ -76,7 +76,7 @@ def _points(
 ) -> go.Figure:
     for axis, name in (("xaxis", first), ("yaxis", second)):
         if _logarithmic(name, space, entries):
-            titles[axis] |= {"type": "log", "exponentformat": "power"}
+            titles[axis] |= {"type": "log", "exponentformat": "power", "dtick": 1}
     points = go.Scatter(
         x=[entry["parameters"][first] for entry in entries],
         y=[entry["parameters"][second] for entry in entries],
@@ -94,7 +94,7 @@ def _points(
 
 
 def parallel(entries: Sequence[Json], names: Sequence[str], space: Space) -> go.Figure:
-    """Parallel coordinates: a line a trial through its settings to its validation accuracy.
+    """Parallel coordinates: a line a trial through its settings to its validation accuracy, last.
 
     Args:
         entries: Trials of `summarise` that have a validation accuracy.

@@ -57,17 +57,11 @@ def draw(sweeps: Sequence[Sweep]) -> None:
         sweeps: Sweeps on the data set, newest first.
     """
     by_id = {sweep.id: sweep for sweep in sweeps}
-    if st.session_state.get(SWEEP, st.query_params.get(SWEEP)) not in by_id:
-        st.session_state[SWEEP] = next(iter(by_id))
-    chosen = by_id[
-        st.selectbox(
-            "Sweep",
-            list(by_id),
-            format_func=lambda name: _described(by_id[name]),
-            key=SWEEP,
-            bind="query-params",
-        )
-    ]
+    asked = st.session_state.get(SWEEP) or st.query_params.get(SWEEP)
+    st.session_state[SWEEP] = asked if asked in by_id else next(iter(by_id))
+    st.selectbox("Sweep", list(by_id), format_func=lambda name: _described(by_id[name]), key=SWEEP)
+    chosen = by_id[st.session_state[SWEEP]]
+    st.query_params[SWEEP] = chosen.id
     preparing = chosen.preparing
     if preparing and preparing.state != "succeeded":
         job_panel(preparing.id, title="Preparing the folds")
@@ -204,7 +198,9 @@ def _compared(sweep: Sweep, ended: Sequence[Json]) -> None:
             pair = list(chosen)[:2] if len(chosen) > 1 else pair
         charts.draw(charts_sweep.two_settings(ended, pair[0], pair[1], sweep.space), key="sweep-heat")
     st.subheader("All settings at once", anchor=False)
-    st.caption("A line a trial; drag along an axis to keep those that pass there.")
+    st.caption(
+        "A line a trial, to its validation accuracy; drag along an axis to keep those that pass there."
+    )
     charts.draw(charts_sweep.parallel(ended, names, sweep.space), key="sweep-parallel")
 
 

@@ -100,12 +100,13 @@ def test_what_came_of_a_sweep_is_shown_and_its_best_opens_the_form(
     workspace: Workspace, prepared: PreparedSet
 ) -> None:
     grid = {"dropout": ["0.2", "0.1"], "learning_rate": ["0.001", "0.01"]}
-    _, runs = start_sweep(workspace, prepared.id, "mobilenet_v3_small", grid, settings={"epochs": "7"})
+    sweep, runs = start_sweep(workspace, prepared.id, "mobilenet_v3_small", grid, settings={"epochs": "7"})
     finish(workspace, runs[:3])
     finish(workspace, runs[3:], ended="pruned: validation accuracy 0.500 after 2 epochs")
     page = open_page(prepared)
     assert "Best so far: **trial 2**, dropout 0\\.1, learning rate 0\\.001" in shown(page)
     assert "4 of 4" in shown(page)
+    assert page.query_params["sweep"] == [sweep]
     table = page.dataframe[0].value
     assert table["State"].tolist() == ["succeeded"] * 3 + ["pruned"]
     assert table["Validation accuracy"].tolist() == ["70.0 %", "70.0 %", "80.0 %", "80.0 %"]
