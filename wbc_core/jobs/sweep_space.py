@@ -40,8 +40,12 @@ class Range(Record):
             drawn = math.exp(generator.uniform(math.log(low), math.log(high)))
         else:
             drawn = float(generator.uniform(low, high))
-        drawn = min(max(drawn, self.low), self.high)
-        return round(drawn) if self.whole else drawn
+        return self.within(drawn)
+
+    def within(self, value: float) -> int | float:
+        """A drawn value as a person would write it: whole, or with four significant digits, and in range."""
+        written = round(value) if self.whole else float(f"{value:.4g}")
+        return min(max(written, self.low), self.high)
 
 
 Space = dict[str, list[Value] | Range]

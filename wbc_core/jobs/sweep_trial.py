@@ -82,7 +82,8 @@ class _DrawnTrial:
         self._workspace, self._job = workspace, job_id
         self._study, self._storage = open_study(workspace, spec["sweep"])
         settle_trials(workspace, self._study)
-        self._distributions = distributions(space_from_json(spec["sweep"]["space"]))
+        self._space = space_from_json(spec["sweep"]["space"])
+        self._distributions = distributions(self._space)
         self._number, parameters = self._own_trial(spec["sweep"]["trial"], self._begun())
         self.spec = RunSpec.from_json({**spec, **parameters}).checked()
         for row in history(workspace, job_id).to_dict("records"):
@@ -135,8 +136,11 @@ class _DrawnTrial:
 
         copy = optuna.create_study(direction="maximize", sampler=self._study.sampler)
         copy.add_trials(self._study.get_trials(deepcopy=False))
-        drawn: Json = copy.ask(self._distributions).params
-        return drawn
+        drawn = copy.ask(self._distributions).params
+        return {
+            name: values.within(drawn[name]) if isinstance(values, Range) else drawn[name]
+            for name, values in self._space.items()
+        }
 
     def watch(self, row: Mapping[str, float]) -> str | None:
         """Report an epoch; the median stopping rule (Golovin et al. 2017, Google Vizier, section 3.2.2)."""
