@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 from app.components import charts
 from wbc_core.jobs.sweep_space import Range, Space
 from wbc_core.records import Json
-from wbc_core.training.settings import SETTINGS, Value
+from wbc_core.training.setting import Value
+from wbc_core.training.settings import SETTINGS
 
 _VIOLETS = [[0.0, "#d9cdec"], [1.0, "#5b2f9e"]]
 _SCORE = "accuracy (%)"

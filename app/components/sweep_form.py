@@ -15,7 +15,8 @@ from wbc_core.jobs import queue, sweep
 from wbc_core.records import Dataset, PreparedSet
 from wbc_core.splitting import MOST_FOLDS, load_split
 from wbc_core.training.estimate import about
-from wbc_core.training.settings import SETTINGS, Setting
+from wbc_core.training.setting import Setting
+from wbc_core.training.settings import SETTINGS
 from wbc_core.training.spec import RunSpec
 
 _SEARCHES = {"grid": "Grid", "random": "Random", "tpe": "TPE with pruning"}
@@ -193,6 +194,12 @@ def _cost_and_launch(plan: Callable[[], sweep.SweepPlan], dataset: Dataset) -> N
     except WbcError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
+    for name in asked.description["space"]:
+        if not any(SETTINGS[name].applies(spec) for spec in asked.specs):
+            st.warning(
+                f"{_title(name)} has no effect beside the other settings: its values train the same network.",
+                icon=":material/warning:",
+            )
     trials = asked.description["trials"]
     repeats = asked.runs // trials
     st.metric("All together, at most", f"{about(seconds)} on 2 CPU cores")

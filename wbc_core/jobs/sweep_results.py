@@ -13,7 +13,7 @@ from wbc_core.jobs.sweep_space import Space, space_from_json
 from wbc_core.jobs.sweep_trial import PRUNED
 from wbc_core.records import Job, Json
 from wbc_core.training.runs import load_run
-from wbc_core.training.settings import Value
+from wbc_core.training.setting import Value
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 

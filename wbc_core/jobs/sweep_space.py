@@ -9,7 +9,8 @@ import numpy as np
 
 from wbc_core.errors import WbcError
 from wbc_core.records import Json, Record
-from wbc_core.training.settings import SETTINGS, Value
+from wbc_core.training.setting import Value
+from wbc_core.training.settings import SETTINGS
 from wbc_core.training.spec import RunSpec
 
 _NO_PREPARED_YET = "pr-000000000000"
