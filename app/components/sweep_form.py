@@ -11,7 +11,7 @@ from app.components.page import plain, thousands
 from app.components.sweep_panel import SWEEP, VIEW
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
-from wbc_core.jobs import queue, sweep
+from wbc_core.jobs import sweep
 from wbc_core.records import Dataset, PreparedSet
 from wbc_core.splitting import MOST_FOLDS, load_split
 from wbc_core.training.estimate import about
@@ -190,7 +190,8 @@ def _cost_and_launch(plan: Callable[[], sweep.SweepPlan], dataset: Dataset) -> N
         asked = plan()
         BACKBONES.get(asked.specs[0]["backbone"]).check_size(dataset.image_shape)
         seconds = sweep.seconds_needed(workspace, asked)
-        folds = sweep.cross_validation_spec(workspace, asked) if asked.description["folds"] else None
+        if asked.description["folds"]:
+            sweep.cross_validation_spec(workspace, asked)  # whether the disk has room
     except WbcError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -215,15 +216,10 @@ def _cost_and_launch(plan: Callable[[], sweep.SweepPlan], dataset: Dataset) -> N
         icon=":material/play_arrow:",
         key="sweep-start",
         on_click=_start,
-        args=(asked, folds),
+        args=(asked,),
     )
 
 
-def _start(plan: sweep.SweepPlan, folds: dict[str, object] | None) -> None:
-    if folds is None:
-        started, _ = sweep.queue_plan(state.workspace(), plan)
-    else:
-        queue.submit(state.workspace(), sweep.KIND, folds)
-        started = str(folds["sweep"])
-    st.session_state[SWEEP] = started
+def _start(plan: sweep.SweepPlan) -> None:
+    st.session_state[SWEEP], _ = sweep.queue_plan(state.workspace(), plan)
     st.session_state[VIEW] = "results"

@@ -66,7 +66,23 @@ def plan_sweep(
     seeds: Sequence[int] = (),
     folds: int = 0,
 ) -> SweepPlan:
-    """Check what a sweep asks for and lay out its runs; see `start_sweep`."""
+    """Check what a sweep asks for, and lay out its runs; nothing is read from a workspace.
+
+    Args:
+        prepared: Id of the prepared set.
+        backbone: Name of the backbone.
+        grid: Setting to the values it may take, as on the command line; or to one range `LOW..HIGH`. May be
+            empty where there are repeats: then one run is repeated.
+        settings: Settings that all trials share.
+        search: `grid` runs every combination; `random` and `tpe` draw `trials` of them.
+        trials: How many trials; for `grid` and `random` at most all combinations.
+        search_seed: Seed of the draws.
+        seeds: Seeds that every trial is repeated with; its own `seed` where empty.
+        folds: Folds that every trial is cross-validated on; 0 for the split of the prepared set.
+
+    Raises:
+        WbcError: A setting, a value, the search or the number of trials or repeats is not valid.
+    """
     settings = dict(settings or {})
     if search not in SEARCHES:
         raise WbcError("There is no such search.", expected=" or ".join(SEARCHES), got=repr(search))
@@ -110,9 +126,9 @@ def plan_sweep(
 def _count(search: str, trials: int | None, possible: float) -> int:
     if search == "grid":
         return int(min(trials or possible, possible))
-    return (
-        int(min(trials or TRIALS, possible)) if search == "random" else int(trials or min(TRIALS, possible))
-    )
+    wanted = trials or min(TRIALS, possible)
+    # What is drawn at random never comes twice; what `tpe` draws may.
+    return int(min(wanted, possible) if search == "random" else wanted)
 
 
 def _check_repeats(
@@ -133,29 +149,19 @@ def _check_repeats(
 def start_sweep(
     workspace: Workspace, prepared: str, backbone: str, grid: Mapping[str, Sequence[str]], **asked: Any
 ) -> tuple[str, list[str]]:
-    """Queue the runs of a sweep without folds.
-
-    Args:
-        workspace: Whose queue.
-        prepared: Id of the prepared set.
-        backbone: Name of the backbone.
-        grid: Setting to the values it may take, as on the command line; or to one range `LOW..HIGH`. May be
-            empty where seeds are given: then one run is repeated.
-        asked: As in `plan_sweep`: `settings` that all trials share; `search`: `grid` runs every
-            combination, `random` and `tpe` draw `trials` of them; `search_seed`; `seeds` that every trial
-            is repeated with.
-
-    Returns:
-        Id of the sweep and ids of its runs.
-
-    Raises:
-        WbcError: A setting, a value, the search or the number of trials is not valid; nothing is queued.
-    """
+    """Plan a sweep as `plan_sweep` does, and queue it as `queue_plan` does."""
     return queue_plan(workspace, plan_sweep(prepared, backbone, grid, **asked))
 
 
 def queue_plan(workspace: Workspace, plan: SweepPlan) -> tuple[str, list[str]]:
-    """Queue the runs of a plan without folds; returns the id of the sweep and those of its runs."""
+    """Queue the runs of a plan; with folds the one job that prepares them and then queues the runs.
+
+    Returns:
+        Id of the sweep, and ids of the jobs.
+    """
+    if plan.description["folds"]:
+        spec = cross_validation_spec(workspace, plan)
+        return spec["sweep"], [submit(workspace, KIND, spec).id]
     sweep = f"sw-{secrets.token_hex(5)}"
     return sweep, [submit(workspace, "train", _named(spec, sweep)).id for spec in plan.specs]
 
