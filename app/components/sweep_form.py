@@ -207,8 +207,7 @@ def _cost_and_launch(plan: Callable[[], sweep.SweepPlan], dataset: Dataset) -> N
     st.caption(
         f"{thousands(trials)} trials"
         + (f", each {repeats} times" if repeats > 1 else "")
-        + f": {thousands(asked.runs)} runs, one at a time on each device. For 96 x 96 pixels, if no run "
-        "ends early."
+        + f": {thousands(asked.runs)} runs, one at a time on each device, if none ends early."
     )
     st.button(
         "Train 1 network" if asked.runs == 1 else f"Train {thousands(asked.runs)} networks",

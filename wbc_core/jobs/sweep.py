@@ -20,7 +20,7 @@ from wbc_core.jobs.sweep_space import combinations, draws, read_space, size, spa
 from wbc_core.progress import Progress, part_of
 from wbc_core.records import Job, Json, PreparedSet
 from wbc_core.splitting import MOST_FOLDS, load_split, make_folds
-from wbc_core.training.estimate import estimate_run
+from wbc_core.training.estimate import foreseen_cost
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
@@ -235,5 +235,9 @@ def seconds_needed(workspace: Workspace, plan: SweepPlan) -> float:
     else:
         validation = load_split(workspace, entry.split).parts.get("validation", [])
         images, held_out = entry.images, sum(validation)
-    seconds = sum(estimate_run(RunSpec.from_json(spec), images, held_out) for spec in plan.specs)
+    online, pixels = bool(entry.recipe.online), find_dataset(workspace, entry.dataset).image_shape[0]
+    seconds = sum(
+        foreseen_cost(RunSpec.from_json(spec), images, held_out, online=online, image_size=pixels).seconds
+        for spec in plan.specs
+    )
     return max(1, int(folds)) * seconds
