@@ -31,6 +31,7 @@ SECTIONS: dict[str, tuple[PageEntry, ...]] = {
     ),
     "Train": (
         PageEntry("launch", "Launch", ":material/play_circle:"),
+        PageEntry("sweep", "Sweep", ":material/tune:"),
         PageEntry("jobs", "Jobs", ":material/list_alt:"),
     ),
     "Results": (

@@ -1,7 +1,7 @@
 """The `wbc` command: every step of the lab for scripts. The first commands are in `curation_commands`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
@@ -15,13 +15,20 @@ from wbc_core.command_line import (
     run_application,
     run_task,
     split_values,
+    whole_numbers,
 )
 from wbc_core.curation_commands import DatasetReference
 from wbc_core.errors import WbcError
 from wbc_core.records import Json
 from wbc_core.workspace import Workspace
 
+if TYPE_CHECKING:
+    from wbc_core.jobs.sweep import SweepPlan
+
 RunReference = Annotated[str, Argument(metavar="RUN", help="Id of a run.")]
+Repeats = Annotated[int | None, Option(min=1, max=100, help="Repeat every run with so many seeds, from 0.")]
+Seeds = Annotated[str | None, Option(metavar="0,1,2", help="Repeat every run with these seeds.")]
+Folds = Annotated[int, Option(help="Cross-validate in so many folds of the clean set.")]
 Tta = Annotated[bool, Option("--tta", help="Average over the 8 flips and quarter turns.")]
 
 
@@ -68,15 +75,73 @@ def train(
     prepared: Annotated[str, Argument(metavar="PREPARED", help="Id of a prepared set.")],
     backbone: Annotated[str, Option(help="Name of a backbone.")],
     set_: Annotated[list[str] | None, Option("--set", help="A setting: key=value.")] = None,
+    repeats: Repeats = None,
+    seeds: Seeds = None,
+    folds: Folds = 0,
     wait: Annotated[bool, Option("--wait", help="Follow the run to its end.")] = False,
 ) -> Json:
-    """Queue a training; with --wait, follow it, and run it here where no worker is alive."""
+    """Queue a training; with --wait, follow it, and run it here where no worker is alive.
+
+    With repeats, seeds or folds it is a sweep that varies nothing: `wbc sweep ID` tells mean and spread.
+    """
     from wbc_core.jobs.queue import submit
+    from wbc_core.jobs.sweep import plan_sweep
     from wbc_core.training.spec import RunSpec
 
-    spec = RunSpec.parse(prepared, backbone, key_values(set_ or [], "key=value"))
+    settings = key_values(set_ or [], "key=value")
+    repeated = repeat_seeds(repeats, seeds)
+    if repeated or folds:
+        check_prepared(workspace, {"prepared": prepared})
+        plan = plan_sweep(prepared, backbone, {}, settings=settings, seeds=repeated, folds=folds)
+        made = queue_sweep(workspace, plan)
+        for run in made["runs"] if wait else []:
+            follow_run(workspace, run)
+        return show_sweep(workspace, made["sweep"]) if wait else made
+    spec = RunSpec.parse(prepared, backbone, settings)
     job = submit(workspace, "train", check_prepared(workspace, spec.to_json()))
     return follow_run(workspace, job.id) if wait else {"run": job.id}
+
+
+def repeat_seeds(repeats: int | None, seeds: str | None) -> list[int]:
+    """The seeds that are asked for, by their number or one by one.
+
+    Raises:
+        WbcError: Both are given, or something is no whole number.
+
+    Example:
+        >>> repeat_seeds(3, None), repeat_seeds(None, "0,7")
+        ([0, 1, 2], [0, 7])
+    """
+    if repeats and seeds:
+        raise WbcError("The repeats are given twice.", fix="Give --repeats 3, or --seeds 0,1,2.")
+    return whole_numbers([seeds]) if seeds else list(range(repeats or 0))
+
+
+def queue_sweep(workspace: Workspace, plan: "SweepPlan") -> Json:
+    """Queue the runs of a plan, after preparing its folds here where it has some."""
+    from wbc_core.jobs.sweep import KIND, cross_validation_spec, queue_plan
+
+    if not plan.description["folds"]:
+        made, runs = queue_plan(workspace, plan)
+        return {"sweep": made, "runs": runs}
+    return run_task(workspace, KIND, cross_validation_spec(workspace, plan))
+
+
+def show_sweep(workspace: Workspace, sweep_id: str) -> Json:
+    """Where a sweep stands: every trial with mean and standard deviation over its repeats."""
+    from wbc_core.jobs.sweep_results import best_trial, find_sweep, summarise, sweep_runs
+
+    found = find_sweep(workspace, sweep_id)
+    summary = summarise(sweep_runs(workspace, found))
+    best = best_trial(summary)
+    trials = [{**entry.pop("parameters"), **entry} for entry in (dict(one) for one in summary)]
+    return {
+        "sweep": sweep_id,
+        "backbone": found.backbone,
+        "search": found.description["search"],
+        "best": best and best["trial"],
+        "trials": trials,
+    }
 
 
 def check_prepared(workspace: Workspace, spec: Json) -> Json:
@@ -101,23 +166,50 @@ def follow_run(workspace: Workspace, job_id: str) -> Json:
 @command("sweep")
 def sweep(
     workspace: Workspace,
-    prepared: Annotated[str, Argument(metavar="PREPARED", help="Id of a prepared set.")],
-    backbone: Annotated[str, Option(help="Name of a backbone.")],
-    grid: Annotated[list[str], Option(help="A setting and its values: key=a,b.")],
+    prepared: Annotated[
+        str,
+        Argument(metavar="PREPARED|SWEEP", help="Id of a prepared set; or of a sweep, to see its trials."),
+    ],
+    backbone: Annotated[str | None, Option(help="Name of a backbone.")] = None,
+    grid: Annotated[
+        list[str] | None,
+        Option(help="A setting and its values, key=a,b, or its range, key=1e-5..1e-2[:log]."),
+    ] = None,
     set_: Annotated[list[str] | None, Option("--set", help="A setting that all runs share.")] = None,
-    search: Annotated[str, Option(help="grid (every combination) or tpe.")] = "grid",
-    trials: Annotated[int | None, Option(min=1, help="How many runs.")] = None,
+    search: Annotated[
+        str, Option(help="grid (every combination), random, or tpe with median pruning.")
+    ] = "grid",
+    trials: Annotated[int | None, Option(min=1, help="How many trials.")] = None,
+    search_seed: Annotated[int, Option(min=0, max=2**20, help="Seed of what random and tpe draw.")] = 0,
+    repeats: Repeats = None,
+    seeds: Seeds = None,
+    folds: Folds = 0,
 ) -> Json:
-    """Queue runs that differ in a few settings."""
-    from wbc_core.jobs.sweep import start_sweep
+    """Queue runs that differ in a few settings, or see what came of them.
 
+    With tpe the validation accuracy of every epoch is told to Optuna, and a run below the median is ended.
+    """
+    from wbc_core.jobs.sweep import plan_sweep
+
+    if prepared.startswith("sw-"):
+        return show_sweep(workspace, prepared)
+    if backbone is None or not grid:
+        raise WbcError(
+            "A sweep needs a backbone and settings to vary.", fix="Give --backbone and --grid key=a,b."
+        )
     check_prepared(workspace, {"prepared": prepared})
-    values = {key: split_values([text]) for key, text in key_values(grid, "key=a,b").items()}
-    settings = key_values(set_ or [], "key=value")
-    made, runs = start_sweep(
-        workspace, prepared, backbone, values, settings=settings, search=search, trials=trials
+    plan = plan_sweep(
+        prepared,
+        backbone,
+        {key: split_values([text]) for key, text in key_values(grid, "key=a,b").items()},
+        settings=key_values(set_ or [], "key=value"),
+        search=search,
+        trials=trials,
+        search_seed=search_seed,
+        seeds=repeat_seeds(repeats, seeds),
+        folds=folds,
     )
-    return {"sweep": made, "runs": runs}
+    return queue_sweep(workspace, plan)
 
 
 @command("jobs")

@@ -159,6 +159,7 @@ class Split(Record):
         parts: Part name to images per class, in class order.
         grouped: Number of groups of (near) duplicates that were kept together.
         created: When, ISO 8601 in UTC.
+        folds: Of how many folds of a cross-validation it holds one out; 0 where it is none of them.
     """
 
     id: str
@@ -170,6 +171,7 @@ class Split(Record):
     parts: dict[str, list[int]]
     grouped: int
     created: str
+    folds: int = 0
 
 
 @dataclass(frozen=True)

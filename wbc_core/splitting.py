@@ -17,6 +17,8 @@ from wbc_core.records import Split, content_id
 from wbc_core.workspace import Workspace, now
 
 PARTS = ("train", "validation", "test")
+MOST_FOLDS = 20
+"""Folds of one cross-validation at most."""
 
 
 def make_split(
@@ -47,13 +49,65 @@ def make_split(
         WbcError: No such data set, unusable fractions or seed, or a class too small for the parts.
     """
     shares = _validated(fractions)
-    if seed < 0:
-        raise WbcError("The seed cannot be used.", expected="a whole number from 0", got=seed)
+    _refuse_seed(seed)
     progress(0.0, "collecting the duplicates")
     clean = clean_set(workspace, dataset_id)
     group_of = _groups(clean, duplicate_groups(workspace, clean.dataset.id))
     progress(0.6, "drawing the parts")
     part_of_row = _assign(clean, group_of, shares, seed)
+    split = _record(workspace, clean, group_of, part_of_row, shares, seed)
+    progress(1.0, "split")
+    return split
+
+
+def make_folds(
+    workspace: Workspace, dataset_id: str, folds: int, *, seed: int = 0, progress: Progress = silent
+) -> list[Split]:
+    """Divide the clean set of a data set into folds, each held out once: stratified group k-fold.
+
+    The images are divided as by `make_split`: every class evenly, exact and near duplicates in one fold.
+    (Kohavi 1995, A study of cross-validation and bootstrap for accuracy estimation and model selection.)
+
+    Args:
+        workspace: The lab.
+        dataset_id: Id of the data set.
+        folds: Number of folds, 2 to `MOST_FOLDS`.
+        seed: Seed of the shuffle, from 0.
+        progress: Told the fraction done.
+
+    Returns:
+        One split a fold: the fold is its validation part, all others its train part.
+
+    Raises:
+        WbcError: No such data set, an unusable number or seed, or a class too small for so many folds.
+    """
+    if not 2 <= folds <= MOST_FOLDS:
+        raise WbcError("The number of folds cannot be used.", expected=f"2 to {MOST_FOLDS}", got=folds)
+    _refuse_seed(seed)
+    progress(0.0, "collecting the duplicates")
+    clean = clean_set(workspace, dataset_id)
+    group_of = _groups(clean, duplicate_groups(workspace, clean.dataset.id))
+    names = tuple(f"fold {fold + 1}" for fold in range(folds))
+    fold_of_row = _assign(clean, group_of, (1 / folds,) * folds, seed, names)
+    shares = ((folds - 1) / folds, 1 / folds)
+    splits = []
+    for fold in range(folds):
+        part_of_row = (fold_of_row == fold).astype(np.int64)
+        splits.append(_record(workspace, clean, group_of, part_of_row, shares, seed, folds))
+        progress((fold + 1) / folds, f"{names[fold]} of {folds}")
+    return splits
+
+
+def _record(
+    workspace: Workspace,
+    clean: CleanSet,
+    group_of: NDArray[np.int64],
+    part_of_row: NDArray[np.int64],
+    shares: tuple[float, ...],
+    seed: int,
+    folds: int = 0,
+) -> Split:
+    """Write a split, and read it back: an older equal one stays."""
     counts = _counts(clean, part_of_row, len(shares))
     payload = {
         "dataset": clean.dataset.id,
@@ -61,6 +115,7 @@ def make_split(
         "fractions": shares,
         "seed": seed,
         "parts": part_of_row.tolist(),
+        **({"folds": folds} if folds else {}),
     }
     split = Split(
         id=content_id("sp", payload),
@@ -72,10 +127,15 @@ def make_split(
         parts={PARTS[part]: counts[part].tolist() for part in range(len(shares))},
         grouped=int((np.bincount(group_of[group_of >= 0], minlength=1) > 1).sum()),
         created=now(),
+        folds=folds,
     )
     _write(workspace, split, clean, part_of_row, group_of)
-    progress(1.0, "split")
     return load_split(workspace, split.id)
+
+
+def _refuse_seed(seed: int) -> None:
+    if seed < 0:
+        raise WbcError("The seed cannot be used.", expected="a whole number from 0", got=seed)
 
 
 def _validated(fractions: Sequence[float]) -> tuple[float, ...]:
@@ -113,7 +173,11 @@ def _groups(clean: CleanSet, duplicates: Sequence[Sequence[int]]) -> NDArray[np.
 
 
 def _assign(
-    clean: CleanSet, group_of: NDArray[np.int64], shares: tuple[float, ...], seed: int
+    clean: CleanSet,
+    group_of: NDArray[np.int64],
+    shares: tuple[float, ...],
+    seed: int,
+    names: tuple[str, ...] = PARTS,
 ) -> NDArray[np.int64]:
     """Part of each kept image: groups first, largest first, then single images up to the exact share."""
     generator = np.random.default_rng(seed)
@@ -135,7 +199,7 @@ def _assign(
         bounds = np.minimum(np.cumsum(wanted), len(singles))
         for part, (start, stop) in enumerate(zip(np.r_[0, bounds[:-1]], bounds, strict=True)):
             part_of_row[singles[start:stop]] = part
-    _refuse_empty_parts(clean, _counts(clean, part_of_row, len(shares)), totals)
+    _refuse_empty_parts(clean, _counts(clean, part_of_row, len(shares)), totals, names)
     return part_of_row
 
 
@@ -179,11 +243,13 @@ def _refuse_small_classes(clean: CleanSet, totals: NDArray[np.int64], parts: int
         )
 
 
-def _refuse_empty_parts(clean: CleanSet, counts: NDArray[np.int64], totals: NDArray[np.int64]) -> None:
+def _refuse_empty_parts(
+    clean: CleanSet, counts: NDArray[np.int64], totals: NDArray[np.int64], names: tuple[str, ...]
+) -> None:
     for part, label in np.argwhere(counts == 0):
         raise WbcError(
             f"The class {clean.dataset.class_names[label]} is too small: none of its "
-            f"{totals[label]:,} images would be in the {PARTS[part]} part.",
+            f"{totals[label]:,} images would be in the {names[part]} part.",
             expected="at least one image of every class in each part",
             fix="Use fractions that are nearer to each other, or import more images of it.",
         )
@@ -239,14 +305,14 @@ def split_table(workspace: Workspace, split_id: str) -> pd.DataFrame:
 
 
 def list_splits(workspace: Workspace, dataset_id: str | None = None) -> list[Split]:
-    """Every split, or those of one data set, newest first."""
+    """Every split, or those of one data set, newest first; folds belong to their sweep and are left out."""
     paths = sorted(
         (workspace.home / "splits").glob("sp-*.json"),
         key=lambda path: (path.stat().st_mtime_ns, path.name),
         reverse=True,
     )
     splits = [load_split(workspace, path.stem) for path in paths]
-    return [split for split in splits if dataset_id in (None, split.dataset)]
+    return [split for split in splits if dataset_id in (None, split.dataset) and not split.folds]
 
 
 def is_stale(workspace: Workspace, split: Split) -> bool:

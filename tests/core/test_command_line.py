@@ -97,6 +97,19 @@ def test_jobs_list_show_cancel_and_resume(lab: dict[str, Any]) -> None:
     assert answer(home, "jobs", "cancel", again["id"])["state"] == "cancelled"
 
 
+def test_a_repeated_training_is_a_sweep_that_can_be_read(lab: dict[str, Any]) -> None:
+    home, prepared = lab["home"], lab["prepare"]["prepared"]
+    folded = answer(home, "train", prepared, "--backbone", "cnn", "--folds", 2, "--seeds", "3,5")
+    assert len(folded["runs"]) == 4
+    assert len(set(folded["prepared"])) == 2
+    told = answer(home, "sweep", folded["sweep"])
+    assert (told["search"], told["best"]) == ("grid", None)
+    (trial,) = told["trials"]
+    assert (trial["state"], sorted(trial["runs"])) == ("queued", sorted(folded["runs"]))
+    for run in folded["runs"]:
+        answer(home, "jobs", "cancel", run)
+
+
 def test_evaluate_predict_compare_and_export(lab: dict[str, Any], cells: Path, tmp_path: Path) -> None:
     run, home = lab["train"]["run"], lab["home"]
     report = answer(home, "evaluate", run)
@@ -156,6 +169,9 @@ WRONG: list[tuple[list[object], str]] = [
     (["train", "PREPARED", "--backbone", "cnn", "--set", "epochs=-1"], "epochs"),
     (["sweep", "PREPARED", "--backbone", "cnn", "--grid", "epochs=1,two"], "two"),
     (["sweep", "PREPARED", "--backbone", "cnn", "--grid", "epochs=1", "--search", "luck"], "tpe"),
+    (["sweep", "PREPARED", "--grid", "epochs=1,2"], "--backbone"),
+    (["sweep", "sw-0000000000"], "sw-0000000000"),
+    (["train", "PREPARED", "--backbone", "cnn", "--repeats", "2", "--seeds", "0,1"], "twice"),
     (["train", "PREPARED", "--backbone", "cnn", "--set", "epochs=" + "1" * 400], "1000"),
     (["train", "PREPARED", "--backbone", "cnn", "--set", "weights=file:"], "file:PATH"),
     (["evaluate", "RUN", "--data", "/"], "npz"),

@@ -9,12 +9,21 @@ from numpy.typing import NDArray
 from wbc_core import splitting
 from wbc_core.curation.clean import CleanSet, clean_set
 from wbc_core.curation.review import decide, undo
-from wbc_core.curation.scan import scan
+from wbc_core.curation.scan import duplicate_groups, scan
 from wbc_core.datasets.apportionment import largest_remainder
 from wbc_core.datasets.store import DatasetWriter
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset
-from wbc_core.splitting import drop_copies, is_stale, leaks, list_splits, load_split, make_split, split_table
+from wbc_core.splitting import (
+    drop_copies,
+    is_stale,
+    leaks,
+    list_splits,
+    load_split,
+    make_folds,
+    make_split,
+    split_table,
+)
 from wbc_core.workspace import Workspace
 
 
@@ -49,6 +58,35 @@ def test_copies_stay_together_and_are_counted(workspace: Workspace) -> None:
     assert (table[table["group"] >= 0].groupby("group")["part"].nunique() == 1).all()
     assert list(split.parts) == ["train", "validation", "test"]
     assert table[table["group"] >= 0]["part"].nunique() > 1
+
+
+def test_folds_hold_every_image_out_once_and_divide_no_copies(workspace: Workspace) -> None:
+    copies = {row: row - 1 for row in range(1, 60, 2)}
+    dataset = write(workspace, np.arange(120) % 2, copies)
+    splits = make_folds(workspace, dataset.id, 5, seed=1)
+    tables = [split_table(workspace, split.id) for split in splits]
+    held_out = [set(table[table["part"] == "validation"]["row"]) for table in tables]
+    assert sorted(row for rows in held_out for row in rows) == list(range(120))
+    groups = duplicate_groups(workspace, dataset.id)
+    assert len(groups) == 30
+    assert all(set(group) <= rows or rows.isdisjoint(group) for group in groups for rows in held_out)
+    assert all(split.parts["validation"] == [12, 12] and split.parts["train"] == [48, 48] for split in splits)
+    assert len({split.id for split in splits}) == 5
+    # The folds belong to their sweep: no page takes one for the split that one works on.
+    assert list_splits(workspace, dataset.id) == []
+    assert [split.id for split in make_folds(workspace, dataset.id, 5, seed=1)] == [
+        split.id for split in splits
+    ]
+    assert make_folds(workspace, dataset.id, 5, seed=2)[0].id != splits[0].id
+
+
+def test_folds_that_cannot_be_made_are_refused(workspace: Workspace) -> None:
+    dataset = write(workspace, np.repeat([0, 1], [40, 3]))
+    for folds in (1, 21):
+        with pytest.raises(WbcError, match="2 to 20"):
+            make_folds(workspace, dataset.id, folds)
+    with pytest.raises(WbcError, match=r"class 1 \(3\)"):
+        make_folds(workspace, dataset.id, 4)
 
 
 def test_the_same_seed_gives_the_same_bytes(workspace: Workspace) -> None:

@@ -27,7 +27,7 @@ from wbc_core.datasets.store import find_dataset, open_images, release_pages
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, part_of, silent
 from wbc_core.records import Dataset, PreparedSet, Recipe, Split, content_id
-from wbc_core.splitting import PARTS, load_split, split_table
+from wbc_core.splitting import PARTS, list_splits, load_split, split_table
 from wbc_core.workspace import Workspace, now
 
 CHUNK_BYTES = 8 * 2**20
@@ -323,14 +323,15 @@ def load_prepared(workspace: Workspace, prepared: str) -> PreparedSet:
 
 
 def list_prepared(workspace: Workspace, split_id: str | None = None) -> list[PreparedSet]:
-    """Every prepared set, newest first; those of one split where its id is given."""
+    """Every prepared set, newest first, but for those of folds; those of one split where its id is given."""
     paths = sorted(
         (workspace.home / "prepared").glob("pr-*/prepared.json"),
         key=lambda path: (path.stat().st_mtime_ns, path.parent.name),
         reverse=True,
     )
     sets = [load_prepared(workspace, path.parent.name) for path in paths]
-    return [entry for entry in sets if split_id is None or entry.split == split_id]
+    asked = {split_id} if split_id else {split.id for split in list_splits(workspace)}
+    return [entry for entry in sets if entry.split in asked]
 
 
 def open_prepared(workspace: Workspace, prepared: str) -> tuple[Images, NDArray[np.int64]]:

@@ -11,6 +11,7 @@ from wbc_core.augment.recipe import check_recipe
 from wbc_core.datasets.store import find_dataset
 from wbc_core.errors import WbcError
 from wbc_core.jobs.queue import get_job, list_jobs, submit
+from wbc_core.jobs.sweep import sweep_jobs
 from wbc_core.progress import Progress, part_of
 from wbc_core.records import Job, Json, Recipe, Split
 from wbc_core.splitting import load_split
@@ -162,7 +163,7 @@ def run_balance_study(workspace: Workspace, job_id: str, spec: Json, progress: P
         prepared[one.balance] = prepare(workspace, spec["split"], one, step).id
     # Resumed, it is a new job of the same study.
     sweep = f"sw-{spec.get('resumes', job_id).removeprefix('job-')}"
-    queued = {_made_of(job): job.id for job in _trials(workspace, sweep)}
+    queued = {_made_of(job): job.id for job in sweep_jobs(workspace, sweep)}
     runs: dict[str, list[str]] = {plan: [] for plan in prepared}
     # Seed by seed: stopped half-way, there is still one whole comparison.
     for seed in spec["seeds"]:
@@ -177,12 +178,6 @@ def run_balance_study(workspace: Workspace, job_id: str, spec: Json, progress: P
 
 def _made_of(job: Job) -> tuple[str, int]:
     return job.spec["prepared"], job.spec["seed"]
-
-
-def _trials(workspace: Workspace, sweep: str) -> list[Job]:
-    """The jobs of a sweep, oldest first."""
-    jobs = list_jobs(workspace, limit=_MANY_JOBS)
-    return [job for job in reversed(jobs) if job.spec.get("sweep", {}).get("id") == sweep]
 
 
 def list_studies(workspace: Workspace, split_id: str) -> list[Job]:
@@ -209,7 +204,7 @@ def study_runs(workspace: Workspace, job_id: str) -> dict[str, list[Job]]:
         raise WbcError(f"{job_id} is no comparison of balance plans.", got=job.kind)
     if not job.result:
         return {}
-    newest = {_made_of(trial): trial for trial in _trials(workspace, job.result["sweep"])}
+    newest = {_made_of(trial): trial for trial in sweep_jobs(workspace, job.result["sweep"])}
     seeds = job.spec["seeds"]
     return {
         plan: [newest[identifier, seed] for seed in seeds if (identifier, seed) in newest]

@@ -118,23 +118,39 @@ def balance_study(workspace: Workspace, job_id: str, spec: Json, progress: Progr
     return run_balance_study(workspace, job_id, spec, progress)
 
 
+@TASKS.register("cross_validation")
+def cross_validation(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Prepare the `folds` of the set `prepared`, and queue a run of each of `specs` on every one."""
+    from wbc_core.jobs.sweep import run_cross_validation
+
+    return run_cross_validation(workspace, job_id, spec, progress)
+
+
+@TASKS.register("sweep_importance")
+def sweep_importance(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Say how much each setting that `sweep` varies moves the validation accuracy."""
+    from wbc_core.jobs.sweep_importance import importance
+
+    progress(0.0, "Fitting the trials")
+    return importance(workspace, spec["sweep"])
+
+
 @TASKS.register("train")
 def train_run(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
     """Train one run by a RunSpec, then report on its held-out images; `resumes` names an earlier job."""
     from wbc_core.evaluation.report import evaluate_run
-    from wbc_core.jobs.sweep import trial_spec
+    from wbc_core.jobs.sweep_trial import trial_of
     from wbc_core.tracking.background import mirrored
     from wbc_core.training.loop import train
-    from wbc_core.training.spec import RunSpec
 
     earlier = spec.get("resumes")
     if earlier and workspace.run_dir(earlier).exists() and not workspace.run_dir(job_id).exists():
         with workspace.atomic_path(workspace.run_dir(job_id)) as scratch:
             not_its_own = shutil.ignore_patterns("reports", "mlflow.*")
             shutil.copytree(workspace.run_dir(earlier), scratch, ignore=not_its_own)
-    run_spec = trial_spec(workspace, job_id, spec) if "sweep" in spec else RunSpec.from_json(spec)
-    with mirrored(workspace, job_id):
-        summary = train(workspace, job_id, run_spec, progress=part_of(progress, 0.0, 0.97))
+    with mirrored(workspace, job_id), trial_of(workspace, job_id, spec) as trial:
+        training = part_of(progress, 0.0, 0.97)
+        summary = train(workspace, job_id, trial.spec, progress=training, watch=trial.watch)
         report = evaluate_run(workspace, job_id, progress=part_of(progress, 0.97, 1.0))
     return {**summary, "accuracy": report["accuracy"], "macro_f1": report["macro_f1"]}
 

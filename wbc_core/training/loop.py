@@ -58,7 +58,8 @@ def train(
             why the run should end now, in words, or None.
 
     Returns:
-        `run`, `epochs` (finished), `best_epoch` (from 1), `val_accuracy` (of that epoch, 0..1), `seconds`.
+        `run`, `epochs` (finished), `best_epoch` (from 1), `val_accuracy` (of that epoch, 0..1), `seconds`,
+        `ended` (why, in words).
 
     Raises:
         WbcError: A wrong spec, nothing to validate on, weights that are not to be had, a diverging loss, or
@@ -258,4 +259,5 @@ def _summary(run: Run) -> Json:
         "best_epoch": run.best_epoch,
         "val_accuracy": run.val_accuracy,
         "seconds": round(run.seconds, 1),
+        "ended": run.ended,
     }

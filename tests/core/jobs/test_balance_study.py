@@ -17,10 +17,10 @@ from wbc_core.jobs.balance_study import (
     start_balance_study,
     study_runs,
 )
-from wbc_core.jobs.sweep import trial_spec
 from wbc_core.progress import silent
 from wbc_core.records import Recipe
 from wbc_core.splitting import load_split, make_split
+from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
 PLAIN = PRESETS.get("plain")
@@ -43,7 +43,7 @@ def test_every_plan_gets_a_set_and_a_run_of_each_seed_in_one_sweep(workspace: Wo
     assert list(result["runs"]) == ["none", "class_weights", "random_over", "smote"]
     for plan, runs in result["runs"].items():
         for run, seed in zip(runs, (3, 4), strict=True):
-            spec = trial_spec(workspace, run, queue.get_job(workspace, run).spec)
+            spec = RunSpec.from_json(queue.get_job(workspace, run).spec)
             prepared = load_prepared(workspace, spec.prepared)
             assert prepared.recipe.balance == plan
             assert (spec.epochs, spec.class_weight, spec.seed) == (2, "recipe", seed)
