@@ -67,6 +67,12 @@ class Measurements:
         """For each row how many rows have its pixels, itself included, int64 (n,)."""
         return np.bincount(self.first_copy, minlength=len(self))[self.first_copy].astype(np.int64)
 
+    @cached_property
+    def rows_of_pictures(self) -> list[NDArray[np.int64]]:
+        """The rows of each distinct picture, rising, in the order of `unique_rows`."""
+        order = np.argsort(self.first_copy, kind="stable")
+        return np.split(order, np.flatnonzero(np.diff(self.first_copy[order])) + 1)
+
 
 def _pixel_ids(image_ids: Sequence[str]) -> "pd.Series[str]":
     """Image ids without the number of the copy: the same for the same pixels."""
@@ -220,7 +226,7 @@ def _read_chunks(
 ) -> Iterator[NDArray[np.uint8]]:
     for rows in chunks:
         # Mapped anew for each chunk, so that pages already read do not count as memory in use.
-        yield np.array(open_images(workspace, dataset.id)[rows])
+        yield open_images(workspace, dataset.id)[rows]
 
 
 def _measured_elsewhere(

@@ -122,7 +122,8 @@ def nearest_pairs(points: FloatArray, neighbours: int, farthest: float) -> IntAr
     def search(task: tuple[IntArray, IntArray]) -> IntArray:
         leaf, around = task
         others = np.concatenate([leaves[near] for near in around])
-        distances = squares[others] - 2 * (points[leaf] @ points[others].T)
+        distances = (-2 * points[leaf]) @ points[others].T
+        distances += squares[others]
         near = _smallest(distances, neighbours + 1)  # Each point finds itself.
         one, other = np.repeat(leaf, near.shape[1]), others[near.ravel()]
         close = np.take_along_axis(distances, near, axis=1).ravel() + squares[one] <= farthest**2

@@ -124,9 +124,12 @@ def _layouts(thumbnails: NDArray[np.uint8]) -> FloatArray:
 def _apply_to_layouts(layouts: FloatArray, symmetry: IntArray) -> FloatArray:
     """Layouts (n, k, order, order) put through one symmetry each, but for the tangents' signs."""
     signs = np.where(np.arange(layouts.shape[-1]) % 2, -1, 1).astype(np.float32)
-    turned = np.where((symmetry & 4 > 0)[:, None, None, None], layouts.swapaxes(2, 3), layouts)
-    turned *= np.where((symmetry & 2 > 0)[:, None], signs, np.float32(1))[:, None, :, None]
-    turned *= np.where((symmetry & 1 > 0)[:, None], signs, np.float32(1))[:, None, None, :]
+    turned = np.empty_like(layouts)
+    for number in range(len(SYMMETRIES)):
+        rows = np.flatnonzero(symmetry == number)
+        some = layouts[rows].swapaxes(2, 3) if number & 4 else layouts[rows]
+        down, across = (signs if number & bit else np.ones_like(signs) for bit in (2, 1))
+        turned[rows] = some * (down[:, None] * across)
     return turned
 
 
@@ -190,11 +193,10 @@ def _tangent_distance(one: FloatArray, other: FloatArray) -> FloatArray:
     one, other = (layout.reshape(len(layout), 1 + _TANGENTS, _ORDER**2) for layout in (one, other))
     apart = one[:, 0] - other[:, 0]
     tangents = np.concatenate([one[:, 1:], other[:, 1:]], axis=1)
-    gram = np.einsum("nkd,nld->nkl", tangents, tangents) + _RIDGE * np.eye(2 * _TANGENTS, dtype=np.float32)
-    along = np.einsum("nkd,nd->nk", tangents, apart)
-    moves = np.linalg.solve(gram, along[:, :, None])
-    left = apart - (tangents * moves).sum(axis=1)
-    return np.asarray(np.sqrt((left**2).sum(axis=1)), dtype=np.float32)
+    gram = tangents @ tangents.swapaxes(1, 2) + _RIDGE * np.eye(2 * _TANGENTS, dtype=np.float32)
+    moves = np.linalg.solve(gram, np.matvec(tangents, apart)[:, :, None])
+    left = apart - np.vecmat(moves[:, :, 0], tangents)
+    return np.asarray(np.sqrt(np.vecdot(left, left)), dtype=np.float32)
 
 
 def _sieve(layouts: FloatArray, pairs: IntArray) -> tuple[IntArray, IntArray, FloatArray]:

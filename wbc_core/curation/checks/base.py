@@ -55,12 +55,6 @@ def worth_showing(scores: NDArray[np.floating], threshold: float) -> NDArray[np.
     return shown[(scores[shown] >= threshold) | (scores[shown] > 0)].astype(np.int64)
 
 
-def copies_of(measurements: Measurements) -> list[NDArray[np.int64]]:
-    """The rows of each distinct picture, rising, in the order of `Measurements.unique_rows`."""
-    order = np.argsort(measurements.first_copy, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(measurements.first_copy[order])) + 1)
-
-
 def findings_of_pictures(
     check: str,
     measurements: Measurements,
@@ -83,11 +77,10 @@ def findings_of_pictures(
     Returns:
         Flagged findings and the 200 next below.
     """
-    groups = copies_of(measurements)
     rounded = np.asarray(scores, dtype=np.float64).round(2)
     findings = []
     for position in worth_showing(rounded, threshold).tolist():
-        rows = groups[position].tolist()
+        rows = measurements.rows_of_pictures[position].tolist()
         action = suggest(position)
         findings.append(
             Finding(

@@ -3,14 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.checks.base import Check, copies_of, per_class
+from wbc_core.curation.checks.base import Check, per_class
 from wbc_core.curation.measure import Measurements
 from wbc_core.records import Finding
 
 
 def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
     findings = []
-    for rows in copies_of(measurements):
+    for rows in measurements.rows_of_pictures:
         if len(rows) < 2:
             continue
         labels = len(set(measurements.labels[rows].tolist()))

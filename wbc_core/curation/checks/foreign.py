@@ -15,7 +15,7 @@ in docs/decisions/003-finding-foreign-images.md.
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.checks.base import Check, copies_of, findings_of_pictures, per_class
+from wbc_core.curation.checks.base import Check, findings_of_pictures, per_class
 from wbc_core.curation.measure import Measurements
 from wbc_core.curation.measures.appearance import COLOUR_FEATURES
 from wbc_core.curation.within_class import class_distances
@@ -114,7 +114,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
     seconded = np.sqrt(unlike * within * (_THRESHOLD / _CLASS_THRESHOLD))
     seconded = np.minimum(seconded, _MOST_SECONDED * unlike)
     scores = np.maximum(np.maximum(unlike, seconded), repeated)
-    groups = copies_of(measurements)
+    groups = measurements.rows_of_pictures
     return findings_of_pictures(
         "foreign",
         measurements,

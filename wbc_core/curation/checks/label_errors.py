@@ -12,7 +12,7 @@ picture. Settled in docs/decisions/007-features-for-labels.md.
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.checks.base import SHOWN_BELOW, Check, copies_of, findings_of_pictures
+from wbc_core.curation.checks.base import SHOWN_BELOW, Check, findings_of_pictures
 from wbc_core.curation.confident_learning import label_issues
 from wbc_core.curation.measure import Measurements
 from wbc_core.curation.quick_classifier import standardise
@@ -82,7 +82,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
     suspected = np.zeros(len(scores), dtype=bool)
     known = support.probabilities.sum(axis=1) > 0
     suspected[known] = label_issues(support.labels[known], support.probabilities[known])
-    groups = copies_of(measurements)
+    groups = measurements.rows_of_pictures
     names = measurements.class_names
 
     def explain(position: int) -> str:

@@ -108,7 +108,7 @@ def appearance(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _describe(chunk: Chunk) -> NDArray[np.float32]:
     lab = chunk.coarse_lab.reshape(len(chunk), -1, 3)
-    return np.concatenate([*_colour(lab), *_edges(chunk.lab[..., 0])], axis=1).astype(np.float32)
+    return np.concatenate([*_colour(lab), *_edges(chunk.lab_planes[0])], axis=1).astype(np.float32)
 
 
 def _compute(chunk: Chunk) -> dict[str, NDArray[Any]]:

@@ -16,15 +16,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.measures.base import Chunk, Measure
+from wbc_core.curation.measures.base import Chunk, Measure, planes_of
 
-_SIDE = 46
-"""Side of the part of `Chunk.lab` in which every pixel has all its neighbours, in pixels."""
+_SIDE = 48
+"""Side of the pictures of `Chunk.lab`, in pixels."""
 
-_MIDDLE = slice(9, 37)
+_PIXELS = _SIDE**2
+_INSIDE = (_SIDE - 2) ** 2
+"""Pixels that have all their neighbours; the others are left out, and kept at zero in all sums."""
+
+_MIDDLE = slice(10, 38)
 """Rows and columns of the inner region: 60 % of the side, where the cell is."""
 
 _CHANNELS = 11
+_EDGES = 3
 _SURROUNDINGS = (9, 9)
 _BLOCK = 16
 """Images at a time: few enough for the cache, and enough for two threads not to wait for each other."""
@@ -35,6 +40,13 @@ _RING_EDGES = (0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
 FloatArray = NDArray[np.float32]
 
 
+def _clear_border(pixels: NDArray[Any]) -> None:
+    """Set the outermost pixels of pictures (..., pixels) to zero."""
+    pictures = pixels.reshape(*pixels.shape[:-1], _SIDE, _SIDE)
+    pictures[..., 0, :] = pictures[..., -1, :] = 0
+    pictures[..., 0] = pictures[..., -1] = 0
+
+
 def _places() -> tuple[FloatArray, FloatArray, FloatArray]:
     """Distance from the middle in pixels, direction from it (2, ...) and the rings' weights (7, pixels)."""
     along = np.arange(_SIDE) - (_SIDE - 1) / 2
@@ -42,53 +54,66 @@ def _places() -> tuple[FloatArray, FloatArray, FloatArray]:
     direction = np.stack(np.broadcast_arrays(along[:, None], along[None, :])) / distance
     rings = np.digitize(distance.ravel() / 24, _RING_EDGES)
     weights = np.eye(len(_RING_EDGES) + 1)[rings].T
+    _clear_border(weights)
     weights /= weights.sum(axis=1, keepdims=True)
-    return distance.astype(np.float32), direction.astype(np.float32), weights.astype(np.float32)
+    flat = distance.ravel(), direction.reshape(2, -1), weights
+    distance, direction, weights = (array.astype(np.float32) for array in flat)
+    return distance, direction, weights
 
 
 _DISTANCE, _DIRECTION, _RINGS = _places()
 
 
-def _describe_pixels(lab: NDArray[np.uint8], blurred: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
-    """Channels (n, 11, 46, 46) and edges seen from the middle (n, 3, 46, 46) of (n, 48, 48, 3)."""
-    planes = np.ascontiguousarray(lab.transpose(0, 3, 1, 2)).astype(np.float32)
-    channels = np.empty((len(lab), _CHANNELS, _SIDE, _SIDE), dtype=np.float32)
-    inside = planes[:, :, 1:-1, 1:-1]
-    channels[:, :3] = inside
-    down = planes[:, :, 2:, 1:-1] - planes[:, :, :-2, 1:-1]
-    across = planes[:, :, 1:-1, 2:] - planes[:, :, 1:-1, :-2]
-    edges = np.empty((len(lab), 3, _SIDE, _SIDE), dtype=np.float32)
-    edges[:, 2] = down[:, 0] * _DIRECTION[0] + across[:, 0] * _DIRECTION[1]
-    np.abs(edges[:, 2], out=edges[:, 0])
-    np.abs(down[:, 0] * _DIRECTION[1] - across[:, 0] * _DIRECTION[0], out=edges[:, 1])
+def _describe_pixels(
+    planes: NDArray[np.uint8], local: NDArray[np.uint8], out: FloatArray, spare: FloatArray
+) -> None:
+    """Fill channels and edges seen from the middle, (11 + 3, n, pixels), from planes (3, n, pixels).
+
+    Neighbours are looked up without regard to the borders: what is not inside is taken out at the end.
+    `spare`, (6, n, pixels), is overwritten but for zeros at its ends, which stay.
+    """
+    flat = out.reshape(len(out), -1)
+    colours, slopes, bend = flat[:3], flat[3:6], flat[6]
+    np.copyto(out[:3], planes)
+    np.copyto(out[7:10], local)
+    out[10] = _DISTANCE
+    down, across = spare[:3].reshape(3, -1), spare[3:].reshape(3, -1)
+    np.subtract(colours[:, 2 * _SIDE :], colours[:, : -2 * _SIDE], out=down[:, _SIDE:-_SIDE])
+    np.subtract(colours[:, 2:], colours[:, :-2], out=across[:, 1:-1])
+    np.multiply(colours[0], 4.0, out=bend)
+    for step in (_SIDE, -_SIDE, 1, -1):
+        bend[_SIDE:-_SIDE] -= colours[0, _SIDE + step : colours.shape[1] - _SIDE + step]
+    np.abs(bend, out=bend)
+    around, outward, darkening = out[_CHANNELS:]
+    np.multiply(spare[0], _DIRECTION[0], out=darkening)
+    np.multiply(spare[3], _DIRECTION[1], out=around)
+    darkening += around
+    np.multiply(spare[0], _DIRECTION[1], out=around)
+    np.multiply(spare[3], _DIRECTION[0], out=outward)
+    outward -= around
+    np.abs(outward, out=outward)
+    np.abs(darkening, out=around)
+    # Not cv2.magnitude: its last digit follows the place in the array.
     down *= down
     across *= across
-    down += across
-    np.sqrt(down, out=channels[:, 3:6])
-    lightness, bend = planes[:, 0], channels[:, 6]
-    np.multiply(inside[:, 0], 4.0, out=bend)
-    for neighbour in (np.s_[:, 2:, 1:-1], np.s_[:, :-2, 1:-1], np.s_[:, 1:-1, 2:], np.s_[:, 1:-1, :-2]):
-        bend -= lightness[neighbour]
-    np.abs(bend, out=bend)
-    np.subtract(inside, blurred[:, 1:-1, 1:-1].transpose(0, 3, 1, 2), out=channels[:, 7:10])
-    np.abs(channels[:, 7:10], out=channels[:, 7:10])
-    channels[:, 10] = _DISTANCE
-    return channels, edges
+    np.sqrt(np.add(down, across, out=slopes), out=slopes)
+    _clear_border(out)
 
 
-def _moments(channels: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Covariances (n, 2, 11, 11) and means (n, 2 * 11) of the whole and of the middle."""
-    count = len(channels)
-    middle = np.ascontiguousarray(channels[:, :, _MIDDLE, _MIDDLE])
-    covariances = np.empty((count, 2, _CHANNELS, _CHANNELS), dtype=np.float32)
-    means = np.empty((count, 2, _CHANNELS), dtype=np.float32)
-    for region, pixels in enumerate((channels, middle)):
-        values = pixels.reshape(count, _CHANNELS, -1)
-        means[:, region] = values.mean(axis=2)
-        # Only one side needs its mean taken off; two arrays are multiplied faster than one with itself.
-        centred = values - means[:, region, :, None]
-        covariances[:, region] = centred @ values.transpose(0, 2, 1) / values.shape[2]
-    return covariances, means.reshape(count, -1)
+def _moments(values: FloatArray, pixels: int) -> tuple[FloatArray, FloatArray]:
+    """Covariances (n, k, k) and means (n, k) of (k, n, pixels or more that are 0), which are centred."""
+    size, count, width = values.shape
+    rows = values.swapaxes(0, 1)
+    means = np.matvec(rows, np.ones(width, dtype=np.float32)) / np.float32(pixels)
+    rows -= means[:, :, None]
+    if width > pixels:
+        _clear_border(values)
+    covariances = np.empty((count, size, size), dtype=np.float32)
+    for row in range(size):
+        # Matrices as flat as these are multiplied faster a vector at a time, and half of it is enough.
+        products = np.matvec(rows[:, row:], rows[:, row]) / np.float32(pixels)
+        covariances[:, row, row:] = covariances[:, row:, row] = products
+    return covariances, means
 
 
 def _logarithms(covariances: FloatArray) -> FloatArray:
@@ -107,22 +132,34 @@ def _logarithms(covariances: FloatArray) -> FloatArray:
 
 
 def _compute(chunk: Chunk) -> dict[str, NDArray[Any]]:
-    blurred = np.empty_like(chunk.lab)
+    count = len(chunk)
+    local = np.empty_like(chunk.lab)
     for index, picture in enumerate(chunk.lab):
-        cv2.blur(picture, _SURROUNDINGS, dst=blurred[index])
-    covariances, others = [], []
-    for start in range(0, len(chunk), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        channels, edges = _describe_pixels(chunk.lab[block], blurred[block])
-        rings = (edges.reshape(len(edges), 3, -1) @ _RINGS.T).reshape(len(edges), -1)
-        covariance, means = _moments(channels)
-        covariances.append(covariance)
-        others.append(np.concatenate([means, rings], axis=1))
-    logarithms = _logarithms(np.concatenate(covariances))
-    return {"features": np.concatenate([logarithms, np.concatenate(others)], axis=1)}
+        cv2.blur(picture, _SURROUNDINGS, dst=local[index])
+    cv2.absdiff(chunk.lab, local, dst=local)
+    planes, local = (array.reshape(3, count, _PIXELS) for array in (chunk.lab_planes, planes_of(local)))
+    covariances = np.empty((count, 2, _CHANNELS, _CHANNELS), dtype=np.float32)
+    means = np.empty((count, 2, _CHANNELS), dtype=np.float32)
+    rings = np.empty((count, _EDGES, len(_RINGS)), dtype=np.float32)
+    size = min(_BLOCK, count)
+    values = np.empty((_CHANNELS + _EDGES, size, _PIXELS), dtype=np.float32)
+    spare = np.zeros((6, size, _PIXELS), dtype=np.float32)
+    # The last block starts early enough to be full: the same buffers fit all.
+    for start in [*range(0, count - size, size), count - size]:
+        block = slice(start, start + size)
+        _describe_pixels(planes[:, block], local[:, block], values, spare)
+        channels, edges = values[:_CHANNELS], values[_CHANNELS:]
+        rings[block] = np.matvec(_RINGS, edges.swapaxes(0, 1))
+        covariances[block, 0], means[block, 0] = _moments(channels, _INSIDE)
+        middle = channels.reshape(_CHANNELS, size, _SIDE, _SIDE)[..., _MIDDLE, _MIDDLE]
+        middle = middle.reshape(_CHANNELS, size, -1)
+        covariances[block, 1], means[block, 1] = _moments(middle, middle.shape[2])
+    means[:, 1] += means[:, 0]
+    parts = [_logarithms(covariances), means.reshape(count, -1), rings.reshape(count, -1)]
+    return {"features": np.concatenate(parts, axis=1)}
 
 
-FEATURES = Measure("features", ("features",), _compute, version=2)
+FEATURES = Measure("features", ("features",), _compute, version=3)
 """`features`: float32 (n, 175). Logarithm of the covariance of eleven descriptions of a pixel over the whole
 picture and over its middle (2 x 66), their means (2 x 11), and in seven rings around the middle the mean
 strength of edges running around it and outward from it, and of their darkening outward (21). Grey levels of
