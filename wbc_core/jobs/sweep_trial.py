@@ -66,8 +66,9 @@ def trial_of(workspace: Workspace, job_id: str, spec: Json) -> Iterator[Trial]:
         yield Trial(drawn.spec, drawn.watch)
     except Cancelled:
         # A job that is only stopped with its worker goes on later, and so does its trial.
-        if get_job(workspace, job_id).cancel_requested:
-            drawn.failed()
+        with suppress(SQLAlchemyError):
+            if get_job(workspace, job_id).cancel_requested:
+                drawn.failed()
         raise
     except Exception:
         drawn.failed()
@@ -174,14 +175,18 @@ class _DrawnTrial:
 
     def failed(self) -> None:
         """Tell that the trial has no result."""
-        # What went wrong must be told, not that Optuna could not be told; `settle_trials` makes up for it.
-        with suppress(Exception):
-            self._tell(self._number, failed=True)
+        self._tell(self._number, failed=True)
 
     def _tell(
         self, number: int, value: float | None = None, *, pruned: bool = False, failed: bool = False
     ) -> None:
-        _tell(self._study, number, value, pruned=pruned, failed=failed)
+        import optuna
+
+        try:
+            _tell(self._study, number, value, pruned=pruned, failed=failed)
+        except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            # What came of the job stands; whoever opens the study next tells it (`settle_trials`).
+            print(f"the end was not reported to the sweep: {error}", flush=True)
 
 
 def _tell(

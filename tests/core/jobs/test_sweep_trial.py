@@ -182,12 +182,17 @@ def test_a_database_that_is_away_does_not_end_a_training(
 ) -> None:
     (run,) = start(workspace, 1)
 
-    def away(*_: object) -> None:
+    def away(*_: object, **__: object) -> None:
         raise optuna.exceptions.StorageInternalError("locked")
 
-    with opened(workspace, run) as trial:
-        with monkeypatch.context() as patched:
-            patched.setattr(optuna.storages.RDBStorage, "set_trial_intermediate_value", away)
-            assert trial.watch({"epoch": 1, "val_accuracy": 0.5}) is None
+    _, claim = queue.claim_next(workspace, ["train"], "cpu")
+    with monkeypatch.context() as patched, opened(workspace, run) as trial:
+        patched.setattr(optuna.storages.RDBStorage, "set_trial_intermediate_value", away)
+        patched.setattr(optuna.storages.RDBStorage, "set_trial_state_values", away)
+        assert trial.watch({"epoch": 1, "val_accuracy": 0.5}) is None
         record(workspace, run, trial.spec, [0.5], "all epochs done")
-    assert told(workspace, run)[0].state == TrialState.COMPLETE
+    # Back again, it is told by whoever opens the study next.
+    assert told(workspace, run)[0].state == TrialState.RUNNING
+    queue.finish(workspace, run, claim, "succeeded", result={"val_accuracy": 0.5, "ended": "all epochs done"})
+    settle_trials(workspace, open_study(workspace, queue.get_job(workspace, run).spec["sweep"])[0])
+    assert [(trial.state, trial.value) for trial in told(workspace, run)] == [(TrialState.COMPLETE, 0.5)]
