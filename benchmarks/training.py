@@ -23,9 +23,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
+from wbc_core.backbones.freezing import apply_freezing
+from wbc_core.backbones.model import split_model
 from wbc_core.records import content_id
 from wbc_core.training import loop
-from wbc_core.training.data import Batches, TrainingData, load_training_data
+from wbc_core.training.data import Batches, TrainingData, as_keras_data, load_training_data
 from wbc_core.training.features import on_features
 from wbc_core.training.network import build_network, compile_network
 from wbc_core.training.runs import history
@@ -87,7 +89,7 @@ def bare(spec: RunSpec, workspace: Workspace, images: np.ndarray, labels: np.nda
 
 def lab(spec: RunSpec, workspace: Workspace, change: Callable[[TrainingData], TrainingData]) -> list[float]:
     """The lab's loop on the first images of the set, or on what `change` makes of its batches."""
-    load = loop.load_training_data
+    load = loop.data_of_run
 
     def fewer(*given: Any, **named: Any) -> Any:
         data = load(*given, **named)
@@ -95,12 +97,12 @@ def lab(spec: RunSpec, workspace: Workspace, change: Callable[[TrainingData], Tr
             part.rows, part.labels = part.rows[:IMAGES], part.labels[:IMAGES]
         return change(data)
 
-    loop.load_training_data = fewer
+    loop.data_of_run = fewer
     run = content_id("job", [time.time_ns()])
     try:
         loop.train(workspace, run, spec)
     finally:
-        loop.load_training_data = load
+        loop.data_of_run = load
     return history(workspace, run)["images_per_second"].tolist()[1:]
 
 
@@ -143,8 +145,8 @@ def frozen(spec: RunSpec, workspace: Workspace, rounds: int) -> None:
             data = load_training_data(workspace, spec.prepared, batch_size=spec.batch_size, seed=0)
             data.train.rows, data.train.labels = data.train.rows[:IMAGES], data.train.labels[:IMAGES]
             model = build_network(spec, data, workspace)
-            loop.apply_freezing(model, "all")
-            extractor, head = loop.split_model(model)
+            apply_freezing(model, "all")
+            extractor, head = split_model(model)
             learner = head if name == "features" else model
             compile_network(learner, spec, data, spec.learning_rate, {})
             began = time.perf_counter()
@@ -153,7 +155,7 @@ def frozen(spec: RunSpec, workspace: Workspace, rounds: int) -> None:
                 if learner is head
                 else data.train
             )
-            learner.fit(loop.as_keras_data(train), epochs=HEAD_EPOCHS, shuffle=False, verbose=0)
+            learner.fit(as_keras_data(train), epochs=HEAD_EPOCHS, shuffle=False, verbose=0)
             seconds[name].append(time.perf_counter() - began)
     ratio = [slow / fast for slow, fast in zip(seconds["looking"], seconds["features"], strict=True)]
     print_row([spec.backbone, *(spread(values) for values in seconds.values()), f"{spread(ratio)}x"])

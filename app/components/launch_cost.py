@@ -12,17 +12,24 @@ from wbc_core.backbones.registry import BACKBONES
 from wbc_core.jobs import queue
 from wbc_core.records import TERMINAL_STATES, PreparedSet
 from wbc_core.training.estimate import Cost, about, foreseen_cost
+from wbc_core.training.settings import SETTINGS
 from wbc_core.training.spec import RunSpec
 
 _LONG = 2 * 3600.0
 """Seconds above which a way to wait less is pointed out."""
 
 
+def differing(specs: Sequence[RunSpec]) -> list[str]:
+    """Settings that are not the same for all of some runs."""
+    return [name for name in SETTINGS if len({getattr(spec, name) for spec in specs}) > 1]
+
+
 def title_of(spec: RunSpec, among: Sequence[RunSpec]) -> str:
-    """A run's backbone, with its frozen layers where several runs share it."""
-    title = BACKBONES.get(spec.backbone).title
-    alone = sum(other.backbone == spec.backbone for other in among) == 1
-    return title if alone else f"{title}, freeze={spec.freeze}"
+    """A run's backbone, with what it differs in from the other runs of the same one."""
+    varied = differing([other for other in among if other.backbone == spec.backbone])
+    return ", ".join(
+        [BACKBONES.get(spec.backbone).title, *(f"{name}={getattr(spec, name)}" for name in varied)]
+    )
 
 
 def costs(specs: Sequence[RunSpec], prepared: PreparedSet, held_out: int, size: int) -> list[Cost]:

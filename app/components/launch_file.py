@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from app.components.launch_cost import title_of
-from app.components.launch_form import fill_from
+from app.components.launch_cost import differing, title_of
+from app.components.launch_form import fill_from, fitting
 from app.components.page import plain
 from wbc_core.errors import WbcError
-from wbc_core.training.settings import SETTINGS
+from wbc_core.records import Dataset
 from wbc_core.training.spec import RunSpec
 from wbc_core.training.spec_file import read_specs, write_specs
 
@@ -28,37 +28,38 @@ def _read() -> None:
         return
     if len(found) == 1:
         fill_from(found[0])
-        st.session_state.pop(_RUNS, None)
+        leave()
     else:
         st.session_state[_RUNS] = write_specs(found)
 
 
-def runs_of_file(prepared: str) -> list[RunSpec]:
-    """The runs of the file that is in use, on a prepared set; none where the form is."""
-    text = st.session_state.get(_RUNS)
-    return read_specs(text, prepared) if text else []
+def leave() -> None:
+    """Go back to the form."""
+    st.session_state.pop(_RUNS, None)
 
 
-def file_in(specs: Sequence[RunSpec]) -> None:
-    """Draw the field for YAML, and what of it is in use.
+def runs_of_file(prepared: str, dataset: Dataset) -> list[RunSpec]:
+    """The runs of the file that is in use, on a prepared set; none where the form is.
 
-    Args:
-        specs: The runs of the file, if one is in use.
+    Raises:
+        WbcError: A backbone cannot take the images of the data set.
     """
-    if specs:
-        first = specs[0]
-        differing = [
-            name for name in SETTINGS if any(getattr(s, name) != getattr(first, name) for s in specs)
-        ]
+    text = st.session_state.get(_RUNS)
+    return [fitting(spec, dataset) for spec in read_specs(text, prepared)] if text else []
+
+
+def file_in() -> None:
+    """Draw the runs of the file that is in use, or the field for one."""
+    if _RUNS in st.session_state:
+        specs = read_specs(st.session_state[_RUNS], "")
+        varied = differing(specs)
         rows = [
-            {"Run": title_of(spec, specs), **{name: str(getattr(spec, name)) for name in differing}}
+            {"Run": title_of(spec, specs), **{name: str(getattr(spec, name)) for name in varied}}
             for spec in specs
         ]
         st.markdown(f"**{len(specs)} runs from the file**; what differs between them:")
         st.dataframe(pd.DataFrame(rows), hide_index=True)
-        if st.button("Back to the form", icon=":material/undo:", key="launch-file-leave"):
-            st.session_state.pop(_RUNS)
-            st.rerun()
+        st.button("Back to the form", icon=":material/undo:", key="launch-file-leave", on_click=leave)
         return
     with st.expander("From a YAML file", icon=":material/upload_file:"):
         st.text_area(

@@ -1,6 +1,7 @@
 """What the Launch page asks for: a preset, backbones, and the settings that apply to them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -62,6 +63,15 @@ def fill_from(spec: RunSpec) -> None:
     _fill([spec.backbone], spec.to_json())
 
 
+def take_clone() -> bool:
+    """Fill the form from the run that another page asked to begin with; whether there was one."""
+    cloned = state.take_clone()
+    if cloned:
+        st.session_state.setdefault(_key("preset"), _first_preset())
+        fill_from(RunSpec.from_json(cloned))
+    return cloned is not None
+
+
 def backbones_and_preset() -> list[str]:
     """Draw the choice of preset and backbones.
 
@@ -71,9 +81,6 @@ def backbones_and_preset() -> list[str]:
     if _key("preset") not in st.session_state:
         st.session_state[_key("preset")] = _first_preset()
         _apply_preset()
-    cloned = state.take_clone()
-    if cloned:
-        fill_from(RunSpec.from_json(cloned))
     preset = st.segmented_control(
         "Start from",
         PRESETS.names(),
@@ -199,17 +206,23 @@ def specs(
     Raises:
         WbcError: A value out of range, or images that a backbone cannot take.
     """
-    made = []
-    for name in chosen:
-        backbone = BACKBONES.get(name)
-        size = int(values["input_size"])
-        backbone.check_size((size, size, 3) if size else dataset.image_shape)
-        published = backbone.imagenet is not None or values["weights"] != "imagenet"
-        own = values if published else {**values, "weights": "random"}
-        made += [
-            RunSpec(prepared=prepared.id, backbone=name, **{**own, **more}).checked() for more in different
-        ]
-    return made
+    return [
+        fitting(RunSpec(prepared=prepared.id, backbone=name, **{**values, **more}).checked(), dataset)
+        for name in chosen
+        for more in different
+    ]
+
+
+def fitting(spec: RunSpec, dataset: Dataset) -> RunSpec:
+    """The run, with random weights where its backbone has no published ones.
+
+    Raises:
+        WbcError: Its backbone cannot take the images.
+    """
+    backbone = BACKBONES.get(spec.backbone)
+    backbone.check_size((spec.input_size, spec.input_size, 3) if spec.input_size else dataset.image_shape)
+    published = backbone.imagenet is not None or spec.weights != "imagenet"
+    return spec if published else replace(spec, weights="random")
 
 
 def validation_warning(split: Split, dataset: Dataset) -> WbcError | None:

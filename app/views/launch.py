@@ -45,17 +45,19 @@ with form:
     state.select("prepared", prepared.id)
     split = splitting.load_split(workspace, prepared.split)
     leaky.mark(prepared.leaky)
-    specs = launch_file.runs_of_file(prepared.id)
-    problem = None
-    if not specs:
-        chosen = launch_form.backbones_and_preset()
-        different = launch_form.variants()
-        values = launch_form.settings(prepared)
-        try:
+    if launch_form.take_clone():
+        launch_file.leave()
+    specs, problem = [], None
+    try:
+        specs = from_file = launch_file.runs_of_file(prepared.id, dataset)
+        if not from_file:
+            chosen = launch_form.backbones_and_preset()
+            different = launch_form.variants()
+            values = launch_form.settings(prepared)
             specs = launch_form.specs(prepared, chosen, values, different, dataset)
-        except WbcError as error:
-            problem = error
-    launch_file.file_in(launch_file.runs_of_file(prepared.id))
+    except WbcError as error:
+        problem = error
+    launch_file.file_in()
 
 with cost:
     st.subheader("Cost", anchor=False)

@@ -64,6 +64,11 @@ class Backbone:
     architecture: "Callable[[ImageShape, str | None], keras.Model]"
     imagenet: PublishedWeights | None = None
 
+    @property
+    def block_count(self) -> int:
+        """Number of its blocks."""
+        return len(self.block_ends) + 1
+
     def check_size(self, image_shape: ImageShape) -> None:
         """Refuse images that are too small.
 

@@ -46,9 +46,11 @@ def duration(seconds: float) -> str:
 def diverged(run: Run, epoch: int) -> WbcError:
     """The error for a loss that is no number any more."""
     kept = f"The weights of epoch {run.best_epoch} are kept." if run.best_epoch else "No weights were kept."
+    head_alone = epoch <= run.spec.first_main_epoch
+    rate = run.spec.head_learning_rate if head_alone else run.spec.learning_rate
     return WbcError(
         f"The loss of run {run.id} is not a number any more in epoch {epoch}: the training diverged.",
-        fix=f"{kept} Launch again with a lower learning rate than {run.spec.learning_rate:g}.",
+        fix=f"{kept} Launch again with a lower learning rate than {rate:g}.",
     )
 
 
@@ -126,7 +128,10 @@ class ProgressReporter:
         if self._done:
             an_epoch = self.run.train_images + self.run.validation_images * _FORWARD_SHARE
             left = (epochs - self.epoch) * an_epoch - self._done
-            words += [f"{self.rate:.0f} images/s", f"{duration(left / self.rate)} left"]
+            words.append(f"{self.rate:.0f} images/s")
+            # The head alone is much faster than what comes after it.
+            if self.epoch >= self.run.spec.first_main_epoch:
+                words.append(f"{duration(left / self.rate)} left")
         self.progress((self.epoch + share) / epochs, " - ".join(words))
 
 

@@ -5,15 +5,16 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from wbc_core.errors import WbcError
+from wbc_core.backbones.registry import BACKBONES
 from wbc_core.progress import Progress, silent
 from wbc_core.quiet import import_keras_quietly
-from wbc_core.training.data import TrainingData, load_training_data
+from wbc_core.training.data import TrainingData
 from wbc_core.training.device import arithmetic, check_precision, device_summary, memory_explained
 from wbc_core.training.estimate import Cost, Rates, foreseen_cost
-from wbc_core.training.losses import needs_shares
-from wbc_core.training.network import build_network, compile_network
+from wbc_core.training.network import build_network, compile_network, data_of_run, open_for
+from wbc_core.training.phases import phases
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
@@ -38,14 +39,18 @@ def _seconds(step: Callable[[], object]) -> float:
 
 
 def _measured_rates(spec: RunSpec, data: TrainingData, workspace: Workspace, progress: Progress) -> Rates:
+    """Images a second of the last phase, with the work on the images themselves."""
     model = build_network(spec, data, workspace)
+    phase = phases(spec, BACKBONES.get(spec.backbone).block_count)[-1]
+    open_for(phase, model, spec)
     compile_network(model, spec, data, spec.learning_rate, {})
-    images, labels = data.train[0]
-    progress(0.4, "timing steps of training")
-    training = len(images) / _seconds(lambda: model.train_on_batch(images, labels))
-    held_out, _ = data.validation[0]
-    progress(0.8, "timing steps of prediction")
-    return Rates(training, len(held_out) / _seconds(lambda: model.predict_on_batch(held_out)))
+    progress(0.4, "timing steps of prediction")
+    held_out = len(data.validation[0][0])
+    prediction = held_out / _seconds(lambda: model.predict_on_batch(data.validation[0][0]))
+    if phase.head_only and data.train.online is None:
+        return Rates(prediction, prediction)  # the backbone only ever looks
+    progress(0.7, "timing steps of training")
+    return Rates(len(data.train[0][0]) / _seconds(lambda: model.train_on_batch(*data.train[0])), prediction)
 
 
 def dry_run(workspace: Workspace, spec: RunSpec, progress: Progress = silent) -> Cost:
@@ -63,22 +68,12 @@ def dry_run(workspace: Workspace, spec: RunSpec, progress: Progress = silent) ->
         WbcError: Whatever would stop the run at its start.
     """
     began = time.perf_counter()
-    data = load_training_data(
-        workspace,
-        spec.checked().prepared,
-        batch_size=spec.batch_size,
-        seed=spec.seed,
-        validation_shift=spec.validation_shift,
-        validation_strength=spec.validation_strength,
-        shares=needs_shares(spec),
-    )
+    data = data_of_run(workspace, spec.checked())
     progress(0.1, "loading keras")
     import_keras_quietly()
     with arithmetic(spec.precision), memory_explained(spec):
         check_precision(spec.precision, device_summary()["device"])
         rates = _measured_rates(spec, data, workspace, progress)
-    if not all(math.isfinite(rate) for rate in (rates.training, rates.prediction)):
-        raise WbcError("The steps were too short to be timed.", fix="Use more images.")
     cost = foreseen_cost(
         spec,
         len(data.train.rows),
@@ -88,4 +83,4 @@ def dry_run(workspace: Workspace, spec: RunSpec, progress: Progress = silent) ->
         start=time.perf_counter() - began,
     )
     progress(1.0, "measured")
-    return Cost(cost.seconds, cost.epoch_seconds, peak_memory_mb(), cost.disk_mb, measured=True)
+    return replace(cost, memory_mb=peak_memory_mb(), measured=True)

@@ -85,13 +85,15 @@ def foreseen_cost(
     """
     backbone = BACKBONES.get(spec.backbone)
     rates = rates or scaled_rates(spec, image_size)
-    blocks = len(backbone.block_ends) + 1
     seconds, epoch = backbone.speed.start if start is None else start, 0.0
-    for phase in phases(spec, blocks):
-        once, epoch = _phase_seconds(phase, blocks, rates, images, validation_images, online=online)
+    for phase in phases(spec, backbone.block_count):
+        once, epoch = _phase_seconds(
+            phase, backbone.block_count, rates, images, validation_images, online=online
+        )
         seconds += once + (phase.end - phase.first) * epoch
     # The weights twice, in the checkpoint and in best.keras, and what the optimiser remembers of each.
-    copies = 2 + {"adamw": 2, "adam": 2, "sgd": 1, "lion": 1}[spec.optimiser] + (spec.ema > 0)
+    copies = 2 + {"adamw": 2, "adam": 2, "sgd": 1, "lion": 1}[spec.optimiser]
+    copies += (spec.ema > 0) + (spec.accumulation > 1)
     disk_mb = backbone.parameters * 4 * copies / 1e6
     return Cost(seconds=seconds, epoch_seconds=epoch, memory_mb=None, disk_mb=disk_mb)
 

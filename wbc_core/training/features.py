@@ -11,8 +11,6 @@ from wbc_core.workspace import Workspace
 if TYPE_CHECKING:
     import keras
 
-_CHUNK = 256
-
 
 def _computed(
     extractor: "keras.Model", batches: Batches, workspace: Workspace, report: Callable[[int], None]
@@ -24,8 +22,8 @@ def _computed(
     shape = (count, int(extractor.output_shape[-1]))
     features = np.lib.format.open_memmap(path, "w+", np.float32, shape)
     path.unlink()
-    for start in range(0, count, _CHUNK):
-        stop = min(start + _CHUNK, count)
+    for start in range(0, count, batches.batch_size):
+        stop = min(start + batches.batch_size, count)
         features[start:stop] = extractor.predict_on_batch(batches.images[batches.rows[start:stop]])
         report(stop)
     return features

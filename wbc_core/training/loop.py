@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from wbc_core.backbones.freezing import apply_freezing, block_depths, open_blocks
+from wbc_core.backbones.freezing import block_depths
 from wbc_core.backbones.model import split_model
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
@@ -13,7 +13,7 @@ from wbc_core.quiet import import_keras_quietly
 from wbc_core.records import Json
 from wbc_core.training.callbacks import ProgressReporter, Recorder, Watch
 from wbc_core.training.checkpoint import Checkpoint, averaged_weights, load_checkpoint
-from wbc_core.training.data import Batches, TrainingData, as_keras_data, load_training_data
+from wbc_core.training.data import Batches, TrainingData, as_keras_data
 from wbc_core.training.device import (
     arithmetic,
     check_precision,
@@ -22,8 +22,7 @@ from wbc_core.training.device import (
     versions,
 )
 from wbc_core.training.features import on_features
-from wbc_core.training.losses import needs_shares
-from wbc_core.training.network import build_network, compile_network
+from wbc_core.training.network import build_network, compile_network, data_of_run, open_for
 from wbc_core.training.phases import Phase, phases
 from wbc_core.training.runs import Run, load_run, write_run
 from wbc_core.training.schedules import learning_rate
@@ -68,17 +67,7 @@ def train(
     earlier = _earlier_run(workspace, run_id, spec.checked())
     if earlier and earlier.finished:
         return _summary(earlier)
-    data = load_training_data(
-        workspace,
-        spec.prepared,
-        batch_size=spec.batch_size,
-        seed=spec.seed,
-        validation_shift=spec.validation_shift,
-        validation_strength=spec.validation_strength,
-        shares=needs_shares(spec),
-    )
-    BACKBONES.get(spec.backbone).check_size(data.dataset.image_shape)
-
+    data = data_of_run(workspace, spec)
     progress(0.0, "loading keras")
     import_keras_quietly()
     with arithmetic(spec.precision), memory_explained(spec):
@@ -107,8 +96,7 @@ def _train(
     run = _begin(workspace, run_id, spec, data, model, device, epochs=epochs, created=created)
     reporter = ProgressReporter(run, progress)
     recorder = Recorder(workspace, run, model, checkpoint.history if checkpoint else [], reporter, watch)
-    blocks = max(block_depths(model, spec.backbone).values())
-    for phase in phases(spec, blocks):
+    for phase in phases(spec, BACKBONES.get(spec.backbone).block_count):
         if phase.end >= epochs and not recorder.ended:
             _train_phase(phase, model, data, recorder, checkpoint)
     return recorder.finish()
@@ -118,10 +106,7 @@ def _train_phase(
     phase: Phase, model: "keras.Model", data: TrainingData, recorder: Recorder, checkpoint: Checkpoint | None
 ) -> None:
     spec = recorder.run.spec
-    if phase.open_blocks is None:
-        apply_freezing(model, spec.freeze)
-    else:
-        open_blocks(model, spec.backbone, spec.freeze, phase.open_blocks)
+    open_for(phase, model, spec)
     # A frozen backbone whose images never change makes the same features every epoch.
     extractor, head = split_model(model) if phase.head_only and data.train.online is None else (None, model)
     depths = block_depths(model, spec.backbone) if spec.layer_decay < 1 else {}

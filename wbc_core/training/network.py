@@ -3,16 +3,47 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from wbc_core.backbones.freezing import apply_freezing, open_blocks
 from wbc_core.backbones.model import build_model
-from wbc_core.training.data import TrainingData
-from wbc_core.training.losses import make_loss
+from wbc_core.training.data import TrainingData, load_training_data
+from wbc_core.training.losses import make_loss, needs_shares
 from wbc_core.training.optimisers import make_optimiser
+from wbc_core.training.phases import Phase
 from wbc_core.training.settings import hidden_units
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
     import keras
+
+
+def data_of_run(workspace: Workspace, spec: RunSpec) -> TrainingData:
+    """Open what a run learns from and is validated on.
+
+    Raises:
+        WbcError: There is no such prepared set, or its split holds no image out.
+    """
+    return load_training_data(
+        workspace,
+        spec.prepared,
+        batch_size=spec.batch_size,
+        seed=spec.seed,
+        validation_shift=spec.validation_shift,
+        validation_strength=spec.validation_strength,
+        shares=needs_shares(spec),
+    )
+
+
+def open_for(phase: Phase, model: "keras.Model", spec: RunSpec) -> None:
+    """Let learn what a phase lets learn; compile the network afterwards.
+
+    Raises:
+        WbcError: `freeze` names more layers or blocks than the backbone has.
+    """
+    if phase.open_blocks is None:
+        apply_freezing(model, spec.freeze)
+    else:
+        open_blocks(model, spec.backbone, spec.freeze, phase.open_blocks)
 
 
 def build_network(spec: RunSpec, data: TrainingData, workspace: Workspace) -> "keras.Model":

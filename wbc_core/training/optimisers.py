@@ -49,7 +49,8 @@ def make_optimiser(
         **own(spec),
         global_clipnorm=spec.gradient_clipping or None,
         use_ema=spec.ema > 0,
-        ema_momentum=spec.ema or 0.99,
+        # Keras moves the average after every step, those that only accumulate among them.
+        ema_momentum=(spec.ema or 0.99) ** (1 / spec.accumulation),
         gradient_accumulation_steps=spec.accumulation if spec.accumulation > 1 else None,
     )
     if optimiser.weight_decay:
@@ -63,11 +64,15 @@ def _with_rates(optimiser_class: Any, rates: Mapping[str, float]) -> Any:
     class LayerwiseRates(optimiser_class):  # type: ignore[misc]
         def build(self, variables: Any) -> None:
             self.rates = [rates.get(variable.path, 1.0) for variable in variables]
+            # Keras would decay all weights at the full rate, and shrink what hardly learns.
+            self.decay: float = getattr(self, "weight_decay", None) or 0.0
+            self.weight_decay = None
             super().build(variables)
 
         def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-            rate = self.rates[self._get_variable_index(variable)]
-            super().update_step(gradient, variable, learning_rate * rate)
+            rate = learning_rate * self.rates[self._get_variable_index(variable)]
+            if self.decay and self._use_weight_decay(variable):
+                self.assign_sub(variable, variable * self.decay * rate)
+            super().update_step(gradient, variable, rate)
 
-    LayerwiseRates.__name__ = optimiser_class.__name__
     return LayerwiseRates

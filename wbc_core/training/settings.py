@@ -31,7 +31,9 @@ def hidden_units(text: str) -> tuple[int, ...]:
     if text == "none":
         return ()
     words = text.split("+")
-    if len(words) > 4 or not all(word.isdecimal() and 1 <= int(word[:5]) <= 4096 for word in words):
+    if len(words) > 4 or not all(
+        word.isdecimal() and len(word) <= 4 and 1 <= int(word) <= 4096 for word in words
+    ):
         raise WbcError(
             f"hidden_layers cannot be {text!r}.",
             expected="none, or at most four numbers of units from 1 to 4096 joined by +",

@@ -42,8 +42,8 @@ def test_a_rate_of_a_weight_scales_its_step(optimiser: str) -> None:
     plain, scaled = two_layers(), two_layers()
     before = plain.get_weights()
     rates = {weight.path: 0.25 for weight in scaled.layers[0].weights}
-    whole = moved(step(plain, optimiser=optimiser, weight_decay=0.0), before)
-    parts = moved(step(scaled, rates, optimiser=optimiser, weight_decay=0.0), before)
+    whole = moved(step(plain, optimiser=optimiser, weight_decay=0.5), before)
+    parts = moved(step(scaled, rates, optimiser=optimiser, weight_decay=0.5), before)
     for full, part, rate in zip(whole, parts, (0.25, 0.25, 1, 1), strict=True):
         np.testing.assert_allclose(part, rate * full, atol=1e-6)
 
