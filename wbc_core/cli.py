@@ -149,9 +149,10 @@ def worker(
 ) -> None:
     """Run jobs until Ctrl-C; running ones then go back to the queue."""
     from wbc_core.jobs.devices import parse_devices
+    from wbc_core.jobs.executors import LocalExecutor
     from wbc_core.jobs.worker import run_worker
 
-    run_worker(workspace, parse_devices(devices))
+    run_worker(workspace, LocalExecutor(parse_devices(devices)))
 
 
 @command("track")
