@@ -96,10 +96,13 @@ class Worker:
     def run(self) -> None:
         """Work until `stop` is set, then end the running jobs and give them back to the queue."""
         self._workspace.clear_abandoned_scratch()
-        while not self.stop.is_set():
-            self.turn_surely()
-            self.stop.wait(POLL_SECONDS)
-        self.close()
+        try:
+            while not self.stop.is_set():
+                self.turn_surely()
+                self.stop.wait(POLL_SECONDS)
+        finally:
+            self.stop.set()
+            self.close()
 
     def turn_surely(self) -> None:
         """Turn once, and go on when the database does not answer."""
