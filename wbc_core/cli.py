@@ -238,12 +238,21 @@ def jobs(
 def worker(
     workspace: Workspace,
     devices: Annotated[str | None, Option(help="cpu, gpu, or 0,1; all GPUs by default.")] = None,
+    ray: Annotated[str | None, Option(metavar="ADDRESS", help="Run them on this Ray cluster.")] = None,
 ) -> None:
     """Run jobs until Ctrl-C; running ones then go back to the queue."""
     from wbc_core.jobs.devices import parse_devices
+    from wbc_core.jobs.executors import LocalExecutor
+    from wbc_core.jobs.ray_executor import on_ray
     from wbc_core.jobs.worker import run_worker
 
-    run_worker(workspace, parse_devices(devices))
+    if ray is None:
+        run_worker(workspace, LocalExecutor(parse_devices(devices)))
+        return
+    if devices is not None:
+        raise WbcError("--devices and --ray exclude each other.", fix="A cluster says itself what it has.")
+    with on_ray(workspace, ray) as executor:
+        run_worker(workspace, executor)
 
 
 @command("track")

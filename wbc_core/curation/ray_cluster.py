@@ -40,14 +40,32 @@ def over_ray(address: str) -> Iterator[Spread]:
     """Connect to a running Ray cluster for the length of a block.
 
     Args:
-        address: `HOST:PORT` of the head, from a machine of the cluster; `ray://HOST:PORT` of its client
-            server, from anywhere; `auto` for the cluster that runs on this machine.
+        address: As for `connected`.
 
     Yields:
         What spreads chunks over the cluster: results in order, few chunks in flight.
 
     Raises:
-        WbcError: Ray is not installed, nothing answers there, it is another version, or a node's lab differs.
+        WbcError: As for `connected`; or a node's lab differs.
+    """
+    with connected(address) as ray:
+        _refuse_other_labs(ray)
+        yield partial(_spread, ray)
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Any]:
+    """Connect this process to a running Ray cluster for the length of a block.
+
+    Args:
+        address: `HOST:PORT` of the head, from a machine of the cluster; `ray://HOST:PORT` of its client
+            server, from anywhere; `auto` for the cluster that runs on this machine.
+
+    Yields:
+        The module `ray`.
+
+    Raises:
+        WbcError: Ray is not installed, nothing answers there, or it is another version.
     """
     found = _ADDRESS.fullmatch(address)
     if not found:
@@ -65,8 +83,7 @@ def over_ray(address: str) -> Iterator[Spread]:
         _refuse_silence(found["server"])
     _connect(ray, address)
     try:
-        _refuse_other_labs(ray)
-        yield partial(_spread, ray)
+        yield ray
     finally:
         with quiet_standard_error():
             ray.shutdown()
@@ -124,18 +141,47 @@ def lab_versions() -> dict[str, str]:
 
 def _refuse_other_labs(ray: Any) -> None:
     """Refuse a cluster with a node that cannot import the lab, or whose lab would measure something else."""
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+    here = lab_versions()
+    for name, there in ask_nodes(ray, nodes_with_cpu(ray), lab_versions):
+        if there != here:
+            other = sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key))
+            raise WbcError(
+                f"The node {name} of the Ray cluster would measure something else.",
+                expected=", ".join(f"{key} {here.get(key, 'absent')}" for key in other),
+                got=", ".join(there.get(key, "absent") for key in other),
+                fix="Install the same lab and libraries there as here.",
+            )
 
+
+def nodes_with_cpu(ray: Any) -> list[dict[str, Any]]:
+    """The living nodes that can work, as `ray.nodes` describes them.
+
+    Raises:
+        WbcError: There is none.
+    """
     nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
     if not nodes:
         raise WbcError("The Ray cluster has no node with a CPU.", fix="Start one with ray start --address.")
+    return nodes
+
+
+def ask_nodes(
+    ray: Any, nodes: list[dict[str, Any]], function: Callable[..., Any], *arguments: object
+) -> Iterator[tuple[str, Any]]:
+    """Call a function of the lab on each of some nodes.
+
+    Yields:
+        Name of the node and what the function gave there.
+
+    Raises:
+        WbcError: A node cannot import the lab, or does not answer.
+    """
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
     # Without a CPU of its own, so that a busy node answers too.
-    probe = ray.remote(num_cpus=0, max_retries=0)(lab_versions)
-    answers = [
-        probe.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote()
-        for node in nodes
-    ]
-    here = lab_versions()
+    probe = ray.remote(num_cpus=0, max_retries=0)(function)
+    strategies = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in nodes]
+    answers = [probe.options(scheduling_strategy=strategy).remote(*arguments) for strategy in strategies]
     for node, answer in zip(nodes, answers, strict=True):
         name = node["NodeManagerHostname"]
         try:
@@ -146,14 +192,7 @@ def _refuse_other_labs(ray: Any) -> None:
                 got=f"{str(error).strip().splitlines()[-1]:.200}",
                 fix="Install the lab there, for the Python that Ray runs on.",
             ) from error
-        if there != here:
-            other = sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key))
-            raise WbcError(
-                f"The node {name} of the Ray cluster would measure something else.",
-                expected=", ".join(f"{key} {here.get(key, 'absent')}" for key in other),
-                got=", ".join(there.get(key, "absent") for key in other),
-                fix="Install the same lab and libraries there as here.",
-            )
+        yield name, there
 
 
 def _apply(function: Callable[[Any], Any], item: Any) -> Any:

@@ -1,10 +1,8 @@
 """The worker: claims jobs, runs each as a process group, beats for them, and takes back what died."""
 
-import os
 import secrets
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -13,8 +11,9 @@ from dataclasses import dataclass, field
 from sqlalchemy.exc import DBAPIError
 
 from wbc_core.jobs import queue
-from wbc_core.jobs.devices import device_environment, parse_devices
-from wbc_core.jobs.tasks import TASKS, TRAINING_KINDS
+from wbc_core.jobs.devices import parse_devices
+from wbc_core.jobs.executors import Executor, JobProcess, LocalExecutor
+from wbc_core.jobs.tasks import TRAINING_KINDS
 from wbc_core.progress import Progress, silent
 from wbc_core.records import TERMINAL_STATES, Job
 from wbc_core.tracking.background import mirror_what_was_missed
@@ -24,14 +23,13 @@ POLL_SECONDS = 0.3
 BEAT_SECONDS = 1.0
 DEAD_AFTER_SECONDS = 15.0
 TERM_GRACE_SECONDS = 7.0
-DESK = "desk"
 
 
 @dataclass
 class _Child:
     job: Job
     claim: str
-    process: subprocess.Popen[bytes]
+    process: JobProcess
     terminated: float | None = None
 
 
@@ -74,12 +72,9 @@ class DeathWatch:
 class Worker:
     """Runs jobs until it is told to stop.
 
-    One training at a time runs on each device; every other kind of job runs, one at a time, in a lane of its
-    own, so that a scan never waits for a training.
-
     Args:
         workspace: Whose queue.
-        devices: Names of the devices to train on.
+        executor: Says what may run at once, and starts it.
         only: Run this job alone.
         dead_after: Take over a job whose heartbeat has stopped for so long, in seconds.
     """
@@ -87,12 +82,12 @@ class Worker:
     def __init__(
         self,
         workspace: Workspace,
-        devices: list[str],
+        executor: Executor,
         only: str | None = None,
         dead_after: float = DEAD_AFTER_SECONDS,
     ) -> None:
         self.id = f"wk-{secrets.token_hex(5)}"
-        self._workspace, self._devices, self._only = workspace, devices, only
+        self._workspace, self._executor, self._only = workspace, executor, only
         self._children: dict[str, _Child] = {}
         self._watch = DeathWatch(dead_after)
         self._last_beat = float("-inf")
@@ -101,10 +96,13 @@ class Worker:
     def run(self) -> None:
         """Work until `stop` is set, then end the running jobs and give them back to the queue."""
         self._workspace.clear_abandoned_scratch()
-        while not self.stop.is_set():
-            self.turn_surely()
-            self.stop.wait(POLL_SECONDS)
-        self.close()
+        try:
+            while not self.stop.is_set():
+                self.turn_surely()
+                self.stop.wait(POLL_SECONDS)
+        finally:
+            self.stop.set()
+            self.close()
 
     def turn_surely(self) -> None:
         """Turn once, and go on when the database does not answer."""
@@ -116,55 +114,33 @@ class Worker:
 
     def turn(self) -> None:
         """Do once what the worker does all the time."""
-        for lane, child in list(self._children.items()):
-            self._look_after(lane, child)
+        for name, child in list(self._children.items()):
+            self._look_after(name, child)
         if time.monotonic() - self._last_beat >= BEAT_SECONDS:
             self._beat()
-        lanes = dict.fromkeys(self._devices, TRAINING_KINDS)
-        lanes[DESK] = [kind for kind in TASKS if kind not in TRAINING_KINDS]
-        for lane, kinds in lanes.items():
-            if lane not in self._children:
-                device = "cpu" if lane == DESK else lane
-                claimed = queue.claim_next(self._workspace, kinds, device, self._only)
+        for name, lane in self._executor.lanes().items():
+            if name not in self._children:
+                claimed = queue.claim_next(self._workspace, lane.kinds, lane.device, self._only)
                 if claimed:
-                    self._begin(lane, *claimed)
+                    self._begin(name, *claimed)
 
     def _begin(self, lane: str, job: Job, claim: str) -> None:
         try:
-            self._children[lane] = self._start(job, claim)
+            process = self._executor.start(self._workspace, job, claim, lane)
+            self._children[lane] = _Child(job, claim, process)
         except OSError as error:  # a full disk or too many processes: the other jobs must go on
             queue.settle(self._workspace, job.id, claim, f"Its process could not be started ({error})")
-
-    def _start(self, job: Job, claim: str) -> _Child:
-        log = self._workspace.job_log(job.id)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        environment = {
-            "TF_CPP_MIN_LOG_LEVEL": "2",
-            **os.environ,
-            **device_environment(job.device or "cpu"),
-            "WBC_CLAIM": claim,
-            "WBC_WORKER_PROCESS": str(os.getpid()),
-            "PYTHONUNBUFFERED": "1",
-        }
-        command = [sys.executable, "-m", "wbc_core.jobs.process", str(self._workspace.home), job.id]
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
-        return _Child(job, claim, process)
 
     def _beat(self) -> None:
         self._last_beat = time.monotonic()
         if self._only is None:
-            queue.announce_worker(self._workspace, self.id, socket.gethostname(), ",".join(self._devices))
+            devices = [
+                lane.device for lane in self._executor.lanes().values() if lane.kinds == TRAINING_KINDS
+            ]
+            queue.announce_worker(self._workspace, self.id, socket.gethostname(), ",".join(devices))
         for child in self._children.values():
             held = queue.beat(self._workspace, child.job.id, child.claim)
-            if child.process.poll() is not None:
+            if child.process.ending() is not None:
                 continue
             if not held or queue.get_job(self._workspace, child.job.id).cancel_requested:
                 self._terminate(child)
@@ -181,28 +157,21 @@ class Worker:
     def _terminate(self, child: _Child) -> None:
         if child.terminated is None:
             child.terminated = time.monotonic()
-            _signal_group(child.process, signal.SIGTERM)
+            child.process.signal(signal.SIGTERM)
         elif time.monotonic() - child.terminated > TERM_GRACE_SECONDS:
-            _signal_group(child.process, signal.SIGKILL)
+            child.process.signal(signal.SIGKILL)
 
     def _look_after(self, lane: str, child: _Child) -> None:
-        status = child.process.poll()
-        if status is None:
+        ending = child.process.ending()
+        if ending is None:
             if child.terminated is not None:
                 self._terminate(child)
             return
-        self._settle(child, status)
+        child.process.clear()
+        if ending:
+            stopping = self.stop.is_set()
+            queue.settle(self._workspace, child.job.id, child.claim, ending, stopping=stopping)
         del self._children[lane]
-
-    def _settle(self, child: _Child, status: int) -> None:
-        # What the job's process started (data workers) must not outlive it.
-        _signal_group(child.process, signal.SIGKILL)
-        self._workspace.clear_scratch_of(child.process.pid)
-        if status == 0:
-            return
-        how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
-        stopping = self.stop.is_set()
-        queue.settle(self._workspace, child.job.id, child.claim, f"Its process {how}", stopping=stopping)
 
     def close(self) -> None:
         """End the running jobs within seconds, give them back to the queue, and leave the list of workers."""
@@ -215,16 +184,9 @@ class Worker:
         queue.withdraw_worker(self._workspace, self.id)
 
 
-def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
-    try:
-        os.killpg(process.pid, number)
-    except ProcessLookupError:
-        return
-
-
-def run_worker(workspace: Workspace, devices: list[str]) -> None:
+def run_worker(workspace: Workspace, executor: Executor) -> None:
     """Work in this process until SIGTERM or SIGINT."""
-    worker = Worker(workspace, devices)
+    worker = Worker(workspace, executor)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop.set())
     mirror_what_was_missed(workspace)
@@ -242,6 +204,10 @@ def worker_is_alive(workspace: Workspace, *, within: float = 3 * BEAT_SECONDS) -
     return False
 
 
+def _own_worker(workspace: Workspace, job_id: str) -> Worker:
+    return Worker(workspace, LocalExecutor(parse_devices(None)), only=job_id)
+
+
 def follow(workspace: Workspace, job_id: str, progress: Progress = silent) -> Job:
     """Wait until a job has ended; where no worker is alive, be its worker.
 
@@ -253,7 +219,11 @@ def follow(workspace: Workspace, job_id: str, progress: Progress = silent) -> Jo
     Returns:
         The job in its terminal state.
     """
-    worker = None if worker_is_alive(workspace) else Worker(workspace, parse_devices(None), only=job_id)
+    worker = (
+        None
+        if worker_is_alive(workspace)
+        else Worker(workspace, LocalExecutor(parse_devices(None)), only=job_id)
+    )
     told, looked = "", time.monotonic()
     try:
         while True:
@@ -267,7 +237,7 @@ def follow(workspace: Workspace, job_id: str, progress: Progress = silent) -> Jo
                 worker.turn_surely()
             elif time.monotonic() - looked > DEAD_AFTER_SECONDS:
                 if not worker_is_alive(workspace):
-                    worker = Worker(workspace, parse_devices(None), only=job_id)
+                    worker = _own_worker(workspace, job_id)
                 looked = time.monotonic()
             time.sleep(POLL_SECONDS)
     finally:

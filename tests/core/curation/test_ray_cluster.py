@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 
 from tests.core.curation.conftest import write_dataset
 from tests.ports import free_port
+from tests.ray_nodes import RayHead, ray_head
 from wbc_core.curation import measure as measuring
 from wbc_core.curation import ray_cluster
 from wbc_core.curation.ray_cluster import over_ray
@@ -31,38 +31,10 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
-def head() -> Iterator[SimpleNamespace]:
-    """A Ray cluster of one machine with 2 CPUs, with ports and a folder of its own."""
-    # Not under pytest's folder: the name of a Unix socket may have 107 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="wbc-ray-"))
-    port, client_port = free_port(), free_port()
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--port={port}"]
-    command += [f"--ray-client-server-port={client_port}", "--dashboard-agent-listen-port=0", "--num-cpus=2"]
-    command += ["--include-dashboard=false", "--object-store-memory=100000000", f"--temp-dir={folder}"]
-    # Forking beside gRPC's threads, Ray 2.60 now and then loses the process for a client.
-    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "GRPC_ENABLE_FORK_SUPPORT": "0"}
-    log = (folder / "head.log").open("wb")
-    process = subprocess.Popen(
-        command, stdout=log, stderr=log, env=environment, cwd=ROOT, start_new_session=True
-    )
-    try:
-        for _ in range(300):
-            if b"Ray runtime started" in (folder / "head.log").read_bytes():
-                break
-            assert process.poll() is None, (folder / "head.log").read_text()
-            time.sleep(0.2)
-        else:
-            pytest.fail((folder / "head.log").read_text())
-        yield SimpleNamespace(address=f"127.0.0.1:{port}", client=f"ray://127.0.0.1:{client_port}")
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        log.close()
-        shutil.rmtree(folder, ignore_errors=True)
+def head() -> Iterator[RayHead]:
+    """A Ray cluster of one machine with 2 CPUs."""
+    with ray_head(cpus=2) as started:
+        yield started
 
 
 def _stored(workspace: Workspace, dataset: str) -> dict[str, str]:
@@ -90,7 +62,7 @@ def _wbc(*arguments: object, **environment: str) -> subprocess.CompletedProcess[
 
 
 def test_a_cluster_finds_the_same_to_the_byte(
-    workspace: Workspace, head: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, head: RayHead, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measuring, "CHUNK", 16)  # more chunks than may be in flight
     dataset = _cells(workspace)
@@ -105,7 +77,7 @@ def test_a_cluster_finds_the_same_to_the_byte(
     assert load_findings(workspace, dataset) == findings
 
 
-def test_results_come_in_order_few_at_a_time_and_errors_as_they_are(head: SimpleNamespace) -> None:
+def test_results_come_in_order_few_at_a_time_and_errors_as_they_are(head: RayHead) -> None:
     taken = []
 
     def items() -> Iterator[np.ndarray]:
@@ -131,7 +103,7 @@ def test_results_come_in_order_few_at_a_time_and_errors_as_they_are(head: Simple
             list(spread(refuse, [1]))
 
 
-def test_the_command_line_prints_json_alone(head: SimpleNamespace, workspace: Workspace) -> None:
+def test_the_command_line_prints_json_alone(head: RayHead, workspace: Workspace) -> None:
     dataset = _cells(workspace)
     scanned = _wbc("scan", dataset, "--ray", head.address, "--json", "--home", workspace.home)
     assert scanned.returncode == 0, scanned.stderr
@@ -146,7 +118,7 @@ def test_the_command_line_prints_json_alone(head: SimpleNamespace, workspace: Wo
 
 
 def test_a_client_from_outside_is_served(
-    head: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, workspace: Workspace
+    head: RayHead, monkeypatch: pytest.MonkeyPatch, workspace: Workspace
 ) -> None:
     import ray
 
@@ -162,7 +134,7 @@ def test_a_client_from_outside_is_served(
         assert [sum(part) for part in spread(np.square, [np.arange(3), np.arange(2)])] == [5, 1]
 
 
-def test_a_node_with_another_lab_is_refused(head: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_with_another_lab_is_refused(head: RayHead, monkeypatch: pytest.MonkeyPatch) -> None:
     driver, versions = os.getpid(), ray_cluster.lab_versions
 
     def elsewhere() -> dict[str, str]:
@@ -213,7 +185,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         _connect_to("auto")
 
 
-def test_another_version_is_said(head: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_is_said(head: RayHead, monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
 
     monkeypatch.setattr("ray._private.utils.compute_version_info", lambda: ("2.9.0", "3.8.1"))

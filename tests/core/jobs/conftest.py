@@ -1,5 +1,6 @@
 """A kind of job that takes a nap, known to this process and to every job process that a worker starts."""
 
+import os
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from wbc_core.jobs import tasks
+
+ROOT = Path(__file__).parents[3]
 
 NAP = textwrap.dedent(
     '''
@@ -44,7 +47,8 @@ def nap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
     folder = tmp_path / "site"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(NAP)
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    # It runs before the current folder is searched, and would import the lab that is installed.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(ROOT)]))
     exec(compile(NAP, "nap", "exec"), {})  # noqa: S102
     diary = tmp_path / "diary"
     diary.touch()

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from tests.core.jobs.conftest import is_running, wait_until
 from wbc_core.jobs import queue
+from wbc_core.jobs.executors import LocalExecutor
 from wbc_core.jobs.worker import DeathWatch, Worker, follow, worker_is_alive
 from wbc_core.workspace import Workspace
 
@@ -23,7 +24,7 @@ Diary = Callable[[], list[list[str]]]
 @contextmanager
 def working(workspace: Workspace, *, dead_after: float = 2.5) -> Iterator[Worker]:
     """A worker in a thread of this process."""
-    worker = Worker(workspace, ["cpu"], dead_after=dead_after)
+    worker = Worker(workspace, LocalExecutor(["cpu"]), dead_after=dead_after)
     thread = threading.Thread(target=worker.run)
     thread.start()
     try:

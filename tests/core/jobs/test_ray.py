@@ -1,0 +1,195 @@
+"""Jobs on a real Ray cluster of a head and two nodes, which die in mid-run."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.core.jobs.conftest import NAP, is_running, wait_until
+from tests.core.training.conftest import prepared_home, training_workspace
+from tests.ray_nodes import RayHead, RayNode, ray_head, start_node
+from wbc_core.errors import WbcError
+from wbc_core.jobs import queue, ray_executor
+from wbc_core.jobs.ray_bridge import refuse_unfit
+from wbc_core.jobs.ray_executor import on_ray
+from wbc_core.jobs.ray_node import machine, versions
+from wbc_core.jobs.worker import Worker
+from wbc_core.records import Json
+from wbc_core.training.runs import history
+from wbc_core.training.spec import RunSpec
+from wbc_core.workspace import Workspace
+
+__all__ = ["prepared_home", "training_workspace"]
+
+Nap = Callable[..., dict[str, object]]
+Diary = Callable[[], list[list[str]]]
+
+
+@dataclass
+class Cluster:
+    """A head that runs no jobs, and two nodes of which the second does not see the folder `hidden`."""
+
+    head: RayHead
+    nodes: list[RayNode]
+    hidden: Path
+
+    def node_of(self, process_id: int) -> RayNode:
+        """The node that started a job's process."""
+        parent = int(_status(process_id)[1])
+        return next(node for node in self.nodes if parent in node.processes())
+
+
+def _status(process_id: int) -> list[str]:
+    return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The cluster that these tests share, and the last of them ends; its nodes know how to nap."""
+    folder = tmp_path_factory.mktemp("cluster")
+    (folder / "sitecustomize.py").write_text(NAP)
+    hidden = folder / "hidden"
+    hidden.mkdir()
+    hide = ("unshare", "--mount", "sh", "-c", f'mount -t tmpfs none {hidden} && exec "$@"', "sh")
+    before = hide if subprocess.run([*hide, "true"], check=False).returncode == 0 else ()
+    with ray_head(cpus=0) as head:
+        options = (f"--address={head.address}", "--num-cpus=1")
+        nodes = [
+            start_node(head.folder, "first", *options, path=str(folder)),
+            start_node(head.folder, "second", *options, path=str(folder), before=before),
+        ]
+        try:
+            for node in nodes:
+                node.wait()
+            yield Cluster(head, nodes, hidden)
+        finally:
+            for node in nodes:
+                node.kill()
+
+
+@contextmanager
+def working(workspace: Workspace, address: str) -> Iterator[threading.Thread]:
+    """A worker for the cluster in a thread of this process."""
+    with on_ray(workspace, address) as executor:
+        worker = Worker(workspace, executor)
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        try:
+            yield thread
+        finally:
+            worker.stop.set()
+            thread.join()
+
+
+def test_a_cluster_runs_cancels_and_gives_back(
+    cluster: Cluster, workspace: Workspace, nap: Nap, diary: Diary
+) -> None:
+    cancelled, stopped = (queue.submit(workspace, "nap", nap(600)).id for _ in range(2))
+    with working(workspace, cluster.head.address):
+        wait_until(lambda: len(diary()) == 2, 120)
+        running = {job: int(process) for _, job, process in diary()}
+        assert cluster.node_of(running[cancelled]) is not cluster.node_of(running[stopped])
+        queue.cancel(workspace, cancelled)
+        wait_until(lambda: queue.get_job(workspace, cancelled).state == "cancelled", 10)
+        assert not is_running(running[cancelled])
+        short = queue.submit(workspace, "nap", nap(0.6)).id
+        wait_until(lambda: queue.get_job(workspace, short).state == "succeeded", 120)
+    done = queue.get_job(workspace, short)
+    assert (done.result, done.attempts, done.epoch, done.device) == (
+        {"slept": 0.6},
+        1,
+        1,
+        f"ray:{os.uname()[1]}",
+    )
+    assert "napping" in queue.read_log(workspace, short)
+    waiting = queue.get_job(workspace, stopped)
+    assert (waiting.state, waiting.attempts) == ("queued", 0)
+    assert not is_running(running[stopped])
+    assert not queue.worker_beats(workspace)
+
+
+def test_a_node_that_does_not_see_the_workspace_is_refused(cluster: Cluster) -> None:
+    if not (cluster.hidden.parent / "sitecustomize.py").exists() or cluster.hidden.is_mount():
+        pytest.skip("no folder can be hidden from a process here")
+    workspace = Workspace(cluster.hidden / "workspace")
+    refused = rf"node .* does not see the workspace\. Expected the folder {workspace.home} .* Mount it there"
+    with pytest.raises(WbcError, match=refused), on_ray(workspace, cluster.head.address):
+        pass
+    assert not queue.worker_beats(workspace)
+    assert not list(workspace.scratch_dir.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        ({"database": "another database"}, r"does not reach the lab's database.*Got another database"),
+        ({"machine": "another"}, r"another machine, and machines cannot share SQLite.*PostgreSQL"),
+        ({"versions": {"keras": "2.1"}}, r"has another lab. Expected .*; got .*2\.1"),
+        ({"folder": "Permission denied"}, r"does not see the workspace.*; got Permission denied"),
+    ],
+)
+def test_what_a_node_lacks_is_named(workspace: Workspace, seen: Json, said: str) -> None:
+    fit = {"machine": machine(), "versions": versions(), "folder": "", "database": ""}
+    refuse_unfit(workspace, "n1", fit)
+    with pytest.raises(WbcError, match=rf"^The node n1 of the Ray cluster .*{said}"):
+        refuse_unfit(workspace, "n1", fit | seen)
+
+
+def test_the_jobs_of_a_lost_node_go_on_elsewhere(
+    cluster: Cluster, training_workspace: tuple[Workspace, str], nap: Nap, diary: Diary
+) -> None:
+    workspace, prepared = training_workspace
+    spec = RunSpec(prepared, "cnn", epochs=25, batch_size=16, early_stopping_patience=25)
+    with working(workspace, cluster.head.address):
+        run = queue.submit(workspace, "train", spec.to_json()).id
+        wait_until(lambda: len(history(workspace, run)) >= 2, 120)
+        trainer = _trainer(workspace, run)
+        lost = cluster.node_of(trainer)
+        job = queue.submit(workspace, "nap", nap(4)).id
+        # What a node's death leaves behind as an orphan must end by itself; what dies with it is gone.
+        wait_until(lambda: len(diary()) == 1, 120)
+        lost.kill()
+        os.killpg(trainer, signal.SIGKILL)
+        before = history(workspace, run)
+        wait_until(lambda: queue.get_job(workspace, run).state == "succeeded", 120)
+        wait_until(lambda: queue.get_job(workspace, job).state == "succeeded", 120)
+    after = history(workspace, run)
+    pd.testing.assert_frame_equal(after[: len(before)], before)
+    assert 2 <= len(before) < len(after)
+    assert after["epoch"].tolist() == list(range(1, len(after) + 1))
+    assert queue.get_job(workspace, run).attempts >= 2
+
+
+def test_a_head_that_dies_loses_no_job(
+    cluster: Cluster, workspace: Workspace, nap: Nap, diary: Diary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_executor, "SILENT_AFTER_SECONDS", 4.0)
+    job = queue.submit(workspace, "nap", nap(600)).id
+    with on_ray(workspace, cluster.head.address) as executor:
+        worker = Worker(workspace, executor)
+        killer = threading.Thread(
+            target=lambda: (wait_until(lambda: len(diary()) == 1, 120), cluster.head.node.kill())
+        )
+        killer.start()
+        with pytest.raises(WbcError, match=r"does not answer any more. Its jobs are in the queue again"):
+            worker.run()
+        killer.join()
+    waiting = queue.get_job(workspace, job)
+    assert (waiting.state, waiting.attempts) == ("queued", 0)
+    assert not is_running(int(diary()[0][2]))
+
+
+def _trainer(workspace: Workspace, run: str) -> int:
+    """Id of the process that runs a training."""
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        words = command.read_bytes().split(b"\0")
+        if words[-3:-1] == [str(workspace.home).encode(), run.encode()]:
+            return int(command.parent.name)
+    raise AssertionError("it is not running")

@@ -1,0 +1,229 @@
+"""The one process that speaks with Ray: `python -m wbc_core.jobs.ray_bridge HOME ADDRESS`.
+
+Ray ends its driver once it has lost the head for a minute; a worker must outlive that to give its jobs back.
+So it starts this process, writes orders to it and reads how they go, one JSON object a line:
+
+- in: `start` (a number, with `node`, `cpus`, `gpus`, `job`, `claim`), `signal` (that number, with `number`)
+- out: `nodes` every second, `left_out` (why a node is not used), `ending` (a number, with `how`), `refused`
+"""
+
+import json
+import os
+import queue
+import socket
+import sys
+import threading
+import time
+from typing import IO, Any
+
+from wbc_core.curation.ray_cluster import ask_nodes, connected, nodes_with_cpu
+from wbc_core.errors import WbcError
+from wbc_core.jobs.queue import announce_worker, withdraw_worker
+from wbc_core.jobs.ray_node import GONE_AFTER_SECONDS, JobHolder, look_in_a_process, machine, versions
+from wbc_core.quiet import quiet_standard_error
+from wbc_core.records import Json
+from wbc_core.workspace import Workspace
+
+RENEW_SECONDS = 0.5
+NODES_SECONDS = 1.0
+
+
+def settings() -> dict[str, str]:
+    """The variables of this process that a job's process on another machine needs too."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("WBC_", "MLFLOW_TRACKING_", "KERAS_BACKEND"))
+    }
+
+
+def refuse_unfit_nodes(ray: Any, workspace: Workspace, nodes: list[Json]) -> None:
+    """Refuse nodes that do not see the workspace or its database, or have another lab.
+
+    Raises:
+        WbcError: Of the first such node, with what to do about it.
+    """
+    folder = workspace.scratch_name()
+    folder.mkdir(parents=True)
+    question = folder.name
+    announce_worker(workspace, question, socket.gethostname(), "a look at a Ray cluster")
+    try:
+        asked = (str(workspace.home), question, settings())
+        for name, seen in ask_nodes(ray, nodes, look_in_a_process, *asked):
+            refuse_unfit(workspace, name, seen)
+    finally:
+        withdraw_worker(workspace, question)
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+
+
+def refuse_unfit(workspace: Workspace, name: str, seen: Json) -> None:
+    """Refuse one node by what `look_in_a_process` saw there.
+
+    Raises:
+        WbcError: It cannot run jobs of this workspace.
+    """
+    if "failed" in seen:
+        raise WbcError(
+            f"The node {name} of the Ray cluster cannot run the lab's jobs.",
+            got=f"{seen['failed']:.200}",
+            fix="Install the lab there, for the Python that Ray runs on.",
+        )
+    if seen["folder"]:
+        raise WbcError(
+            f"The node {name} of the Ray cluster does not see the workspace.",
+            expected=f"the folder {workspace.home} of this machine, to read and to write",
+            got=seen["folder"],
+            fix="Mount it there (NFS, for example) at the same path, or leave that node out of the cluster.",
+        )
+    if workspace.database_url.startswith("sqlite") and seen["machine"] != machine():
+        raise WbcError(
+            f"The node {name} of the Ray cluster is another machine, and machines cannot share SQLite.",
+            expected="a PostgreSQL server that every node reaches",
+            fix="Set WBC_DATABASE_URL to one, such as postgresql+psycopg://user@host/name.",
+        )
+    if seen["database"]:
+        raise WbcError(
+            f"The node {name} of the Ray cluster does not reach the lab's database.",
+            got=seen["database"],
+            fix="Let WBC_DATABASE_URL name a host, not localhost, that every node reaches.",
+        )
+    if seen["versions"] != versions():
+        raise WbcError(
+            f"The node {name} of the Ray cluster has another lab.",
+            expected=versions(),
+            got=seen["versions"],
+            fix="Install the same versions there as here.",
+        )
+
+
+class Bridge:
+    """Carries out a worker's orders on a cluster.
+
+    Args:
+        ray: The module, connected.
+        workspace: Whose jobs.
+        replies: Where to write what happens.
+    """
+
+    def __init__(self, ray: Any, workspace: Workspace, replies: IO[str]) -> None:
+        self._ray, self._workspace, self._replies = ray, workspace, replies
+        self._writing = threading.Lock()
+        self._signals: dict[int, queue.SimpleQueue[int]] = {}
+        self._known: dict[str, bool] = {}
+
+    def reply(self, **what: object) -> None:
+        """Tell the worker something."""
+        with self._writing:
+            print(json.dumps(what), file=self._replies, flush=True)
+
+    def run(self, orders: IO[str]) -> None:
+        """Work until the worker closes its end."""
+        nodes = nodes_with_cpu(self._ray)
+        refuse_unfit_nodes(self._ray, self._workspace, nodes)
+        self._known = {node["NodeID"]: True for node in nodes}
+        threading.Thread(target=self._watch_nodes, daemon=True).start()
+        for line in orders:
+            order = json.loads(line)
+            if "signal" in order:
+                self._signals[order["signal"]].put(order["number"])
+            else:
+                self._signals[order["start"]] = queue.SimpleQueue()
+                threading.Thread(target=self._run_job, args=(order,), daemon=True).start()
+
+    def _watch_nodes(self) -> None:
+        """Tell which nodes there are, which is also the sign that the head answers."""
+        while True:
+            alive = [node for node in self._ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+            for node in alive:
+                if node["NodeID"] not in self._known:
+                    self._known[node["NodeID"]] = False
+                    threading.Thread(target=self._admit, args=(node,), daemon=True).start()
+            fit = [node for node in alive if self._known.get(node["NodeID"])]
+            self.reply(nodes=[_described(node) for node in fit])
+            time.sleep(NODES_SECONDS)
+
+    def _admit(self, node: Json) -> None:
+        """Use a node that joined the cluster, if it is fit."""
+        try:
+            refuse_unfit_nodes(self._ray, self._workspace, [node])
+        except WbcError as error:
+            if any(other["NodeID"] == node["NodeID"] and other["Alive"] for other in self._ray.nodes()):
+                self.reply(left_out=str(error))
+        else:
+            self._known[node["NodeID"]] = True
+
+    def _run_job(self, order: Json) -> None:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        demands = {"num_cpus": order["cpus"], "num_gpus": order["gpus"], "max_restarts": 0}
+        there = NodeAffinitySchedulingStrategy(order["node"], soft=False)
+        holder = self._ray.remote(JobHolder).options(**demands, scheduling_strategy=there).remote()
+        try:
+            how = self._hold(holder, order)
+        except self._ray.exceptions.RayTaskError as error:
+            how = f"Its process could not be started ({error.cause})"
+        except Exception:  # Ray's errors and its client's share no class
+            how = "Its node was lost"
+            # Only a look at it tells whether that node is still there.
+            self._known.pop(order["node"], None)
+            # One that was merely cut off runs the process until its lease is over.
+            time.sleep(GONE_AFTER_SECONDS)
+        self.reply(ending=order["start"], how=how)
+        self._ray.kill(holder)
+
+    def _hold(self, holder: Any, order: Json) -> str:
+        """Look after a job on its node to its end, and tell how it ended."""
+        ray, signals = self._ray, self._signals[order["start"]]
+        # The process starts only once there is room for it, so that until then there is none to end.
+        ready = holder.renew.remote([])
+        while not ray.wait([ready], timeout=RENEW_SECONDS)[0]:
+            if not signals.empty():
+                return "It was stopped before there was room for it"
+        ray.get(ready)
+        device = "gpu" if order["gpus"] else "cpu"
+        asked = (str(self._workspace.home), order["job"], order["claim"], settings(), device)
+        ray.get(holder.start.remote(*asked), timeout=GONE_AFTER_SECONDS)
+        while True:
+            numbers = _taken(signals, RENEW_SECONDS)
+            ending: str | None = ray.get(holder.renew.remote(numbers), timeout=GONE_AFTER_SECONDS)
+            if ending is not None:
+                return ending
+
+
+def _taken(signals: queue.SimpleQueue[int], within: float) -> list[int]:
+    """The signals that wait, or come within some seconds."""
+    try:
+        return [signals.get(timeout=within)]
+    except queue.Empty:
+        return []
+
+
+def _described(node: Json) -> Json:
+    resources = node["Resources"]
+    return {
+        "id": node["NodeID"],
+        "name": node["NodeManagerHostname"],
+        "cpus": int(resources["CPU"]),
+        "gpus": int(resources.get("GPU", 0)),
+    }
+
+
+def main() -> int:
+    """Serve one worker."""
+    home, address = sys.argv[1:]
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no reply
+    try:
+        # Ray tells at length of every node that dies; the job's record says it in a clause.
+        with connected(address) as ray, quiet_standard_error():
+            Bridge(ray, Workspace(home), replies).run(sys.stdin)
+    except WbcError as error:
+        print(json.dumps({"refused": str(error)}), file=replies, flush=True)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
