@@ -97,6 +97,7 @@ def backbones_and_preset() -> list[str]:
         key=_key("backbones"),
         persist_state="session",
         selection_mode="multi",
+        wrap=True,
         format_func=lambda name: BACKBONES.get(name).title,
     )
     for name in chosen:

@@ -11,7 +11,13 @@ from wbc_core.backbones.registry import BACKBONES
 from wbc_core.progress import Progress, silent
 from wbc_core.quiet import import_keras_quietly
 from wbc_core.training.data import TrainingData
-from wbc_core.training.device import arithmetic, check_precision, device_summary, memory_explained
+from wbc_core.training.device import (
+    arithmetic,
+    check_precision,
+    device_summary,
+    keep_freed_memory,
+    memory_explained,
+)
 from wbc_core.training.estimate import Cost, Rates, foreseen_cost
 from wbc_core.training.network import build_network, compile_network, data_of_run, open_for
 from wbc_core.training.phases import phases
@@ -70,6 +76,7 @@ def dry_run(workspace: Workspace, spec: RunSpec, progress: Progress = silent) ->
     began = time.perf_counter()
     data = data_of_run(workspace, spec.checked())
     progress(0.1, "loading keras")
+    keep_freed_memory()
     import_keras_quietly()
     with arithmetic(spec.precision), memory_explained(spec):
         check_precision(spec.precision, device_summary()["device"])

@@ -18,6 +18,7 @@ from wbc_core.training.device import (
     arithmetic,
     check_precision,
     device_summary,
+    keep_freed_memory,
     memory_explained,
     versions,
 )
@@ -69,6 +70,7 @@ def train(
         return _summary(earlier)
     data = data_of_run(workspace, spec)
     progress(0.0, "loading keras")
+    keep_freed_memory()
     import_keras_quietly()
     with arithmetic(spec.precision), memory_explained(spec):
         device = device_summary()
