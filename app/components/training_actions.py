@@ -49,8 +49,7 @@ def _queue(job: Job) -> None:
     st.rerun()
 
 
-def _continue(job: Job) -> None:
-    had = clones.launched_spec(state.workspace(), job)["epochs"]
+def _continue(job: Job, had: int) -> None:
     with st.popover("Continue with more epochs", icon=":material/add_circle:"):
         epochs = st.number_input(
             "Epochs in all", min_value=had + 1, max_value=1000, value=had + 10, key=f"epochs-{job.id}"
@@ -72,5 +71,6 @@ def training_actions(job: Job) -> None:
             "Retry with half the batch", icon=":material/memory:", key=f"half-{job.id}", type="primary"
         ):
             _queue(clones.retry_with_half_batch(state.workspace(), job.id))
-        if job.state == "succeeded":
-            _continue(job)
+        had = clones.epochs_to_continue(state.workspace(), job)
+        if had is not None:
+            _continue(job, had)

@@ -64,29 +64,38 @@ def retry_with_half_batch(workspace: Workspace, job_id: str) -> Job:
     return submit(workspace, "train", {**spec, **smaller, "clones": job_id})
 
 
+def epochs_to_continue(workspace: Workspace, job: Job) -> int | None:
+    """How many epochs a finished run had; None where more of them would change nothing.
+
+    A run that ended early, for want of patience or pruned, would end at once again.
+    """
+    if job.kind != "train" or job.state != "succeeded":
+        return None
+    planned: int = launched_spec(workspace, job)["epochs"]
+    return planned if (job.result or {}).get("epochs", planned) == planned else None
+
+
 def continue_run(workspace: Workspace, job_id: str, epochs: int) -> Job:
     """Queue a new run that goes on from a finished one's last epoch.
 
     Args:
         workspace: Whose queue.
-        job_id: The training that succeeded.
+        job_id: The training that had all its epochs.
         epochs: How many epochs there are then in all.
 
     Raises:
-        WbcError: The job is no training that succeeded, or the epochs are not more than it had.
+        WbcError: The job is no such training, or the epochs are not more than it had.
     """
     job = get_job(workspace, job_id)
-    if job.kind != "train" or job.state != "succeeded":
+    had = epochs_to_continue(workspace, job)
+    if had is None:
         raise WbcError(
             f"Job {job_id} cannot be continued with more epochs.",
-            expected="a training that succeeded",
-            got=f"a job of kind {job.kind} that is {job.state}",
-            fix="Resume it, where it failed or was cancelled.",
+            expected="a training that had all its epochs",
+            got=f"{job.kind}, {(job.result or {}).get('ended') or job.state}",
+            fix="Resume it where it failed or was cancelled; clone it with more patience where it ended.",
         )
-    spec = launched_spec(workspace, job)
-    if epochs <= spec["epochs"]:
-        raise WbcError(
-            f"Run {job_id} has had these epochs.", expected=f"more than {spec['epochs']} in all", got=epochs
-        )
-    longer = RunSpec.from_json({**spec, "epochs": epochs}).checked()
+    if epochs <= had:
+        raise WbcError(f"Run {job_id} has had these epochs.", expected=f"more than {had} in all", got=epochs)
+    longer = RunSpec.from_json({**launched_spec(workspace, job), "epochs": epochs}).checked()
     return submit(workspace, "train", {**longer.to_json(), "resumes": job_id})

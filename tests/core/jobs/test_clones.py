@@ -14,11 +14,11 @@ from wbc_core.workspace import Workspace
 SPEC = RunSpec("pr-0123456789ab", "cnn", epochs=5, batch_size=33).to_json()
 
 
-def ended(workspace: Workspace, how: str, spec: dict[str, Any] = SPEC, error: str | None = None) -> Job:
+def ended(workspace: Workspace, how: str, spec: dict[str, Any] = SPEC, **outcome: Any) -> Job:
     job = queue.submit(workspace, "train", spec)
     held = queue.claim_next(workspace, ["train"], "cpu")
     assert held is not None
-    queue.finish(workspace, job.id, held[1], how, error=error)
+    queue.finish(workspace, job.id, held[1], how, **outcome)
     return queue.get_job(workspace, job.id)
 
 
@@ -45,7 +45,7 @@ def test_an_origin_that_is_gone_does_not_hide_the_job(workspace: Workspace, orig
 
 def test_half_the_batch_makes_the_same_step(workspace: Workspace) -> None:
     error = "The device ran Out of Memory."
-    failed = ended(workspace, "failed", {**SPEC, "resumes": "job-0123456789"}, error)
+    failed = ended(workspace, "failed", {**SPEC, "resumes": "job-0123456789"}, error=error)
     retry = clones.retry_with_half_batch(workspace, failed.id)
     assert (retry.state, retry.spec["batch_size"], retry.spec["accumulation"]) == ("queued", 16, 2)
     assert retry.spec["clones"] == failed.id
@@ -59,7 +59,7 @@ def test_half_the_batch_makes_the_same_step(workspace: Workspace) -> None:
 def test_half_the_batch_is_for_what_ran_out_of_memory(
     workspace: Workspace, how: str, error: str | None, batch: int
 ) -> None:
-    job = ended(workspace, how, {**SPEC, "batch_size": batch}, error)
+    job = ended(workspace, how, {**SPEC, "batch_size": batch}, error=error)
     assert not clones.ran_out_of_memory(job)
     with pytest.raises(WbcError, match="did not run out of memory"):
         clones.retry_with_half_batch(workspace, job.id)
@@ -89,7 +89,7 @@ def test_more_epochs_go_on_from_the_finished_run(
 
     trained: list[tuple[str, RunSpec, list[str]]] = []
 
-    def train(workspace: Workspace, run_id: str, spec: RunSpec, progress: object) -> dict[str, Any]:
+    def train(workspace: Workspace, run_id: str, spec: RunSpec, **_: object) -> dict[str, Any]:
         trained.append((run_id, spec, sorted(path.name for path in workspace.run_dir(run_id).iterdir())))
         return {}
 
@@ -106,7 +106,14 @@ def test_more_epochs_go_on_from_the_finished_run(
     assert (folder / "reports").exists()
 
 
-@pytest.mark.parametrize("how", ["failed", "cancelled"])
-def test_only_a_finished_run_has_had_its_epochs(workspace: Workspace, how: str) -> None:
-    with pytest.raises(WbcError, match="Resume it"):
-        clones.continue_run(workspace, ended(workspace, how).id, 50)
+@pytest.mark.parametrize(
+    ("how", "result"),
+    [("failed", None), ("cancelled", None), ("succeeded", {"epochs": 3, "ended": "early stopping"})],
+)
+def test_only_a_run_that_had_its_epochs_is_continued(
+    workspace: Workspace, how: str, result: dict[str, Any] | None
+) -> None:
+    job = ended(workspace, how, result=result)
+    assert clones.epochs_to_continue(workspace, job) is None
+    with pytest.raises(WbcError, match=f"got train, {result['ended'] if result else how}"):
+        clones.continue_run(workspace, job.id, 50)
