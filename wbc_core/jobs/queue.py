@@ -46,7 +46,7 @@ def submit(workspace: Workspace, kind: str, spec: Json) -> Job:
     with transaction(workspace) as connection:
         number = select(func.coalesce(func.max(jobs.c.number), 0) + 1).scalar_subquery()
         connection.execute(jobs.insert().values(id=job_id, number=number, **values))
-    return get_job(workspace, job_id)
+        return _job(connection.execute(select(jobs).where(jobs.c.id == job_id)).one())
 
 
 def get_job(workspace: Workspace, job_id: str) -> Job:
@@ -164,8 +164,8 @@ def claim_next(
                     message="Starting",
                 )
             )
-        if taken.rowcount:
-            return get_job(workspace, job_id), claim
+            if taken.rowcount:
+                return _job(connection.execute(select(jobs).where(jobs.c.id == job_id)).one()), claim
     return None
 
 

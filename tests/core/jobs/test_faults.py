@@ -40,7 +40,7 @@ def test_a_full_disk_fails_the_job_in_words_and_the_next_one_runs(small_disk: Pa
     job, after = (queue.submit(workspace, "nap", nap(0, **more)).id for more in ({"fill": str(ballast)}, {}))
     with working(workspace):
         wait_until(lambda: ballast.exists() and shutil.disk_usage(small_disk).free == 0)
-        time.sleep(2)  # the worker's and the job's writes fail meanwhile
+        time.sleep(1)  # the worker's and the job's writes fail meanwhile
         ballast.unlink()
         wait_until(lambda: state(workspace, after) == "succeeded")
     failed = queue.get_job(workspace, job)
@@ -52,12 +52,12 @@ def test_a_full_disk_fails_the_job_in_words_and_the_next_one_runs(small_disk: Pa
 def test_a_database_locked_for_long_neither_loses_nor_repeats_a_job(
     workspace: Workspace, nap: Nap, diary: Diary
 ) -> None:
-    job = queue.submit(workspace, "nap", nap(1.5)).id
+    job = queue.submit(workspace, "nap", nap(1)).id
     with working(workspace, dead_after=1.5), working(workspace, dead_after=1.5):
         wait_until(lambda: len(diary()) == 1)
         lock = sqlite3.connect(workspace.home / "lab.sqlite")
         lock.execute("BEGIN IMMEDIATE")
-        time.sleep(4)  # longer than the job takes, and than a silent worker is waited for
+        time.sleep(3)  # longer than the job takes, and than a silent worker is waited for
         assert state(workspace, job) == "running"
         lock.rollback()
         lock.close()
@@ -71,8 +71,8 @@ def test_a_clock_that_jumps_ends_no_job_and_starts_none_twice(
 ) -> None:
     years = iter([2000, 2050] * 10_000)
     monkeypatch.setattr(queue, "now", lambda: datetime(next(years), 1, 1, tzinfo=UTC).isoformat())
-    job = queue.submit(workspace, "nap", nap(4)).id
-    with working(workspace), working(workspace):
+    job = queue.submit(workspace, "nap", nap(2.5)).id
+    with working(workspace, dead_after=1.5), working(workspace, dead_after=1.5):
         wait_until(lambda: state(workspace, job) == "succeeded")
     assert [line[0] for line in diary()] == ["start", "end"]
     assert queue.get_job(workspace, job).attempts == 1

@@ -11,7 +11,7 @@ import pytest
 from tests.core.jobs.conftest import wait_until
 from tests.core.jobs.test_worker import working
 from wbc_core.errors import WbcError
-from wbc_core.jobs import queue
+from wbc_core.jobs import meters, queue
 from wbc_core.jobs.devices import device_environment, list_gpus, parse_devices
 from wbc_core.jobs.meters import Meters, keep_measuring
 from wbc_core.workspace import Workspace
@@ -89,19 +89,19 @@ def test_the_gpu_of_the_job_is_measured(monkeypatch: pytest.MonkeyPatch, busy: f
 
 def test_all_processes_of_the_group_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    meters = Meters()
-    alone = meters.read()
+    measuring = Meters()
+    alone = measuring.read()
     assert set(alone) == {"cpu_percent", "memory_mb", "peak_memory_mb"}
     code = "import time; kept = bytearray(200_000_000); print(1, flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()
         sum(range(10_000_000))
-        together = meters.read()
+        together = measuring.read()
         child.kill()
     assert together["memory_mb"] > alone["memory_mb"] + 150
     assert together["cpu_percent"] > 0
-    assert meters.read()["peak_memory_mb"] == together["memory_mb"]
+    assert measuring.read()["peak_memory_mb"] == together["memory_mb"]
 
 
 def test_a_running_job_s_row_holds_what_it_uses(workspace: Workspace, nap: Nap) -> None:
@@ -113,7 +113,10 @@ def test_a_running_job_s_row_holds_what_it_uses(workspace: Workspace, nap: Nap) 
     assert usage["peak_memory_mb"] >= usage["memory_mb"] > 10
 
 
-def test_nothing_is_measured_for_a_job_that_was_lost(workspace: Workspace, nap: Nap) -> None:
+def test_nothing_is_measured_for_a_job_that_was_lost(
+    workspace: Workspace, nap: Nap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(meters, "SAMPLE_SECONDS", 0.01)
     job = queue.submit(workspace, "nap", nap()).id
     keep_measuring(workspace, job, "someone else's claim", threading.Event())
     assert queue.get_job(workspace, job).usage is None

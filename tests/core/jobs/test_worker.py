@@ -204,10 +204,10 @@ def test_follow_goes_on_when_the_database_is_away_for_a_while(
 def test_two_workers_on_postgresql_run_each_of_200_jobs_exactly_once(
     postgres: Workspace, nap: Nap, diary: Diary
 ) -> None:
-    jobs = sorted(queue.submit(postgres, "nap", nap(0)).id for _ in range(200))
     command = [sys.executable, str(Path(__file__).with_name("forking_worker.py")), str(postgres.home)]
     workers = [subprocess.Popen(command) for _ in range(2)]
     try:
+        jobs = sorted(queue.submit(postgres, "nap", nap(0)).id for _ in range(200))
         wait_until(lambda: not queue.active_jobs(postgres) or any(w.poll() for w in workers), 120)
     finally:
         for worker in workers:
