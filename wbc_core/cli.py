@@ -215,29 +215,57 @@ def sweep(
 @command("jobs")
 def jobs(
     workspace: Workspace,
-    action: Annotated[str, Argument(help="list, show, cancel, resume or logs.")] = "list",
-    job: Annotated[str | None, Argument(metavar="[ID]", help="Id of a job.")] = None,
+    action: Annotated[
+        str,
+        Argument(help="list, show, cancel, resume, logs; of waiting jobs: pause, start, first, up, down."),
+    ] = "list",
+    job: Annotated[
+        str | None,
+        Argument(metavar="[ID]", help="Id of a job; pause and start take the whole queue without."),
+    ] = None,
+    epochs: Annotated[
+        int | None, Option(min=1, help="With resume: continue a finished run to so many epochs in all.")
+    ] = None,
 ) -> Json | list[Json]:
-    """List the jobs, or show, cancel or resume one, or read its log."""
-    from wbc_core.jobs import queue
+    """List the jobs; show, cancel or resume one, or read its log; order and pause those that wait."""
+    from wbc_core.jobs import clones, order, queue
 
-    actions = ("list", "show", "cancel", "resume", "logs")
+    actions = ("list", "show", "cancel", "resume", "logs", "pause", "start", *order.MOVES)
     if action not in actions:
         raise WbcError(f"There is no `wbc jobs {action}`.", expected=f"one of {', '.join(actions)}")
     if action == "list":
         return [listed.to_json() for listed in queue.list_jobs(workspace)]
+    if job is None and action in ("pause", "start"):
+        (order.pause_queue if action == "pause" else order.start_queue)(workspace)
+        waiting = [entry.id for entry in order.waiting_jobs(workspace)]
+        return {"paused": order.queue_is_paused(workspace), "waiting": waiting}
     if job is None:
         raise WbcError(f"`wbc jobs {action}` needs the id of a job.", fix="`wbc jobs list` shows them.")
     if action == "logs":
         return {"id": job, "log": queue.read_log(workspace, job)}
-    act = {"show": queue.get_job, "cancel": queue.cancel, "resume": queue.resume}[action]
+    if action in order.MOVES:
+        return order.move(workspace, job, action).to_json()
+    if action == "resume" and epochs is not None:
+        return clones.continue_run(workspace, job, epochs).to_json()
+    act = {
+        "show": queue.get_job,
+        "cancel": queue.cancel,
+        "resume": queue.resume,
+        "pause": order.pause,
+        "start": order.start,
+    }[action]
     return act(workspace, job).to_json()
 
 
 @command("worker")
 def worker(
     workspace: Workspace,
-    devices: Annotated[str | None, Option(help="cpu, gpu, or 0,1; all GPUs by default.")] = None,
+    devices: Annotated[
+        str | None,
+        Option(
+            help="cpu, gpu, or 0,1; all GPUs by default. A device named twice is shared by two trainings."
+        ),
+    ] = None,
     ray: Annotated[str | None, Option(metavar="ADDRESS", help="Run them on this Ray cluster.")] = None,
 ) -> None:
     """Run jobs until Ctrl-C; running ones then go back to the queue."""

@@ -19,9 +19,13 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    false,
+    text,
 )
+from sqlalchemy import inspect as inspect_database
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateColumn
 
 from wbc_core.errors import WbcError
 from wbc_core.workspace import Workspace
@@ -85,6 +89,16 @@ jobs = Table(
     Column("created", String(40), nullable=False),
     Column("started", String(40)),
     Column("finished", String(40)),
+    Column("place", Float),
+    Column("paused", Boolean, nullable=False, server_default=false()),
+    Column("usage", JSON),
+)
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("queue", String(40), primary_key=True),
+    Column("since", String(40), nullable=False),
 )
 
 workers = Table(
@@ -96,6 +110,16 @@ workers = Table(
     Column("beats", Integer, nullable=False, default=0),
     Column("heartbeat_at", String(40), nullable=False),
 )
+
+
+def _add_missing_columns(engine: Engine) -> None:
+    """Give the jobs of an older lab the columns that have come since; each may be empty or has a default."""
+    with engine.begin() as connection:
+        there = {column["name"] for column in inspect_database(connection).get_columns(jobs.name)}
+        for column in jobs.columns:
+            if column.name not in there:
+                definition = CreateColumn(column).compile(dialect=engine.dialect)
+                connection.execute(text(f"ALTER TABLE {jobs.name} ADD COLUMN {definition}"))
 
 
 def _tune_sqlite(connection: object, _record: object) -> None:
@@ -123,10 +147,12 @@ def _engine(url: str) -> Engine:
     for attempt in range(3):
         try:
             metadata.create_all(engine)
+            _add_missing_columns(engine)
             return engine
         except DBAPIError as error:
             # Two processes that open a new database at once both make its tables; the loser looks again.
-            if ("exist" not in str(error.orig) and "unique" not in str(error.orig).lower()) or attempt == 2:
+            made_meanwhile = any(word in str(error.orig).lower() for word in ("exist", "unique", "duplicate"))
+            if not made_meanwhile or attempt == 2:
                 raise WbcError(
                     "The database cannot be used.",
                     got=error.orig,

@@ -305,6 +305,8 @@ class Job(Record):
         error: Why it failed, in words.
         result: What the task returned.
         created, started, finished: When, ISO 8601 in UTC.
+        paused: Whether it is passed over while it waits.
+        usage: What its processes use or last used; see `wbc_core.jobs.meters.Meters`.
     """
 
     id: str
@@ -323,3 +325,5 @@ class Job(Record):
     created: str
     started: str | None
     finished: str | None
+    paused: bool = False
+    usage: Json | None = None

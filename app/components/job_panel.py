@@ -1,24 +1,16 @@
 """One job on a page: where it stands, and the buttons to stop it, start it again and read its log."""
 
-from datetime import datetime
 from typing import Any
 
 import streamlit as st
 
 from app import state
-from app.components.page import plain, seconds
+from app.components.job_facts import badge, facts, usage
+from app.components.job_log import job_log
+from app.components.page import plain
 from wbc_core.errors import WbcError
-from wbc_core.jobs import queue
+from wbc_core.jobs import order, queue
 from wbc_core.records import TERMINAL_STATES, Job
-from wbc_core.workspace import now
-
-_BADGES = {
-    "queued": ("gray", ":material/schedule:"),
-    "running": ("violet", ":material/sync:"),
-    "succeeded": ("green", ":material/check_circle:"),
-    "failed": ("red", ":material/error:"),
-    "cancelled": ("gray", ":material/block:"),
-}
 
 _NO_WORKER = "Waiting, but no worker is running: `make lab` or `wbc worker` starts one."
 
@@ -46,41 +38,6 @@ def job_button(label: str, kind: str, spec: dict[str, Any], **widget: Any) -> st
     return job.id
 
 
-def badge(job_state: str) -> str:
-    """The state of a job as a coloured badge, in Markdown."""
-    colour, icon = _BADGES[job_state]
-    return f":{colour}-badge[{icon} {job_state}]"
-
-
-def elapsed(job: Job) -> float | None:
-    """Seconds since the job started, until it finished; None before it started."""
-    if job.started is None:
-        return None
-    return (
-        datetime.fromisoformat(job.finished or now()) - datetime.fromisoformat(job.started)
-    ).total_seconds()
-
-
-def remaining(job: Job) -> float | None:
-    """Seconds still to go at the pace so far; None while there is no pace yet."""
-    spent = elapsed(job)
-    if job.state != "running" or not spent or job.progress < 0.02:
-        return None
-    return spent * (1 - job.progress) / job.progress
-
-
-def _facts(job: Job) -> str:
-    facts = [
-        f"{seconds(elapsed(job))} so far" if job.state == "running" else "",
-        f"about {seconds(round(left))} left" if (left := remaining(job)) else "",
-        f"took {seconds(elapsed(job))}" if job.state in TERMINAL_STATES and job.started else "",
-        f"on {job.device}" if job.device else "",
-        f"attempt {job.attempts}" if job.attempts > 1 else "",
-        job.id,
-    ]
-    return " · ".join(fact for fact in facts if fact)
-
-
 def _buttons(job: Job) -> None:
     if job.state in ("queued", "running"):
         if st.button(
@@ -99,6 +56,15 @@ def _buttons(job: Job) -> None:
         st.rerun()
 
 
+def _message(job: Job) -> str:
+    if job.state == "queued":
+        if not queue.live_workers(state.workspace()):
+            return _NO_WORKER
+        if job.paused or order.queue_is_paused(state.workspace()):
+            return "Paused."
+    return plain(job.message) or "Waiting for a worker."
+
+
 def _body(job_id: str, title: str | None) -> str:
     try:
         job = queue.get_job(state.workspace(), job_id)
@@ -107,18 +73,16 @@ def _body(job_id: str, title: str | None) -> str:
         return "failed"
     with st.container(border=True, gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(f"**{title or job.kind.capitalize()}** {badge(job.state)}", width="stretch")
+            st.markdown(f"**{title or job.kind.capitalize()}** {badge(job)}", width="stretch")
             _buttons(job)
         done = 1.0 if job.state == "succeeded" else min(1.0, max(0.0, job.progress))
-        idle = job.state == "queued" and not queue.live_workers(state.workspace())
-        st.progress(done, text=_NO_WORKER if idle else plain(job.message) or "Waiting for a worker.")
-        st.caption(_facts(job))
+        st.progress(done, text=_message(job))
+        st.caption(facts(job))
+        if job.state == "running":
+            st.caption(usage(job))
         if job.error:
             st.error(plain(job.error), icon=":material/error:")
-        with st.expander("Log", icon=":material/notes:"):
-            st.code(
-                queue.read_log(state.workspace(), job.id) or "Nothing written yet.", language=None, height=240
-            )
+        job_log(job.id)
     return job.state
 
 

@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from app import cache, state
-from app.components.job_panel import elapsed
 from app.formatting import percent, seconds
+from wbc_core.jobs.cost import elapsed
 from wbc_core.records import Job
 
 _VERBS = {
@@ -71,11 +71,17 @@ def job_table(jobs: list[Job]) -> None:
             "Id": [job.id for job in jobs],
         }
     )
-    chosen = st.dataframe(
+
+    def choose() -> None:
+        # Only when a row is clicked: new jobs move the rows, and a row's number with them.
+        if chosen := st.session_state["job-table"].selection.rows:
+            state.select("job", jobs[chosen[0]].id)
+
+    st.dataframe(
         rows,
         key="job-table",
         hide_index=True,
-        on_select="rerun",
+        on_select=choose,
         selection_mode="single-row",
         column_config={
             "What": st.column_config.TextColumn(width="medium"),
@@ -83,5 +89,3 @@ def job_table(jobs: list[Job]) -> None:
             "Submitted": st.column_config.DatetimeColumn(format="distance"),
         },
     )
-    if chosen.selection.rows:
-        state.select("job", jobs[chosen.selection.rows[0]].id)

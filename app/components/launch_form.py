@@ -32,6 +32,7 @@ _SUGGESTED = {
     "hidden_layers": ("none", "128", "256", "256+128"),
 }
 _VARIANTS = "launch-variants"
+_CLONES = "launch-clones"
 
 
 def _key(name: str) -> str:
@@ -46,6 +47,7 @@ def _fill(backbones: list[str], values: Mapping[str, Any]) -> None:
 
 def _apply_preset() -> None:
     preset = PRESETS.get(st.session_state[_key("preset")])
+    st.session_state.pop(_CLONES, None)
     st.session_state[_VARIANTS] = [variant for variant in preset.variants if variant]
     _fill(list(preset.backbones), preset.values())
 
@@ -69,7 +71,14 @@ def take_clone() -> bool:
     if cloned:
         st.session_state.setdefault(_key("preset"), _first_preset())
         fill_from(RunSpec.from_json(cloned))
+        st.session_state[_CLONES] = cloned.get("clones")
     return cloned is not None
+
+
+def origin() -> dict[str, str]:
+    """What the spec of a launched job says of the training that the form was filled from; else empty."""
+    job_id = st.session_state.get(_CLONES)
+    return {"clones": job_id} if job_id else {}
 
 
 def backbones_and_preset() -> list[str]:

@@ -13,28 +13,34 @@ REFRESH_SECONDS = 2.0
 
 
 def _draw(run_id: str) -> None:
+    # Drawn before there is anything in it too, so that nothing on the page moves when the first epoch ends.
     history = runs.history(state.workspace(), run_id)
-    if history.empty:
-        st.caption("The curves begin with the first finished epoch.")
-        return
-    best = history.loc[history["val_accuracy"].idxmax()]
+    known = not history.empty
+    best = history.loc[history["val_accuracy"].idxmax()] if known else None
+    last = history.iloc[-1] if known else None
     with st.container(horizontal=True, gap="medium"):
-        st.metric("Best validation accuracy", percent(float(best["val_accuracy"])), width="content")
-        st.metric("At epoch", f"{int(best['epoch'])} of {len(history)}", width="content")
-        st.metric("An epoch takes", seconds(float(history["seconds"].median())), width="content")
-        st.metric("Speed", f"{history['images_per_second'].iloc[-1]:,.0f} images/s", width="content")
+        st.metric(
+            "Best validation accuracy",
+            percent(float(best["val_accuracy"]) if known else None),
+            width="content",
+        )
+        st.metric("At epoch", f"{int(best['epoch'])} of {len(history)}" if known else "–", width="content")
+        an_epoch = float(history["seconds"].median()) if known else None
+        st.metric("An epoch takes", seconds(an_epoch), width="content")
+        speed = f"{last['images_per_second']:,.0f} images/s" if known else "–"
+        st.metric("Speed", speed, width="content")
     epochs = history["epoch"].tolist()
-    accuracy, loss = st.columns(2)
-    with accuracy:
-        curves = {name: (epochs, history[column]) for name, column in _ACCURACY.items()}
-        charts.draw(charts.lines(curves, x_title="epoch", y_title="accuracy"), key=f"accuracy-{run_id}")
-    with loss:
-        curves = {name: (epochs, history[column]) for name, column in _LOSS.items()}
-        charts.draw(charts.lines(curves, x_title="epoch", y_title="loss, nats"), key=f"loss-{run_id}")
+    for column, (title, names, unit) in zip(st.columns(2), _CURVES, strict=True):
+        curves = {name: (epochs, history[measured].tolist()) for name, measured in names.items()}
+        with column:
+            charts.draw(charts.lines(curves, x_title="epoch", y_title=unit), key=f"{title}-{run_id}")
+    st.caption("" if known else "The curves begin with the first finished epoch.")
 
 
-_ACCURACY = {"train": "accuracy", "validation": "val_accuracy"}
-_LOSS = {"train": "loss", "validation": "val_loss"}
+_CURVES = (
+    ("accuracy", {"train": "accuracy", "validation": "val_accuracy"}, "accuracy"),
+    ("loss", {"train": "loss", "validation": "val_loss"}, "loss, nats"),
+)
 
 
 def training_curves(run_id: str) -> None:

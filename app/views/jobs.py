@@ -1,4 +1,4 @@
-"""Jobs: what runs, what waits, what is done; live curves, log, cancel and resume."""
+"""Jobs: what runs, what waits and in which order, what is done; live curves, log, what can follow."""
 
 import streamlit as st
 
@@ -6,6 +6,8 @@ from app import state
 from app.components.job_panel import job_panel
 from app.components.job_table import describe, job_table
 from app.components.page import begin, empty, link
+from app.components.queue_panel import queue_panel
+from app.components.training_actions import training_actions, training_differences
 from app.components.training_curves import training_curves
 from wbc_core.jobs import queue
 from wbc_core.records import TERMINAL_STATES
@@ -22,6 +24,7 @@ if not jobs:
     st.stop()
 
 active = [job for job in jobs if job.state not in TERMINAL_STATES]
+running = [job for job in reversed(active) if job.state == "running"]
 if active and not queue.live_workers(workspace):
     st.warning(
         "No worker is running, so nothing moves. `make lab` starts one; `wbc worker` starts another.",
@@ -30,11 +33,15 @@ if active and not queue.live_workers(workspace):
 
 job_table(jobs)
 chosen = state.current("job")
-job = next((entry for entry in jobs if entry.id == chosen), active[-1] if active else jobs[0])
+first = [*running, *reversed(active), *jobs][0]
+job = next((entry for entry in jobs if entry.id == chosen), first)
+state.select("job", job.id)  # so that a reload shows the same one
 
 st.subheader(describe(job), anchor=False)
 job_panel(job.id, title="This job")
 if job.kind == "train":
+    training_differences(job)
+    training_actions(job)
     training_curves(job.id)
     if job.state == "succeeded":
         state.select("run", job.id)
@@ -44,8 +51,10 @@ if job.kind == "demo" and job.result:
 with st.expander("What it was called with", icon=":material/data_object:"):
     st.json(job.spec)
 
-others = [entry for entry in reversed(active) if entry.id != job.id]
+others = [entry for entry in running if entry.id != job.id]
 if others:
-    st.subheader("Running and waiting", anchor=False)
+    st.subheader("Running too", anchor=False)
 for entry in others:
     job_panel(entry.id, title=describe(entry))
+
+queue_panel()

@@ -93,8 +93,9 @@ with cost:
             disabled=not specs or held_out == 0,
             key="launch",
         ):
+            origin = launch_form.origin()
             jobs = [
-                queue.submit(workspace, "train", {**spec.to_json(), "foreseen": cost.to_json()})
+                queue.submit(workspace, "train", {**spec.to_json(), **origin, "foreseen": cost.to_json()})
                 for spec, cost in zip(specs, found, strict=True)
             ]
             st.session_state[_LAUNCHED] = [job.id for job in jobs]

@@ -4,8 +4,12 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from wbc_core.jobs import queue
+from app.formatting import plain
+from wbc_core.jobs import order, queue
+from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
+
+SPEC = RunSpec("pr-0123456789ab", "cnn", epochs=5).to_json()
 
 
 @pytest.fixture
@@ -15,11 +19,19 @@ def page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AppTest:
 
 
 def shown(page: AppTest) -> str:
-    return "\n".join(str(element.value) for element in [*page.markdown, *page.warning, *page.subheader])
+    elements = [*page.markdown, *page.warning, *page.subheader, *page.caption, *page.info]
+    return "\n".join(str(element.value) for element in elements)
 
 
-def submit_training(workspace: Workspace) -> str:
-    return queue.submit(workspace, "train", {"prepared": "pr-0123456789ab", "backbone": "cnn"}).id
+def submit_training(workspace: Workspace, **more: object) -> str:
+    return queue.submit(workspace, "train", {**SPEC, **more}).id
+
+
+def end(workspace: Workspace, job: str, how: str, **outcome: object) -> None:
+    held = queue.claim_next(workspace, ["train"], "cpu", only=job)
+    assert held is not None
+    queue.write_held(workspace, job, held[1], usage={"peak_memory_mb": 1830.0})
+    queue.finish(workspace, job, held[1], how, **outcome)
 
 
 def test_without_jobs_the_page_says_what_to_do(page: AppTest) -> None:
@@ -78,3 +90,115 @@ def test_a_failed_job_says_why_and_is_resumed(workspace: Workspace, page: AppTes
     page.button(key=f"resume-{job}").click().run()
     newest = queue.list_jobs(workspace)[0]
     assert newest.spec["resumes"] == job
+
+
+def test_the_waiting_jobs_are_moved_paused_and_cancelled(workspace: Workspace, page: AppTest) -> None:
+    jobs = [submit_training(workspace) for _ in range(3)]
+    queue.announce_worker(workspace, "wk-1", "here", "cpu")
+    page.run()
+    assert "Waiting, in this order" in shown(page)
+    keys = {button.key for button in page.button}
+    assert not keys & {f"up-{jobs[0]}", f"first-{jobs[0]}", f"down-{jobs[2]}"}
+    for key, expected in {"first": [2, 0, 1], "down": [0, 2, 1], "up": [2, 0, 1]}.items():
+        page.button(key=f"{key}-{jobs[2]}").click().run()
+        assert [job.id for job in order.waiting_jobs(workspace)] == [jobs[place] for place in expected]
+    page.button(key=f"pause-{jobs[1]}").click().run()
+    assert queue.get_job(workspace, jobs[1]).paused
+    page.button(key=f"start-{jobs[1]}").click().run()
+    assert not queue.get_job(workspace, jobs[1]).paused
+    page.button(key=f"queue-cancel-{jobs[2]}").click().run()
+    assert [job.id for job in order.waiting_jobs(workspace)] == jobs[:2]
+    page.button(key="queue-pause").click().run()
+    assert order.queue_is_paused(workspace)
+    assert "The queue is paused" in shown(page)
+    page.button(key="queue-start").click().run()
+    assert not page.exception
+    assert not order.queue_is_paused(workspace)
+
+
+def test_the_shown_job_is_in_the_url_and_stays_when_others_come(workspace: Workspace, page: AppTest) -> None:
+    job = submit_training(workspace)
+    page.run()
+    assert page.query_params["job"] == job
+    end(workspace, job, "succeeded")
+    submit_training(workspace)
+    page.run()
+    assert page.query_params["job"] == job
+
+
+def test_a_running_job_shows_what_it_uses(workspace: Workspace, page: AppTest) -> None:
+    job = submit_training(workspace)
+    held = queue.claim_next(workspace, ["train"], "gpu:0")
+    assert held is not None
+    page.run()
+    assert "Measuring what it uses" in shown(page)
+    usage = {"cpu_percent": 187.0, "memory_mb": 1830.0, "peak_memory_mb": 1990.0}
+    gpu = {"gpu_percent": 87.0, "gpu_memory_mb": 12300.0, "gpu_total_mb": 143771.0}
+    queue.write_held(workspace, job, held[1], usage={**usage, **gpu})
+    page.run()
+    assert not page.exception
+    assert "1.9 CPU cores busy · 1,830 MB of memory, at most 1,990 MB" in shown(page)
+    assert "GPU 87 % busy · 12,300 of 143,771 MB of GPU memory" in shown(page)
+
+
+def test_the_cost_is_shown_beside_what_was_foreseen(workspace: Workspace, page: AppTest) -> None:
+    job = submit_training(workspace, foreseen={"seconds": 900, "memory_mb": 2000, "disk_mb": 3})
+    workspace.run_dir(job).mkdir(parents=True)
+    (workspace.run_dir(job) / "best.keras").write_bytes(bytes(2_000_000))
+    end(workspace, job, "succeeded")
+    page.run()
+    assert not page.exception
+    told = shown(page)
+    assert "s, foreseen 15 min 0 s" in told
+    assert "at most 1,830 MB of memory, foreseen 2,000 MB" in told
+    assert "2 MB on disk, foreseen 3 MB" in told
+
+
+def test_the_log_is_searched_and_counted(workspace: Workspace, page: AppTest) -> None:
+    job = submit_training(workspace)
+    log = workspace.job_log(job)
+    log.parent.mkdir(parents=True)
+    log.write_text("".join(f"epoch {number} loss\n" for number in range(1, 301)) + "WARNING: slow\n")
+    page.run()
+    assert "301 lines, the last 200 shown" in shown(page)
+    page.text_input(key=f"log-search-{job}").set_value("warning").run()
+    assert not page.exception
+    assert "1 of 301 lines" in shown(page)
+    assert page.code[0].value == "WARNING: slow"
+    page.text_input(key=f"log-search-{job}").set_value("nowhere").run()
+    assert "0 of 301 lines" in shown(page)
+
+
+def test_a_clone_opens_the_launch_page(workspace: Workspace, page: AppTest) -> None:
+    job = submit_training(workspace)
+    clone = submit_training(workspace, learning_rate=3e-4, clones=job)
+    page.query_params["job"] = clone
+    page.run()
+    assert plain(f"Differs from {job}: learning_rate 0.001 → 0.0003") in shown(page)
+    page.button(key=f"clone-{clone}").click().run()
+    assert not page.exception
+    assert page.title[0].value == "Launch"
+    assert page.session_state["clone"] == {**SPEC, "learning_rate": 3e-4, "clones": clone}
+
+
+def test_a_run_out_of_memory_is_retried_with_half_the_batch(workspace: Workspace, page: AppTest) -> None:
+    job = submit_training(workspace)
+    end(workspace, job, "failed", error="The device is out of memory.")
+    page.run()
+    page.button(key=f"half-{job}").click().run()
+    assert not page.exception
+    newest = queue.list_jobs(workspace)[0]
+    assert (newest.spec["batch_size"], newest.spec["accumulation"]) == (16, 2)
+    assert page.query_params["job"] == newest.id
+
+
+def test_a_finished_run_is_continued(workspace: Workspace, page: AppTest) -> None:
+    job = submit_training(workspace)
+    end(workspace, job, "succeeded")
+    page.run()
+    assert f"half-{job}" not in {button.key for button in page.button}
+    page.number_input(key=f"epochs-{job}").set_value(12).run()
+    page.button(key=f"continue-{job}").click().run()
+    assert not page.exception
+    newest = queue.list_jobs(workspace)[0]
+    assert (newest.spec["epochs"], newest.spec["resumes"]) == (12, job)

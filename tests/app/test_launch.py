@@ -194,6 +194,24 @@ def test_the_cost_is_measured_by_real_steps(
     assert launched.spec["foreseen"] == measured
 
 
+def test_a_clone_fills_the_form_and_remembers_its_origin(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
+) -> None:
+    spec = RunSpec(prepared, "mobilenet_v3_small", epochs=7, dropout=0.55)
+    first = queue.submit(workspace, "train", spec.to_json()).id
+    page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
+    page.session_state["clone"] = {**spec.to_json(), "clones": first}
+    page.run()
+    assert page.pills(key="launch-backbones").value == ["mobilenet_v3_small"]
+    assert page.number_input(key="launch-epochs").value == 7
+    page.number_input(key="launch-learning_rate").set_value(3e-4).run()
+    page.button(key="launch").click().run()
+    assert not page.exception
+    clone = queue.list_jobs(workspace)[0]
+    assert RunSpec.from_json(clone.spec) == replace(spec, learning_rate=3e-4)
+    assert clone.spec["clones"] == first
+
+
 def test_without_a_backbone_nothing_can_be_launched(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
 ) -> None:

@@ -3,9 +3,9 @@
 import threading
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import MetaData, Table, create_engine, inspect
 
-from wbc_core.database import engine_of
+from wbc_core.database import engine_of, jobs
 from wbc_core.errors import WbcError
 from wbc_core.jobs import queue
 from wbc_core.workspace import Workspace
@@ -52,6 +52,23 @@ def test_tables_made_by_many_at_once(workspace: Workspace) -> None:
         thread.join()
     assert errors == []
     assert {"decisions", "jobs", "workers"} <= set(inspect(engine_of(workspace)).get_table_names())
+
+
+def test_the_jobs_of_an_older_lab_are_still_there(any_workspace: Workspace) -> None:
+    newer = {"place", "paused", "usage"}
+    older = Table(
+        "jobs", MetaData(), *(column._copy() for column in jobs.columns if column.name not in newer)
+    )
+    any_workspace.home.mkdir()
+    engine = create_engine(any_workspace.database_url)
+    older.create(engine)
+    with engine.begin() as connection:
+        values = {"kind": "scan", "spec": {"dataset": "ds-1"}, "state": "queued", "created": "2026"}
+        connection.execute(older.insert().values(id="job-0123456789", number=1, **values))
+    engine.dispose()
+    (job,) = queue.list_jobs(any_workspace)
+    assert (job.id, job.spec, job.paused, job.usage) == ("job-0123456789", {"dataset": "ds-1"}, False, None)
+    assert queue.claim_next(any_workspace, ["scan"], "cpu") is not None
 
 
 def test_sqlite_survives_a_crash_in_the_middle_of_a_write(workspace: Workspace) -> None:

@@ -120,7 +120,7 @@ class LocalExecutor:
     So a scan never waits for a training.
 
     Args:
-        devices: Names of the devices to train on.
+        devices: Names of the devices to train on; see `parse_devices`.
     """
 
     def __init__(self, devices: list[str]) -> None:
@@ -128,7 +128,10 @@ class LocalExecutor:
 
     def lanes(self) -> Mapping[str, Lane]:
         """See `Executor`."""
-        lanes = {device: Lane(TRAINING_KINDS, device) for device in self._devices}
+        # A device that is named twice is two lanes: its trainings share it.
+        lanes = {
+            f"{place} {device}": Lane(TRAINING_KINDS, device) for place, device in enumerate(self._devices)
+        }
         return lanes | {"desk": Lane(desk_kinds(), "cpu")}
 
     def start(self, workspace: Workspace, job: Job, claim: str, lane: str) -> JobProcess:

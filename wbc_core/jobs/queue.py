@@ -11,13 +11,18 @@ from typing import Any
 
 from sqlalchemy import Row, func, select, update
 
-from wbc_core.database import jobs, transaction, workers
+from wbc_core.database import jobs, pauses, transaction, workers
 from wbc_core.errors import WbcError
 from wbc_core.jobs.tasks import TASKS
 from wbc_core.records import TERMINAL_STATES, Job, Json
 from wbc_core.workspace import Workspace, now
 
 MAXIMUM_ATTEMPTS = 3
+
+CLAIM_ORDER = (func.coalesce(jobs.c.place, jobs.c.number), jobs.c.number, jobs.c.id)
+"""The order in which waiting jobs are taken: as they were submitted, until someone moves one."""
+
+_CLAIMABLE = (jobs.c.state == "queued", ~jobs.c.paused, ~select(pauses.c.queue).exists())
 
 
 def _job(row: Row[Any]) -> Job:
@@ -41,7 +46,7 @@ def submit(workspace: Workspace, kind: str, spec: Json) -> Job:
     with transaction(workspace) as connection:
         number = select(func.coalesce(func.max(jobs.c.number), 0) + 1).scalar_subquery()
         connection.execute(jobs.insert().values(id=job_id, number=number, **values))
-    return get_job(workspace, job_id)
+        return _job(connection.execute(select(jobs).where(jobs.c.id == job_id)).one())
 
 
 def get_job(workspace: Workspace, job_id: str) -> Job:
@@ -132,22 +137,22 @@ def read_log(workspace: Workspace, job_id: str, tail: int = 200) -> str:
 def claim_next(
     workspace: Workspace, kinds: list[str], device: str, only: str | None = None
 ) -> tuple[Job, str] | None:
-    """Take the oldest queued job of some kinds; at most one caller gets it.
+    """Take the foremost waiting job of some kinds; at most one caller gets it, and none while it is paused.
 
     Returns:
         The job and the claim that lets its holder write to it, or None when nothing waits.
     """
-    waiting = select(jobs.c.id).where(jobs.c.state == "queued", jobs.c.kind.in_(kinds))
+    waiting = select(jobs.c.id).where(*_CLAIMABLE, jobs.c.kind.in_(kinds))
     if only is not None:
         waiting = waiting.where(jobs.c.id == only)
     claim = secrets.token_hex(16)
     with transaction(workspace) as connection:
-        candidates = connection.execute(waiting.order_by(jobs.c.number, jobs.c.id).limit(20)).scalars().all()
+        candidates = connection.execute(waiting.order_by(*CLAIM_ORDER).limit(20)).scalars().all()
     for job_id in candidates:
         with transaction(workspace) as connection:
             taken = connection.execute(
                 update(jobs)
-                .where(jobs.c.id == job_id, jobs.c.state == "queued")
+                .where(jobs.c.id == job_id, *_CLAIMABLE)
                 .values(
                     state="running",
                     claim=claim,
@@ -159,8 +164,8 @@ def claim_next(
                     message="Starting",
                 )
             )
-        if taken.rowcount:
-            return get_job(workspace, job_id), claim
+            if taken.rowcount:
+                return _job(connection.execute(select(jobs).where(jobs.c.id == job_id)).one()), claim
     return None
 
 
@@ -226,7 +231,8 @@ def settle(workspace: Workspace, job_id: str, claim: str, reason: str, *, stoppi
     elif job.attempts < MAXIMUM_ATTEMPTS:
         release(workspace, job_id, claim, f"Waiting to go on: {reason}", count_attempt=True)
     else:
-        advice = "The log may say more; with too little memory, choose a smaller batch."
+        killed = "Often the machine was out of memory: choose a smaller batch."
+        advice = killed if "signal 9" in reason else "The log may say more."
         finish(workspace, job_id, claim, "failed", error=f"{reason} {job.attempts} times. {advice}")
 
 

@@ -145,14 +145,25 @@ def train_run(workspace: Workspace, job_id: str, spec: Json, progress: Progress)
 
     earlier = spec.get("resumes")
     if earlier and workspace.run_dir(earlier).exists() and not workspace.run_dir(job_id).exists():
-        with workspace.atomic_path(workspace.run_dir(job_id)) as scratch:
-            not_its_own = shutil.ignore_patterns("reports", "mlflow.*")
-            shutil.copytree(workspace.run_dir(earlier), scratch, ignore=not_its_own)
+        _take_over(workspace, earlier, job_id, spec)
     with mirrored(workspace, job_id), trial_of(workspace, job_id, spec) as trial:
         training = part_of(progress, 0.0, 0.97)
         summary = train(workspace, job_id, trial.spec, progress=training, watch=trial.watch)
         report = evaluate_run(workspace, job_id, progress=part_of(progress, 0.97, 1.0))
     return {**summary, "accuracy": report["accuracy"], "macro_f1": report["macro_f1"]}
+
+
+def _take_over(workspace: Workspace, earlier: str, job_id: str, spec: Json) -> None:
+    """Copy what another run has learnt; with its spec, unless this one goes on for more epochs than that."""
+    from wbc_core.training.spec import RunSpec
+
+    written = workspace.run_dir(earlier) / "spec.json"
+    without = ["reports", "mlflow.*"]
+    if "sweep" not in spec and written.exists():
+        before = RunSpec.from_json(workspace.read_json(written, f"run {earlier}"))
+        without += ["spec.json", "summary.json"] if before != RunSpec.from_json(spec) else []
+    with workspace.atomic_path(workspace.run_dir(job_id)) as scratch:
+        shutil.copytree(workspace.run_dir(earlier), scratch, ignore=shutil.ignore_patterns(*without))
 
 
 @TASKS.register("dry_run")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.exc import DBAPIError
 
-from wbc_core.jobs import queue
+from wbc_core.jobs import order, queue
 from wbc_core.jobs.devices import parse_devices
 from wbc_core.jobs.executors import Executor, JobProcess, LocalExecutor
 from wbc_core.jobs.tasks import TRAINING_KINDS
@@ -228,8 +228,10 @@ def follow(workspace: Workspace, job_id: str, progress: Progress = silent) -> Jo
     try:
         while True:
             job = queue.get_job(workspace, job_id)
-            if job.message != told:
-                told = job.message
+            held_back = job.state == "queued" and (job.paused or order.queue_is_paused(workspace))
+            message = "Paused: `wbc jobs start` lets it go on" if held_back else job.message
+            if message != told:
+                told = message
                 progress(job.progress, told)
             if job.state in TERMINAL_STATES:
                 return job

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 
 NAP = textwrap.dedent(
     '''
-    import os, time
+    import os, signal, subprocess, time
     from pathlib import Path
 
     def nap(workspace, job_id, spec, progress):
@@ -22,6 +22,14 @@ NAP = textwrap.dedent(
         diary = Path(spec["diary"])
         with diary.open("a") as file:
             file.write(f"start {job_id} {os.getpid()}\\n")
+        if spec.get("children"):  # a child and its child, that take no hint
+            subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 300 & wait"])
+        if spec.get("stubborn"):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if spec.get("fill"):
+            with Path(spec["fill"]).open("wb", buffering=0) as file:
+                while file.write(bytes(4096)):
+                    pass
         until = time.monotonic() + spec["seconds"]
         while time.monotonic() < until:
             progress(0.5, "epoch 1/2 - napping")

@@ -1,5 +1,6 @@
 """`wbc lab` for real: a server that answers, a worker that is replaced when it dies, a clean end of both."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -64,16 +65,20 @@ def test_the_lab_serves_works_and_ends_with_ctrl_c(workspace: Workspace, nap: Na
     assert "Traceback" not in (tmp_path / "output").read_text()
 
 
-@pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGKILL])
-def test_nothing_outlives_a_closed_terminal_or_a_killed_lab(
-    workspace: Workspace, nap: Nap, tmp_path: Path, end: signal.Signals
+@pytest.mark.parametrize(
+    ("victim", "end"),
+    [("lab", signal.SIGHUP), ("lab", signal.SIGKILL), ("streamlit", signal.SIGKILL)],
+)
+def test_nothing_outlives_a_closed_terminal_or_a_killed_lab_or_server(
+    workspace: Workspace, nap: Nap, tmp_path: Path, victim: str, end: signal.Signals
 ) -> None:
     job = queue.submit(workspace, "nap", nap(60)).id
     port = free_port()
     lab = start_lab(workspace, port, tmp_path)
     wait_until(lambda: answers(port) and queue.get_job(workspace, job).state == "running", 60)
     everyone = psutil.Process(lab.pid).children(recursive=True)
-    lab.send_signal(end)
+    named = (process for process in everyone if victim in process.cmdline())
+    os.kill(next(named).pid if victim == "streamlit" else lab.pid, end)
     lab.wait(30)
     assert psutil.wait_procs(everyone, timeout=20)[1] == []
     waiting = queue.get_job(workspace, job)

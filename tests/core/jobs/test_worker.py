@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from tests.core.jobs.conftest import is_running, wait_until
 from wbc_core.jobs import queue
+from wbc_core.jobs import worker as worker_module
 from wbc_core.jobs.executors import LocalExecutor
 from wbc_core.jobs.worker import DeathWatch, Worker, follow, worker_is_alive
 from wbc_core.workspace import Workspace
@@ -58,6 +61,22 @@ def test_cancel_ends_the_process_within_seconds(workspace: Workspace, nap: Nap, 
     assert len(diary()) == 1
 
 
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_cancel_ends_children_that_ignore_it_too(
+    workspace: Workspace, nap: Nap, diary: Diary, monkeypatch: pytest.MonkeyPatch, stubborn: bool
+) -> None:
+    assert worker_module.BEAT_SECONDS + worker_module.TERM_GRACE_SECONDS < 10
+    monkeypatch.setattr(worker_module, "TERM_GRACE_SECONDS", 0.5)
+    job = queue.submit(workspace, "nap", nap(60, children=True, stubborn=stubborn)).id
+    with working(workspace):
+        wait_until(lambda: queue.get_job(workspace, job).progress > 0)
+        everyone = psutil.Process(int(diary()[0][2])).children(recursive=True)
+        queue.cancel(workspace, job)
+        wait_until(lambda: state(workspace, job) == "cancelled", 10)
+        assert len(everyone) == 2
+        assert psutil.wait_procs(everyone, timeout=5)[1] == []
+
+
 def test_a_process_that_dies_is_tried_again_and_fails_in_the_end(
     workspace: Workspace, nap: Nap, diary: Diary
 ) -> None:
@@ -67,10 +86,12 @@ def test_a_process_that_dies_is_tried_again_and_fails_in_the_end(
     assert len(diary()) == queue.MAXIMUM_ATTEMPTS
 
 
-def test_a_fault_fails_at_once_and_its_log_holds_the_traceback(workspace: Workspace, nap: Nap) -> None:
-    job = queue.submit(workspace, "nap", nap(0.1, fault=True)).id
+def test_a_fault_fails_at_once_with_its_traceback_in_the_log_and_the_queue_goes_on(
+    workspace: Workspace, nap: Nap
+) -> None:
+    job, after = (queue.submit(workspace, "nap", nap(0.1, fault=fault)).id for fault in (True, False))
     with working(workspace):
-        wait_until(lambda: state(workspace, job) == "failed")
+        wait_until(lambda: state(workspace, after) == "succeeded")
     failed = queue.get_job(workspace, job)
     assert failed.attempts == 1
     assert "ZeroDivisionError" in (failed.error or "")
@@ -178,3 +199,21 @@ def test_follow_goes_on_when_the_database_is_away_for_a_while(
 
     monkeypatch.setattr(Worker, "turn", failing)
     assert follow(workspace, job).state == "succeeded"
+
+
+def test_two_workers_on_postgresql_run_each_of_200_jobs_exactly_once(
+    postgres: Workspace, nap: Nap, diary: Diary
+) -> None:
+    command = [sys.executable, str(Path(__file__).with_name("forking_worker.py")), str(postgres.home)]
+    workers = [subprocess.Popen(command) for _ in range(2)]
+    try:
+        jobs = sorted(queue.submit(postgres, "nap", nap(0)).id for _ in range(200))
+        wait_until(lambda: not queue.active_jobs(postgres) or any(w.poll() for w in workers), 120)
+    finally:
+        for worker in workers:
+            worker.terminate()
+        statuses = [worker.wait(20) for worker in workers]
+    assert statuses == [0, 0]
+    assert {job.state for job in queue.list_jobs(postgres)} == {"succeeded"}
+    assert sorted(line[1] for line in diary() if line[0] == "start") == jobs
+    assert sorted(line[1] for line in diary() if line[0] == "end") == jobs

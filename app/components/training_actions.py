@@ -1,0 +1,76 @@
+"""What can follow a training: a clone with changes, half the batch, more epochs; and what differs in it."""
+
+from contextlib import suppress
+from typing import Any
+
+import streamlit as st
+
+from app import state
+from app.formatting import plain
+from app.pages import PAGES
+from wbc_core.augment.prepare import load_prepared
+from wbc_core.errors import WbcError
+from wbc_core.jobs import clones
+from wbc_core.records import Job
+
+
+def _written(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def training_differences(job: Job) -> None:
+    """Say how a training's settings differ from those of the job that it was made from."""
+    earlier = clones.origin(job)
+    if earlier is None:
+        return
+    changed = [
+        f"{name} {_written(before)} → {_written(after)}"
+        for name, (before, after) in clones.differences(state.workspace(), job).items()
+    ]
+    told = f"Differs from {earlier}: {', '.join(changed)}" if changed else f"Settings as in {earlier}"
+    st.caption(f":material/difference: {plain(told)}")
+
+
+def _clone(job: Job) -> None:
+    with suppress(WbcError):  # the Launch page says what is missing
+        prepared = load_prepared(state.workspace(), job.spec["prepared"])
+        for kind, identifier in (
+            ("dataset", prepared.dataset),
+            ("split", prepared.split),
+            ("prepared", prepared.id),
+        ):
+            state.select(kind, identifier)
+    state.clone({**clones.launched_spec(state.workspace(), job), "clones": job.id})
+    st.switch_page(PAGES["launch"].script, query_params=state.link_parameters())
+
+
+def _queue(job: Job) -> None:
+    state.select("job", job.id)
+    st.rerun()
+
+
+def _continue(job: Job, had: int) -> None:
+    with st.popover("Continue with more epochs", icon=":material/add_circle:"):
+        epochs = st.number_input(
+            "Epochs in all", min_value=had + 1, max_value=1000, value=had + 10, key=f"epochs-{job.id}"
+        )
+        if st.button("Queue the longer run", type="primary", key=f"continue-{job.id}"):
+            _queue(clones.continue_run(state.workspace(), job.id, int(epochs)))
+
+
+def training_actions(job: Job) -> None:
+    """Draw the buttons that make a new training of this one.
+
+    Args:
+        job: The training, as it stood when the page was drawn.
+    """
+    with st.container(horizontal=True, gap="small"):
+        if st.button("Clone with changes", icon=":material/content_copy:", key=f"clone-{job.id}"):
+            _clone(job)
+        if clones.ran_out_of_memory(job) and st.button(
+            "Retry with half the batch", icon=":material/memory:", key=f"half-{job.id}", type="primary"
+        ):
+            _queue(clones.retry_with_half_batch(state.workspace(), job.id))
+        had = clones.epochs_to_continue(state.workspace(), job)
+        if had is not None:
+            _continue(job, had)

@@ -1,0 +1,119 @@
+"""Trainings made from earlier ones: what differs, half the batch, more epochs."""
+
+from typing import Any
+
+import pytest
+
+from wbc_core.errors import WbcError
+from wbc_core.jobs import clones, queue
+from wbc_core.jobs.tasks import TASKS
+from wbc_core.records import Job
+from wbc_core.training.spec import RunSpec
+from wbc_core.workspace import Workspace
+
+SPEC = RunSpec("pr-0123456789ab", "cnn", epochs=5, batch_size=33).to_json()
+
+
+def ended(workspace: Workspace, how: str, spec: dict[str, Any] = SPEC, **outcome: Any) -> Job:
+    job = queue.submit(workspace, "train", spec)
+    held = queue.claim_next(workspace, ["train"], "cpu")
+    assert held is not None
+    queue.finish(workspace, job.id, held[1], how, **outcome)
+    return queue.get_job(workspace, job.id)
+
+
+def test_the_differences_to_the_origin_are_told(workspace: Workspace) -> None:
+    first = ended(workspace, "succeeded")
+    assert clones.differences(workspace, first) == {}
+    spec = {**SPEC, "learning_rate": 3e-4, "clones": first.id, "foreseen": {"seconds": 60}}
+    clone = queue.submit(workspace, "train", spec)
+    assert clones.differences(workspace, clone) == {"learning_rate": (0.001, 0.0003)}
+
+
+def test_what_a_trial_drew_is_what_its_clone_differs_from(workspace: Workspace) -> None:
+    trial = ended(workspace, "succeeded", {**SPEC, "sweep": {"id": "sw-0123456789"}})
+    workspace.write_json(workspace.run_dir(trial.id) / "spec.json", {**SPEC, "dropout": 0.7})
+    clone = queue.submit(workspace, "train", {**SPEC, "clones": trial.id})
+    assert clones.differences(workspace, clone) == {"dropout": (0.7, 0.3)}
+
+
+@pytest.mark.parametrize("origin", ["job-0123456789", "no id at all"])
+def test_an_origin_that_is_gone_does_not_hide_the_job(workspace: Workspace, origin: str) -> None:
+    job = queue.submit(workspace, "train", {**SPEC, "clones": origin})
+    assert clones.differences(workspace, job) == {}
+
+
+def test_half_the_batch_makes_the_same_step(workspace: Workspace) -> None:
+    error = "The device ran Out of Memory."
+    failed = ended(workspace, "failed", {**SPEC, "resumes": "job-0123456789"}, error=error)
+    retry = clones.retry_with_half_batch(workspace, failed.id)
+    assert (retry.state, retry.spec["batch_size"], retry.spec["accumulation"]) == ("queued", 16, 2)
+    assert retry.spec["clones"] == failed.id
+    assert "resumes" not in retry.spec
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "batch"),
+    [("failed", "The loss diverged.", 32), ("cancelled", None, 32), ("failed", "out of memory", 1)],
+)
+def test_half_the_batch_is_for_what_ran_out_of_memory(
+    workspace: Workspace, how: str, error: str | None, batch: int
+) -> None:
+    job = ended(workspace, how, {**SPEC, "batch_size": batch}, error=error)
+    assert not clones.ran_out_of_memory(job)
+    with pytest.raises(WbcError, match="did not run out of memory"):
+        clones.retry_with_half_batch(workspace, job.id)
+
+
+def test_a_process_killed_for_its_memory_is_offered_half_the_batch(workspace: Workspace) -> None:
+    job = queue.submit(workspace, "train", SPEC)
+    for _ in range(queue.MAXIMUM_ATTEMPTS):
+        held = queue.claim_next(workspace, ["train"], "cpu")
+        assert held is not None
+        queue.settle(workspace, job.id, held[1], "Its process was ended by signal 9")
+    assert clones.ran_out_of_memory(queue.get_job(workspace, job.id))
+
+
+def test_more_epochs_go_on_from_the_finished_run(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ended(workspace, "succeeded")
+    folder = workspace.run_dir(first.id)
+    for name in ("spec.json", "summary.json", "reports/validation.json"):
+        workspace.write_json(folder / name, SPEC)
+    (folder / "checkpoint").write_text("learnt")
+    with pytest.raises(WbcError, match="more than 5"):
+        clones.continue_run(workspace, first.id, 5)
+    longer = clones.continue_run(workspace, first.id, 8)
+    assert clones.differences(workspace, longer) == {"epochs": (5, 8)}
+
+    trained: list[tuple[str, RunSpec, list[str]]] = []
+
+    def train(workspace: Workspace, run_id: str, spec: RunSpec, **_: object) -> dict[str, Any]:
+        trained.append((run_id, spec, sorted(path.name for path in workspace.run_dir(run_id).iterdir())))
+        return {}
+
+    monkeypatch.setattr("wbc_core.training.loop.train", train)
+    report = {"accuracy": 0.9, "macro_f1": 0.8}
+    monkeypatch.setattr("wbc_core.evaluation.report.evaluate_run", lambda *_, **__: report)
+    TASKS.get("train")(workspace, longer.id, longer.spec, lambda *_: None)
+    same = {**SPEC, "resumes": first.id}
+    TASKS.get("train")(workspace, "job-resumed000", same, lambda *_: None)
+    assert trained == [
+        (longer.id, RunSpec.from_json({**SPEC, "epochs": 8}), ["checkpoint"]),
+        ("job-resumed000", RunSpec.from_json(SPEC), ["checkpoint", "spec.json", "summary.json"]),
+    ]
+    assert (folder / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("how", "result"),
+    [("failed", None), ("cancelled", None), ("succeeded", {"epochs": 3, "ended": "early stopping"})],
+)
+def test_only_a_run_that_had_its_epochs_is_continued(
+    workspace: Workspace, how: str, result: dict[str, Any] | None
+) -> None:
+    job = ended(workspace, how, result=result)
+    assert clones.epochs_to_continue(workspace, job) is None
+    with pytest.raises(WbcError, match=f"got train, {result['ended'] if result else how}"):
+        clones.continue_run(workspace, job.id, 50)

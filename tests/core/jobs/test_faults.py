@@ -1,0 +1,78 @@
+"""What may go wrong around the jobs: a full disk, a locked database, a clock that jumps. Real processes."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.core.jobs.conftest import wait_until
+from tests.core.jobs.test_worker import state, working
+from wbc_core.jobs import queue
+from wbc_core.workspace import Workspace
+
+Nap = Callable[..., dict[str, object]]
+Diary = Callable[[], list[list[str]]]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A file system of 2 MB; skips where none may be mounted."""
+    monkeypatch.delenv("WBC_DATABASE_URL", raising=False)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("only root may mount a small disk")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_full_disk_fails_the_job_in_words_and_the_next_one_runs(small_disk: Path, nap: Nap) -> None:
+    workspace, ballast = Workspace(small_disk / "workspace"), small_disk / "ballast"
+    job, after = (queue.submit(workspace, "nap", nap(0, **more)).id for more in ({"fill": str(ballast)}, {}))
+    with working(workspace):
+        wait_until(lambda: ballast.exists() and shutil.disk_usage(small_disk).free == 0)
+        time.sleep(1)  # the worker's and the job's writes fail meanwhile
+        ballast.unlink()
+        wait_until(lambda: state(workspace, after) == "succeeded")
+    failed = queue.get_job(workspace, job)
+    assert (failed.state, failed.attempts) == ("failed", 1)
+    assert "The disk is full" in (failed.error or "")
+    assert "resume" in (failed.error or "")
+
+
+def test_a_database_locked_for_long_neither_loses_nor_repeats_a_job(
+    workspace: Workspace, nap: Nap, diary: Diary
+) -> None:
+    job = queue.submit(workspace, "nap", nap(1)).id
+    with working(workspace, dead_after=1.5), working(workspace, dead_after=1.5):
+        wait_until(lambda: len(diary()) == 1)
+        lock = sqlite3.connect(workspace.home / "lab.sqlite")
+        lock.execute("BEGIN IMMEDIATE")
+        time.sleep(3)  # longer than the job takes, and than a silent worker is waited for
+        assert state(workspace, job) == "running"
+        lock.rollback()
+        lock.close()
+        wait_until(lambda: state(workspace, job) == "succeeded")
+    assert [line[0] for line in diary()] == ["start", "end"]
+    assert queue.get_job(workspace, job).attempts == 1
+
+
+def test_a_clock_that_jumps_ends_no_job_and_starts_none_twice(
+    workspace: Workspace, nap: Nap, diary: Diary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    years = iter([2000, 2050] * 10_000)
+    monkeypatch.setattr(queue, "now", lambda: datetime(next(years), 1, 1, tzinfo=UTC).isoformat())
+    job = queue.submit(workspace, "nap", nap(2.5)).id
+    with working(workspace, dead_after=1.5), working(workspace, dead_after=1.5):
+        wait_until(lambda: state(workspace, job) == "succeeded")
+    assert [line[0] for line in diary()] == ["start", "end"]
+    assert queue.get_job(workspace, job).attempts == 1

@@ -1,0 +1,93 @@
+"""The order of the waiting jobs, and what a pause holds back."""
+
+from collections.abc import Callable
+
+import pytest
+
+from wbc_core.errors import WbcError
+from wbc_core.jobs import order, queue
+from wbc_core.workspace import Workspace
+
+Nap = Callable[..., dict[str, object]]
+
+
+def submit(workspace: Workspace, nap: Nap, count: int) -> list[str]:
+    return [queue.submit(workspace, "nap", nap()).id for _ in range(count)]
+
+
+def waiting(workspace: Workspace) -> list[str]:
+    return [job.id for job in order.waiting_jobs(workspace)]
+
+
+def claim(workspace: Workspace) -> str | None:
+    claimed = queue.claim_next(workspace, ["nap"], "cpu")
+    return claimed[0].id if claimed else None
+
+
+@pytest.mark.parametrize(
+    ("moves", "expected"),
+    [
+        ([], "abcd"),
+        ([("c", "first")], "cabd"),
+        ([("c", "first"), ("d", "first")], "dcab"),
+        ([("a", "first"), ("a", "up")], "abcd"),
+        ([("c", "up")], "acbd"),
+        ([("c", "up"), ("c", "up"), ("c", "up")], "cabd"),
+        ([("b", "down")], "acbd"),
+        ([("b", "down"), ("b", "down"), ("b", "down")], "acdb"),
+        ([("c", "up"), ("b", "up")] * 4, "abcd"),
+    ],
+)
+def test_moved_jobs_are_claimed_in_the_order_shown(
+    workspace: Workspace, nap: Nap, moves: list[tuple[str, str]], expected: str
+) -> None:
+    jobs = dict(zip("abcd", submit(workspace, nap, 4), strict=True))
+    for name, where in moves:
+        order.move(workspace, jobs[name], where)
+    after = queue.submit(workspace, "nap", nap()).id
+    shown = waiting(workspace)
+    assert shown == [*(jobs[name] for name in expected), after]
+    assert [claim(workspace) for _ in range(6)] == [*shown, None]
+
+
+def test_what_does_not_wait_is_neither_moved_nor_paused(workspace: Workspace, nap: Nap) -> None:
+    (job,) = submit(workspace, nap, 1)
+    assert claim(workspace) == job
+    for act in (lambda: order.move(workspace, job, "first"), lambda: order.pause(workspace, job)):
+        with pytest.raises(WbcError, match="one that is running"):
+            act()
+    with pytest.raises(WbcError, match="wbc jobs list"):
+        order.start(workspace, "job-0123456789")
+    assert not queue.get_job(workspace, job).paused
+
+
+def test_a_paused_job_is_passed_over_until_it_is_started(workspace: Workspace, nap: Nap) -> None:
+    first, second = submit(workspace, nap, 2)
+    assert order.pause(workspace, first).paused
+    assert [claim(workspace), claim(workspace)] == [second, None]
+    assert queue.claim_next(workspace, ["nap"], "cpu", only=first) is None
+    assert waiting(workspace) == [first]
+    order.start(workspace, first)
+    assert claim(workspace) == first
+
+
+def test_a_paused_queue_claims_nothing_and_leaves_what_runs(any_workspace: Workspace) -> None:
+    jobs = [queue.submit(any_workspace, "scan", {"dataset": "ds-0123456789ab"}).id for _ in range(3)]
+    held = queue.claim_next(any_workspace, ["scan"], "cpu")
+    assert held is not None
+    order.pause_queue(any_workspace)
+    order.pause_queue(any_workspace)
+    assert order.queue_is_paused(any_workspace)
+    assert queue.claim_next(any_workspace, ["scan"], "cpu") is None
+    order.move(any_workspace, jobs[2], "up")
+    assert queue.beat(any_workspace, jobs[0], held[1])
+    order.start_queue(any_workspace)
+    claimed = [queue.claim_next(any_workspace, ["scan"], "cpu") for _ in range(3)]
+    assert [found and found[0].id for found in claimed] == [jobs[2], jobs[1], None]
+
+
+def test_a_paused_job_can_be_cancelled(workspace: Workspace, nap: Nap) -> None:
+    (job,) = submit(workspace, nap, 1)
+    order.pause(workspace, job)
+    assert queue.cancel(workspace, job).state == "cancelled"
+    assert waiting(workspace) == []

@@ -1,0 +1,107 @@
+"""The order of the waiting jobs, and pauses: of one of them, or of the whole queue."""
+
+from contextlib import suppress
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+
+from wbc_core.database import jobs, pauses, transaction
+from wbc_core.errors import WbcError
+from wbc_core.jobs.queue import CLAIM_ORDER, get_job
+from wbc_core.records import Job
+from wbc_core.workspace import Workspace, now
+
+MOVES = ("first", "up", "down")
+_QUEUE = "jobs"
+
+
+def waiting_jobs(workspace: Workspace) -> list[Job]:
+    """The waiting jobs in the order in which they will be taken, paused ones among them."""
+    query = select(jobs).where(jobs.c.state == "queued").order_by(*CLAIM_ORDER)
+    with transaction(workspace) as connection:
+        return [Job.from_json(dict(row._mapping)) for row in connection.execute(query)]
+
+
+def move(workspace: Workspace, job_id: str, where: str) -> Job:
+    """Move a waiting job to the front, or past the one before or after it; at the end it stays.
+
+    Args:
+        workspace: Whose queue.
+        job_id: The job.
+        where: One of `MOVES`.
+
+    Raises:
+        WbcError: The job is not waiting.
+    """
+    query = select(jobs.c.id, CLAIM_ORDER[0].label("place")).where(jobs.c.state == "queued")
+    with transaction(workspace) as connection:
+        places = {row.id: row.place for row in connection.execute(query.order_by(*CLAIM_ORDER))}
+        order = list(places)
+        if job_id in places:
+            own = order.index(job_id)
+            if where == "first":
+                moved = {job_id: places[order[0]] - 1} if own else {}
+            else:
+                other = own - 1 if where == "up" else own + 1
+                passed = order[other] if 0 <= other < len(order) else job_id
+                moved = {job_id: places[passed], passed: places[job_id]}
+            for name, place in moved.items():
+                connection.execute(update(jobs).where(jobs.c.id == name).values(place=place))
+    if job_id not in places:
+        raise _not_waiting(get_job(workspace, job_id), "moved")
+    return get_job(workspace, job_id)
+
+
+def _not_waiting(job: Job, what: str) -> WbcError:
+    return WbcError(
+        f"Job {job.id} cannot be {what}.",
+        expected="a job that waits in the queue",
+        got=f"one that is {job.state}",
+    )
+
+
+def _set_paused(workspace: Workspace, job_id: str, paused: bool) -> Job:
+    get_job(workspace, job_id)
+    waiting = update(jobs).where(jobs.c.id == job_id, jobs.c.state == "queued")
+    with transaction(workspace) as connection:
+        written = connection.execute(waiting.values(paused=paused)).rowcount
+    job = get_job(workspace, job_id)
+    if not written:
+        raise _not_waiting(job, "paused" if paused else "started")
+    return job
+
+
+def pause(workspace: Workspace, job_id: str) -> Job:
+    """Pass a waiting job over until it is started again; the others go on.
+
+    Raises:
+        WbcError: The job is not waiting.
+    """
+    return _set_paused(workspace, job_id, True)
+
+
+def start(workspace: Workspace, job_id: str) -> Job:
+    """Let a paused job take its turn again.
+
+    Raises:
+        WbcError: The job is not waiting.
+    """
+    return _set_paused(workspace, job_id, False)
+
+
+def pause_queue(workspace: Workspace) -> None:
+    """Start no further job until the queue is started again; running jobs go on."""
+    with suppress(IntegrityError), transaction(workspace) as connection:  # someone has paused it already
+        connection.execute(pauses.insert().values(queue=_QUEUE, since=now()))
+
+
+def start_queue(workspace: Workspace) -> None:
+    """Let jobs start again."""
+    with transaction(workspace) as connection:
+        connection.execute(pauses.delete())
+
+
+def queue_is_paused(workspace: Workspace) -> bool:
+    """Whether no further job starts."""
+    with transaction(workspace) as connection:
+        return connection.execute(select(pauses.c.queue)).first() is not None
