@@ -10,6 +10,7 @@ from app import state
 from app.components.page import plain
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.jobs import queue
+from wbc_core.jobs.order import move
 from wbc_core.records import TERMINAL_STATES, PreparedSet
 from wbc_core.training.estimate import Cost, about, foreseen_cost
 from wbc_core.training.settings import SETTINGS
@@ -34,11 +35,8 @@ def title_of(spec: RunSpec, among: Sequence[RunSpec]) -> str:
 
 def costs(specs: Sequence[RunSpec], prepared: PreparedSet, held_out: int, size: int) -> list[Cost]:
     """The measured cost of each run where there is one, else what is foreseen."""
-    measured = {
-        RunSpec.from_json(job.spec): Cost.from_json(job.result)
-        for job in reversed(queue.list_jobs(state.workspace(), states=("succeeded",)))
-        if job.kind == "dry_run" and job.result
-    }
+    finished = queue.list_jobs(state.workspace(), states=("succeeded",), kind="dry_run")
+    measured = {RunSpec.from_json(job.spec): Cost.from_json(job.result or {}) for job in reversed(finished)}
     online = bool(prepared.recipe.online)
     return [
         measured.get(spec) or foreseen_cost(spec, prepared.images, held_out, online=online, image_size=size)
@@ -65,18 +63,24 @@ def cost_table(specs: Sequence[RunSpec], found: Sequence[Cost]) -> None:
 
 def measure_button(specs: Sequence[RunSpec], found: Sequence[Cost]) -> None:
     """Draw the button that times two real steps of each run that was not measured yet."""
-    waiting = [job for job in queue.active_jobs(state.workspace()) if job.kind == "dry_run"]
+    workspace = state.workspace()
+    waiting = queue.list_jobs(workspace, states=("queued", "running"), kind="dry_run")
     unmeasured = [spec for spec, cost in zip(specs, found, strict=True) if not cost.measured]
+    failed = queue.list_jobs(workspace, states=("failed",), kind="dry_run", limit=20)
+    errors = {RunSpec.from_json(job.spec): str(job.error) for job in reversed(failed)}
+    for words in {errors[spec] for spec in unmeasured if spec in errors}:
+        st.error(f"Not measured: {plain(words)}", icon=":material/error:")
     if waiting:
         _progress([job.id for job in waiting])
     elif unmeasured and st.button(
         "Measure on this machine",
         icon=":material/speed:",
         key="launch-measure",
-        help="Trains two steps of each run in a process of its own and keeps nothing of them.",
+        help="Trains two steps of each run in a process of its own, and keeps nothing. It comes before "
+        "what waits, and after the training that runs.",
     ):
-        for spec in unmeasured:
-            queue.submit(state.workspace(), "dry_run", spec.to_json())
+        for spec in reversed(unmeasured):
+            move(workspace, queue.submit(workspace, "dry_run", spec.to_json()).id, "first")
         st.rerun()
 
 

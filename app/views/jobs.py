@@ -5,6 +5,7 @@ import streamlit as st
 from app import state
 from app.components.job_panel import job_panel
 from app.components.job_table import describe, job_table
+from app.components.mlflow_link import mlflow_link
 from app.components.page import begin, empty, link
 from app.components.queue_panel import queue_panel
 from app.components.training_actions import training_actions, training_differences
@@ -43,6 +44,7 @@ if job.kind == "train":
     training_differences(job)
     training_actions(job)
     training_curves(job.id)
+    mlflow_link(job.id)
     if job.state == "succeeded":
         state.select("run", job.id)
         link("report", "Open the report")

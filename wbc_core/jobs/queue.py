@@ -62,17 +62,22 @@ def get_job(workspace: Workspace, job_id: str) -> Job:
     return _job(row)
 
 
-def list_jobs(workspace: Workspace, *, states: tuple[str, ...] = (), limit: int = 200) -> list[Job]:
+def list_jobs(
+    workspace: Workspace, *, states: tuple[str, ...] = (), kind: str | None = None, limit: int = 200
+) -> list[Job]:
     """List jobs, newest first.
 
     Args:
         workspace: Whose queue.
         states: Only jobs in these states; all when empty.
+        kind: Only jobs of this kind; all when None.
         limit: At most so many.
     """
     query = select(jobs).order_by(jobs.c.number.desc(), jobs.c.id).limit(limit)
     if states:
         query = query.where(jobs.c.state.in_(states))
+    if kind is not None:
+        query = query.where(jobs.c.kind == kind)
     with transaction(workspace) as connection:
         return [_job(row) for row in connection.execute(query)]
 
