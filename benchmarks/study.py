@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/study.py --home WORKSPACE --run job-... --data TEST.npz [--out docs/study]
 
-Writes NAME-history.csv (what every epoch measured) and NAME-shifts.csv (accuracy with Wilson's 95 % interval),
+Writes NAME-history.csv (what every epoch measured) and NAME-shifts.csv (accuracies, Wilson's 95 % intervals),
 NAME being the backbone, and prints the latter as a table.
 """
 
