@@ -94,7 +94,14 @@ def test_jobs_list_show_cancel_and_resume(lab: dict[str, Any]) -> None:
     assert again["state"] == "queued"
     assert {job["id"] for job in answer(home, "jobs")} >= {run, waiting[0], again["id"]}
     assert "epoch 1/1" in answer(home, "jobs", "logs", run)["log"]
-    assert answer(home, "jobs", "cancel", again["id"])["state"] == "cancelled"
+    assert answer(home, "jobs", "pause", again["id"])["paused"]
+    longer = answer(home, "jobs", "resume", run, "--epochs", "2")
+    assert (longer["spec"]["epochs"], longer["spec"]["resumes"]) == (2, run)
+    answer(home, "jobs", "first", longer["id"])
+    assert answer(home, "jobs", "pause") == {"paused": True, "waiting": [longer["id"], again["id"]]}
+    assert answer(home, "jobs", "start")["paused"] is False
+    for job in (again, longer):
+        assert answer(home, "jobs", "cancel", job["id"])["state"] == "cancelled"
 
 
 def test_a_repeated_training_is_a_sweep_that_can_be_read(lab: dict[str, Any]) -> None:
@@ -181,6 +188,7 @@ WRONG: list[tuple[list[object], str]] = [
     (["export", "RUN", "/proc/folder", "--to", "card"], "/proc"),
     (["jobs", "dance"], "cancel"),
     (["jobs", "show"], "id"),
+    (["jobs", "up"], "id"),
     (["jobs", "show", "job-0000000000"], "job-0000000000"),
     (["worker", "--devices", "17"], "--devices cpu"),
     (["evaluate", "job-0000000000"], "job-0000000000"),
