@@ -18,7 +18,8 @@ types: .venv/ready-dev
 	$(BIN)/mypy
 
 unit: .venv/ready-dev .venv/mlflow/ready
-	$(BIN)/pytest -q --durations=15
+	$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 --ignore=tests/core/jobs --ignore=tests/browser
+	$(BIN)/pytest -q --durations=15 tests/core/jobs tests/browser
 
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -91,6 +91,7 @@ def to_one(values: np.ndarray) -> np.ndarray:
 
 NORMALISED = {
     "cnn": to_one,
+    "wbcnet": to_one,
     "efficientnet_lite0": lambda values: (values - 127) / 128,
     "efficientnet_lite2": lambda values: (values - 127) / 128,
     "vgg16": keras.applications.vgg16.preprocess_input,
