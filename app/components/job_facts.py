@@ -25,7 +25,8 @@ def badge(job: Job) -> str:
 def remaining(job: Job) -> float | None:
     """Seconds still to go at the pace so far; None while there is no pace yet."""
     spent = elapsed(job)
-    if job.state != "running" or not spent or job.progress < 0.02:
+    # A training says itself how long it still takes, from its present speed.
+    if job.state != "running" or not spent or job.progress < 0.02 or job.message.endswith(" left"):
         return None
     return spent * (1 - job.progress) / job.progress
 

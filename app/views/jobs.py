@@ -26,9 +26,9 @@ if not jobs:
 
 active = [job for job in jobs if job.state not in TERMINAL_STATES]
 running = [job for job in reversed(active) if job.state == "running"]
-if active and not queue.live_workers(workspace):
+if queue.nothing_moves(workspace, active):
     st.warning(
-        "No worker is running, so nothing moves. `make lab` starts one; `wbc worker` starts another.",
+        "No worker is running, so what waits does not start. `make lab` starts one, as does `wbc worker`.",
         icon=":material/power_off:",
     )
 

@@ -282,9 +282,20 @@ def live_workers(workspace: Workspace, *, within: float = 15.0) -> list[str]:
     query = select(workers.c.devices, workers.c.heartbeat_at)
     with transaction(workspace) as connection:
         seen = connection.execute(query).all()
-    present = datetime.fromisoformat(now())
-    return [
-        row.devices
-        for row in seen
-        if abs((present - datetime.fromisoformat(row.heartbeat_at)).total_seconds()) <= within
-    ]
+    return [row.devices for row in seen if _lately(row.heartbeat_at, within)]
+
+
+def _lately(moment: str | None, within: float) -> bool:
+    if moment is None:
+        return False
+    passed = datetime.fromisoformat(now()) - datetime.fromisoformat(moment)
+    return abs(passed.total_seconds()) <= within
+
+
+def nothing_moves(workspace: Workspace, active: list[Job], *, within: float = 15.0) -> bool:
+    """Whether some jobs wait, or stand still, and no worker is there to take them; for a page to say.
+
+    A job that the command line runs beats without a worker.
+    """
+    waiting = [job for job in active if job.state == "queued" or not _lately(job.heartbeat_at, within)]
+    return bool(waiting) and not live_workers(workspace, within=within)

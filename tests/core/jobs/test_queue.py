@@ -95,3 +95,13 @@ def test_the_log_of_an_unknown_job_is_an_error(workspace: Workspace, nap: Nap) -
         queue.read_log(workspace, "job-0123456789")
     job = queue.submit(workspace, "nap", nap())
     assert queue.read_log(workspace, job.id) == ""
+
+
+def test_what_the_command_line_runs_moves_without_a_worker(workspace: Workspace, nap: Nap) -> None:
+    job = queue.submit(workspace, "nap", nap())
+    assert queue.nothing_moves(workspace, queue.active_jobs(workspace))
+    queue.claim_next(workspace, ["nap"], "cpu", job.id)
+    assert not queue.nothing_moves(workspace, queue.active_jobs(workspace))
+    assert queue.nothing_moves(workspace, queue.active_jobs(workspace), within=-1.0)
+    queue.announce_worker(workspace, "wk-0123456789", "host", "cpu")
+    assert not queue.nothing_moves(workspace, queue.active_jobs(workspace))
