@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wbc_core.errors import WbcError
+from wbc_core.quiet import import_keras_quietly
 from wbc_core.records import Json
 
 if TYPE_CHECKING:
@@ -142,3 +143,21 @@ def keep_freed_memory() -> None:
         (_M_TOP_PAD, _TOP_PAD_BYTES),
     ):
         library.mallopt(parameter, value)
+
+
+@contextmanager
+def computing(spec: "RunSpec") -> Iterator[dict[str, str]]:
+    """Load keras and compute inside the block as a run asks for.
+
+    Yields:
+        What `device_summary` tells of the device.
+
+    Raises:
+        WbcError: The device does not compute in the run's precision, or ran out of memory.
+    """
+    keep_freed_memory()
+    import_keras_quietly()
+    with arithmetic(spec.precision), memory_explained(spec):
+        device = device_summary()
+        check_precision(spec.precision, device["device"])
+        yield device

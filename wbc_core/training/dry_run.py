@@ -1,23 +1,15 @@
 """What a run costs on this machine, measured by a few of its own steps."""
 
 import math
-import resource
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from wbc_core.augment.prepare import peak_megabytes
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.progress import Progress, silent
-from wbc_core.quiet import import_keras_quietly
 from wbc_core.training.data import TrainingData
-from wbc_core.training.device import (
-    arithmetic,
-    check_precision,
-    device_summary,
-    keep_freed_memory,
-    memory_explained,
-)
+from wbc_core.training.device import computing
 from wbc_core.training.estimate import Cost, Rates, foreseen_cost
 from wbc_core.training.network import build_network, compile_network, data_of_run, open_for
 from wbc_core.training.phases import phases
@@ -25,12 +17,6 @@ from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
 _TIMED_STEPS = 2
-
-
-def peak_memory_mb() -> float:
-    """Largest resident memory of this process so far, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
 def _seconds(step: Callable[[], object]) -> float:
@@ -76,10 +62,7 @@ def dry_run(workspace: Workspace, spec: RunSpec, progress: Progress = silent) ->
     began = time.perf_counter()
     data = data_of_run(workspace, spec.checked())
     progress(0.1, "loading keras")
-    keep_freed_memory()
-    import_keras_quietly()
-    with arithmetic(spec.precision), memory_explained(spec):
-        check_precision(spec.precision, device_summary()["device"])
+    with computing(spec):
         rates = _measured_rates(spec, data, workspace, progress)
     cost = foreseen_cost(
         spec,
@@ -90,4 +73,4 @@ def dry_run(workspace: Workspace, spec: RunSpec, progress: Progress = silent) ->
         start=time.perf_counter() - began,
     )
     progress(1.0, "measured")
-    return replace(cost, memory_mb=peak_memory_mb(), measured=True)
+    return replace(cost, memory_mb=peak_megabytes(), measured=True)

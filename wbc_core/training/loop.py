@@ -9,19 +9,11 @@ from wbc_core.backbones.model import split_model
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
-from wbc_core.quiet import import_keras_quietly
 from wbc_core.records import Json
 from wbc_core.training.callbacks import ProgressReporter, Recorder, Watch
 from wbc_core.training.checkpoint import Checkpoint, averaged_weights, load_checkpoint
 from wbc_core.training.data import Batches, TrainingData, as_keras_data
-from wbc_core.training.device import (
-    arithmetic,
-    check_precision,
-    device_summary,
-    keep_freed_memory,
-    memory_explained,
-    versions,
-)
+from wbc_core.training.device import computing, versions
 from wbc_core.training.features import on_features
 from wbc_core.training.network import build_network, compile_network, data_of_run, open_for
 from wbc_core.training.phases import Phase, phases
@@ -70,11 +62,7 @@ def train(
         return _summary(earlier)
     data = data_of_run(workspace, spec)
     progress(0.0, "loading keras")
-    keep_freed_memory()
-    import_keras_quietly()
-    with arithmetic(spec.precision), memory_explained(spec):
-        device = device_summary()
-        check_precision(spec.precision, device["device"])
+    with computing(spec) as device:
         run = _train(workspace, run_id, spec, data, progress, watch, earlier, device)
     progress(1.0, f"{run.ended} - best val accuracy {run.val_accuracy:.3f}")
     return _summary(run)
