@@ -5,13 +5,27 @@ import json
 import streamlit as st
 
 from app import results_cache, state
-from app.components import report_panels
+from app.components import (
+    report_classes,
+    report_confidence,
+    report_confusions,
+    report_headline,
+    report_origin,
+)
 from app.components.job_panel import job_button, job_panel
 from app.components.page import begin, link
 from app.components.run_choice import choose_run
 from wbc_core.errors import WbcError
 from wbc_core.evaluation import browsing, reports
 from wbc_core.jobs import queue
+
+# One section is drawn at a time, so that the page answers at once however much there is to show.
+SECTIONS = {
+    "confusions": ("Confusions", report_confusions.draw),
+    "classes": ("Classes", report_classes.draw),
+    "confidence": ("Confidence", report_confidence.draw),
+    "origin": ("Cost and origin", report_origin.draw),
+}
 
 begin("Report", "See what a run gets right, where it fails, and on which images.")
 run = choose_run("Its report will show the scores of each class and the images behind every error.")
@@ -52,31 +66,10 @@ if reports.is_outdated(workspace, run.id, name):
         st.rerun()
 
 report = results_cache.report(run.id, name)
-report_panels.headline(report)
+report_headline.draw(report)
+section = state.choose_view("Section", "section", {key: title for key, (title, _) in SECTIONS.items()})
+SECTIONS[section][1](run, report, name)
 
-matrix, images = st.columns([3, 2], gap="large")
-with matrix:
-    st.subheader("What is taken for what", anchor=False)
-    cell = report_panels.matrix(report)
-with images:
-    if report["part"] == "file":
-        st.markdown(":gray[The images of a file that was evaluated are not kept.]")
-    else:
-        report_panels.cell_gallery(report, name, cell)
-
-st.subheader("Classes", anchor=False)
-report_panels.class_table(report)
-
-calibration, errors = st.columns(2, gap="large")
-with calibration:
-    st.subheader("Does it know when it is wrong?", anchor=False)
-    report_panels.calibration(report)
-with errors:
-    st.subheader("Most confident errors", anchor=False)
-    if report["part"] != "file":
-        report_panels.confident_errors(report, name)
-
-report_panels.further_figures(report)
 with st.container(horizontal=True):
     st.download_button(
         "Download predictions",

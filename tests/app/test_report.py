@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.components import report_panels
+from app.components import report_confusions
 from tests.app.shown import shown
 from tests.results_lab import NAMES, RUN, add_report, build_dataset
 from wbc_core.evaluation.reports import load_predictions
@@ -45,6 +45,7 @@ def test_figures_and_the_commonest_error_are_shown(workspace: Workspace, page: A
     confusion = report["confusion"]
     worst = max((confusion[i][j], NAMES[i], NAMES[j]) for i in range(3) for j in range(3) if i != j)
     assert f"{worst[1]} taken for {worst[2]}".capitalize() in shown(page)
+    page.segmented_control(key="section").select("classes").run()
     assert len(page.dataframe[0].value) == len(NAMES)
 
 
@@ -79,6 +80,7 @@ def test_a_wrong_link_falls_back(workspace: Workspace, page: AppTest, run: Run, 
 
 def test_undefined_scores_are_said_to_be_undefined(workspace: Workspace, page: AppTest, run: Run) -> None:
     add_report(workspace, run, right=1.1, never=2)
+    page.query_params["section"] = "classes"
     page.run()
     assert not page.exception
     table = page.dataframe[0].value
@@ -91,14 +93,15 @@ def test_undefined_scores_are_said_to_be_undefined(workspace: Workspace, page: A
 
 def test_a_faultless_run_has_no_errors_to_show(workspace: Workspace, page: AppTest, run: Run) -> None:
     add_report(workspace, run, right=1.1)
+    page.query_params["section"] = "confidence"
     page.run()
     assert not page.exception
     assert "Every image was named right" in shown(page)
 
 
 def test_one_class_has_no_error_to_open_first() -> None:
-    assert report_panels._worst_cell([[9]]) == (0, 0)
-    assert report_panels._worst_cell([[9, 1], [4, 9]]) == (1, 0)
+    assert report_confusions._worst_cell([[9]]) == (0, 0)
+    assert report_confusions._worst_cell([[9, 1], [4, 9]]) == (1, 0)
 
 
 def test_a_link_to_a_run_that_is_gone_says_that_another_is_shown(page: AppTest, run: Run) -> None:
