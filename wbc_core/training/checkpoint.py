@@ -144,7 +144,7 @@ def averaged_weights(optimiser: "keras.optimizers.Optimizer") -> Iterator[None]:
     pairs = list(zip(inner._trainable_variables, inner._model_variables_moving_average, strict=True))
     kept = [keras.ops.convert_to_numpy(variable) for variable, _ in pairs]
     for variable, average in pairs:
-        variable.assign(average)
+        variable.assign(keras.ops.copy(average))  # JAX gives away what it computes with
     try:
         yield
     finally:
