@@ -140,7 +140,7 @@ def _trials(sweep: Sweep, runs: Sequence[SweepRun]) -> None:
             st.rerun()
 
     st.subheader("Trials", anchor=False)
-    if active and not queue.live_workers(state.workspace()):
+    if queue.nothing_moves(state.workspace(), [run.job for run in runs if run.state not in TERMINAL_STATES]):
         st.caption("Waiting, but no worker is running: `make lab` or `wbc worker` starts one.")
     st.fragment(poll, run_every=REFRESH_SECONDS if active else None)()
     with st.container(horizontal=True):

@@ -2,9 +2,10 @@
 
 import os
 import socket
+import sys
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import zip_longest
@@ -180,9 +181,10 @@ def _fetch(published: WeightsFile, title: str) -> None:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT)
     try:
-        keras.utils.get_file(
-            published.name, published.origin, cache_subdir="models", file_hash=published.checksum
-        )
+        with redirect_stdout(sys.stderr):  # standard output belongs to the command's answer
+            keras.utils.get_file(
+                published.name, published.origin, cache_subdir="models", file_hash=published.checksum
+            )
     except Exception as error:  # keras raises a bare Exception when a download fails
         raise WbcError(
             f"The ImageNet weights of {title} are not at hand and could not be downloaded.",
