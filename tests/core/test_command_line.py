@@ -6,25 +6,52 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from wbc_core.command_line import console_progress
+from wbc_core.cli import application
+from wbc_core.command_line import console_progress, run_application
 from wbc_core.datasets.synthetic import draw_cells
 
 CLASSES = "basophil,eosinophil,erythroblast"
 
 
-def wbc(home: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+class Done(NamedTuple):
+    """How a command ended, and what it wrote."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def wbc(home: Path, *arguments: object) -> Done:
+    """Run a command in a process of its own, as a shell does."""
     command = [sys.executable, "-m", "wbc_core.cli", *map(str, arguments), "--home", str(home)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    return Done(ended.returncode, ended.stdout, ended.stderr)
 
 
-def answer(home: Path, *arguments: object) -> Any:
-    done = wbc(home, *arguments, "--json")
+def called(home: Path, *arguments: object) -> Done:
+    """Run a command in this process, which starts Python and TensorFlow once for all of them."""
+    status, out, err = 0, StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["wbc", *map(str, arguments), "--home", str(home)])
+        try:
+            run_application(application)
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+    return Done(status, out.getvalue(), err.getvalue())
+
+
+def answer(home: Path, *arguments: object, run: Callable[..., Done] = called) -> Any:
+    done = run(home, *arguments, "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -44,17 +71,18 @@ def lab(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
     """A workspace in which the command line went from the file to two trained runs."""
     home = tmp_path_factory.mktemp("lab")
     ids: dict[str, Any] = {"home": home}
-    ids["import"] = answer(home, "import", cells, "--name", "cells", "--classes", CLASSES)
-    ids["scan"] = answer(home, "scan", "cells")
-    ids["decide"] = answer(home, "decide", "cells", "--accept", "exact_duplicates", "blur", "--by", "Ada")
-    ids["clean"] = answer(home, "clean", "cells", "--export", home / "clean.npz")
-    ids["split"] = answer(home, "split", "cells", "--fractions", "0.7,0.3", "--seed", 3)
-    ids["prepare"] = answer(home, "prepare", ids["split"]["split"], "--recipe", "an2dl")
+    shell = partial(answer, home, run=wbc)
+    ids["import"] = shell("import", cells, "--name", "cells", "--classes", CLASSES)
+    ids["scan"] = shell("scan", "cells")
+    ids["decide"] = shell("decide", "cells", "--accept", "exact_duplicates", "blur", "--by", "Ada")
+    ids["clean"] = shell("clean", "cells", "--export", home / "clean.npz")
+    ids["split"] = shell("split", "cells", "--fractions", "0.7,0.3", "--seed", 3)
+    ids["prepare"] = shell("prepare", ids["split"]["split"], "--recipe", "an2dl")
     prepared = ids["prepare"]["prepared"]
     settings = ["--set", "epochs=1", "batch_size=16"]
-    ids["train"] = answer(home, "train", prepared, "--backbone", "cnn", *settings, "--wait")
+    ids["train"] = shell("train", prepared, "--backbone", "cnn", *settings, "--wait")
     grid = ["--grid", "learning_rate=0.001,0.0001", "--trials", 1]
-    ids["sweep"] = answer(home, "sweep", prepared, "--backbone", "cnn", *settings, *grid)
+    ids["sweep"] = shell("sweep", prepared, "--backbone", "cnn", *settings, *grid)
     return ids
 
 
@@ -143,6 +171,7 @@ def test_evaluate_predict_compare_and_export(lab: dict[str, Any], cells: Path, t
         "epochs=1",
         "seed=1",
         "--wait",
+        run=wbc,
     )
     compared = answer(home, "compare", run, second["run"])
     assert len(compared["pairs"]) == 1
@@ -212,7 +241,7 @@ def test_bad_input_is_one_line_and_status_2(
         "OUT": tmp_path / "out",
     }
     before = sorted(lab["home"].rglob("*"))
-    done = wbc(lab["home"], *(real.get(str(argument), argument) for argument in arguments), "--json")
+    done = called(lab["home"], *(real.get(str(argument), argument) for argument in arguments), "--json")
     assert done.returncode == 2, done.stderr
     # A machine that is busy for 5 s sees a line of progress first.
     errors = [line for line in done.stderr.splitlines() if not re.match(r" *\d+% ", line)]
@@ -223,9 +252,15 @@ def test_bad_input_is_one_line_and_status_2(
     assert after == [path for path in before if not path.name.startswith("lab.sqlite")]
 
 
+def test_bad_input_is_one_line_from_a_shell_too(lab: dict[str, Any]) -> None:
+    done = wbc(lab["home"], "predict", lab["train"]["run"], "nowhere", "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
 @pytest.mark.parametrize("home", ["/dev/null", "/dev/null/lab", "/proc/lab"])
 def test_a_home_that_cannot_be_is_one_line_and_status_2(home: str) -> None:
-    done = wbc(Path(home), "jobs", "--json")
+    done = called(Path(home), "jobs", "--json")
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert home in done.stderr
@@ -256,7 +291,7 @@ def test_a_record_that_was_damaged_by_hand_is_one_line(
         ["train", prepared, "--backbone", "cnn"],
         ["prepare", lab["split"]["split"], "--recipe", "plain"],
     ):
-        done = wbc(tmp_path / "lab", *command, "--json")
+        done = called(tmp_path / "lab", *command, "--json")
         assert (done.returncode, done.stdout) == (2, ""), done.stderr
         assert len(done.stderr.splitlines()) == 1, done.stderr
         assert "damaged" in done.stderr
