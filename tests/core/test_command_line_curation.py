@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.core.curation.conftest import noise_images, write_dataset
-from tests.core.test_command_line import answer, wbc
+from tests.core.test_command_line import answer, called
 from wbc_core.curation import review
 from wbc_core.curation.clean import clean_set
 from wbc_core.curation.scan import scan
@@ -106,7 +106,7 @@ def test_bad_input_changes_nothing(
     for name, path in names.items():
         arguments = [argument.replace(name, path) for argument in arguments]
     before = review.head(workspace, dataset.id)
-    done = wbc(workspace.home, *arguments, "--json")
+    done = called(workspace.home, *arguments, "--json")
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert hint in done.stderr
