@@ -363,7 +363,7 @@ def export(
     workspace: Workspace,
     run: RunReference,
     directory: Annotated[Path, Argument(metavar="DIR", help="Folder to write to; made when missing.")],
-    to: Annotated[str, Option(help="keras, onnx, savedmodel or card.")],
+    to: Annotated[str, Option(help="keras, savedmodel, onnx, litert, litert_int8, card, or all.")],
 ) -> Json:
     """Take a trained model out of the lab, checked after it was written."""
     return run_task(workspace, "export", {"run": run, "to": to, "directory": str(directory.resolve())})

@@ -18,6 +18,7 @@ ORDER = [
     {"backbones"},
     {"training"},
     {"evaluation"},
+    {"export"},
     {"tracking"},
     {"jobs"},
     {"cli", "command_line", "curation_commands"},
@@ -55,8 +56,8 @@ def test_imports_go_one_way(path: Path) -> None:
     assert not later, f"{own} comes before {later}"
     if own != "app":
         assert not any(module.split(".")[0] == "streamlit" for module in modules)
-    # A SavedModel is opened by its own runtime alone, and KerasCV's layers are TensorFlow's.
-    if path.name not in ("export.py", "keras_cv_engine.py"):
+    # SavedModel and LiteRT are TensorFlow's own formats, and KerasCV's layers are TensorFlow's.
+    if path.name not in ("saved_model.py", "litert.py", "keras_cv_engine.py"):
         assert not any(module.split(".")[0] == "tensorflow" for module in modules)
 
 

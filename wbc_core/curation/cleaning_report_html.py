@@ -13,6 +13,9 @@ from wbc_core.curation.cleaning_text import short
 # Should a name ever slip through unescaped, the browser still runs and loads nothing.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
+STYLE = Path(__file__).with_name("cleaning_report.css").read_text(encoding="utf-8")
+"""CSS of the lab's documents."""
+
 _FEW = 8
 """So many pictures are printed four a line; more of them six, to stay on the page."""
 
@@ -27,8 +30,6 @@ def as_html(facts: CleaningFacts) -> str:
         A whole HTML document.
     """
     page = page_of(facts)
-    style = Path(__file__).with_name("cleaning_report.css").read_text(encoding="utf-8")
-    title = f"Cleaning report: {page.title}"
     body = "\n".join(
         (
             f'<header><p class="kind">Cleaning report</p><h1>{escape(page.title)}</h1>'
@@ -40,6 +41,17 @@ def as_html(facts: CleaningFacts) -> str:
             _section("To find it again", _details(page)),
         )
     )
+    return html_document(f"Cleaning report: {page.title}", STYLE, body)
+
+
+def html_document(title: str, style: str, body: str) -> str:
+    """A whole HTML document without scripts that loads nothing.
+
+    Args:
+        title: Title, not yet escaped.
+        style: CSS.
+        body: HTML whose texts are escaped.
+    """
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'

@@ -36,8 +36,10 @@ _SHOWN = 8
 _IMAGE_ID = re.compile(r"[0-9a-f]{20}(-[1-9][0-9]{0,8})?")
 
 
-def write_decisions(workspace: Workspace, dataset_id: str, stream: TextIO) -> None:
-    """Write the whole decision log of a data set as CSV, oldest line first, labels by their class names.
+def write_decisions(
+    workspace: Workspace, dataset_id: str, stream: TextIO, *, up_to: int | None = None
+) -> None:
+    """Write the decision log of a data set as CSV, oldest line first, labels by their class names.
 
     Texts that a spreadsheet would run as formulas get an apostrophe in front.
 
@@ -45,6 +47,7 @@ def write_decisions(workspace: Workspace, dataset_id: str, stream: TextIO) -> No
         workspace: The lab.
         dataset_id: Id of the data set.
         stream: Where to, opened with `newline=""`.
+        up_to: Id of the last line that is written; the whole log when None.
 
     Raises:
         WbcError: No such data set.
@@ -54,6 +57,8 @@ def write_decisions(workspace: Workspace, dataset_id: str, stream: TextIO) -> No
     writer = csv.writer(stream)
     writer.writerow(COLUMNS)
     for line in decision_log(workspace, dataset.id):
+        if up_to is not None and line.id > up_to:
+            break
         values = {
             **vars(line),
             "label": "" if line.label is None else dataset.class_names[line.label],

@@ -212,11 +212,12 @@ def predict(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -
 @TASKS.register("export")
 def export(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
     """Write the model of `run` as `to` into `directory`."""
-    from wbc_core.evaluation.export import export_run
+    from wbc_core.export.writing import export_run
 
-    progress(0.0, f"Exporting as {spec['to']}")
-    files = export_run(workspace, spec["run"], spec["to"], Path(spec["directory"]))
-    return {"run": spec["run"], "to": spec["to"], "files": [str(path) for path in files]}
+    directory = Path(spec["directory"])
+    entries = export_run(workspace, spec["run"], spec["to"], directory, progress)
+    files = sorted(str(path) for path in directory.rglob("*") if path.is_file())
+    return {"run": spec["run"], "to": spec["to"], "files": files, "formats": entries}
 
 
 DEMO_ACCEPTED = ["foreign", "exact_duplicates", "near_duplicates"]

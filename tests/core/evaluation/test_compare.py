@@ -79,7 +79,7 @@ def test_what_cannot_be_compared_says_how_to_go_on(workspace: Workspace, prepare
 
 def test_comparing_imports_neither_tensorflow_nor_sklearn() -> None:
     code = (
-        "import sys, wbc_core.evaluation.compare, wbc_core.evaluation.report, wbc_core.evaluation.export, "
+        "import sys, wbc_core.evaluation.compare, wbc_core.evaluation.report, wbc_core.export.writing, "
         "wbc_core.evaluation.predictions\n"
         "print([name for name in ('tensorflow', 'keras', 'sklearn') if name in sys.modules])"
     )

@@ -2,17 +2,14 @@
 
 import csv
 import hashlib
-import json
 import zipfile
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.results_lab import NAMES, SIDE, add_run, build_dataset, build_split, pictures, write_pictures
+from tests.results_lab import NAMES, add_run, build_dataset, build_split, pictures, write_pictures
 from wbc_core.errors import WbcError
-from wbc_core.evaluation.export import export_formats, export_run
 from wbc_core.evaluation.predictions import (
     differential_count,
     least_certain,
@@ -160,53 +157,3 @@ def test_a_failed_prediction_leaves_no_file(lab: Workspace, tmp_path: Path) -> N
     with pytest.raises(WbcError, match=r"evil\.png"):
         predict_source(lab, RUN, evil, out)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evil.zip", "in"]
-
-
-@pytest.mark.parametrize("to", ["keras", "savedmodel", "onnx"])
-def test_an_exported_model_answers_as_the_original(lab: Workspace, tmp_path: Path, to: str) -> None:
-    if to == "onnx" and find_spec("tf2onnx") is None:
-        with pytest.raises(WbcError, match=r"pip install 'wbc-lab\[export\]'"):
-            export_run(lab, RUN, to, tmp_path / "out")
-        assert not list(tmp_path.iterdir())
-        return
-    files = export_run(lab, RUN, to, tmp_path / "out")
-    passport = json.loads((tmp_path / "out" / "passport.json").read_text())
-    assert all(path.exists() for path in files)
-    assert passport["largest_gap"] <= 1e-5
-    assert passport["label_changes"] == 0
-    assert passport["classes"] == list(NAMES)
-    assert passport["input"]["shape"] == [SIDE, SIDE, 3]
-
-
-def test_a_model_card_is_filled_and_nothing_is_overwritten(lab: Workspace, tmp_path: Path) -> None:
-    evaluate_run(lab, RUN)
-    (file,) = export_run(lab, RUN, "card", tmp_path / "card")
-    text = file.read_text()
-    for said in ("research only, not a medical device", RUN, "Split: train", "lymphocyte", "to", "Limits"):
-        assert said in text
-    assert "None" not in text
-    with pytest.raises(WbcError, match="not empty"):
-        export_run(lab, RUN, "card", tmp_path / "card")
-    assert file.read_text() == text
-
-
-def test_an_unknown_format_lists_those_there_are(lab: Workspace, tmp_path: Path) -> None:
-    assert export_formats() == ["keras", "onnx", "savedmodel", "card"]
-    with pytest.raises(WbcError, match="one of keras, onnx, savedmodel, card"):
-        export_run(lab, RUN, "pickle", tmp_path / "out")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_model_that_answers_otherwise_is_refused(
-    lab: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from wbc_core.evaluation import export
-
-    def wrong(model: object, file: Path, folder: Path) -> export.Predict:
-        (folder / "model.bin").write_bytes(b"x")
-        return lambda images: np.tile(np.float32([1, 0, 0]), (len(images), 1))
-
-    monkeypatch.setitem(export.WRITERS._entries, "keras", wrong)
-    with pytest.raises(WbcError, match="does not answer as the original"):
-        export_run(lab, RUN, "keras", tmp_path / "out")
-    assert not list(tmp_path.iterdir())
