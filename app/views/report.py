@@ -9,6 +9,7 @@ from app.components import (
     report_classes,
     report_confidence,
     report_confusions,
+    report_export,
     report_headline,
     report_origin,
 )
@@ -25,6 +26,7 @@ SECTIONS = {
     "classes": ("Classes", report_classes.draw),
     "confidence": ("Confidence", report_confidence.draw),
     "origin": ("Cost and origin", report_origin.draw),
+    "export": ("Export", report_export.draw),
 }
 
 begin("Report", "See what a run gets right, where it fails, and on which images.")

@@ -180,7 +180,8 @@ def test_evaluate_predict_compare_and_export(lab: dict[str, Any], cells: Path, t
     answer(home, "export", run, tmp_path / "model", "--to", "keras")
     assert any(path.suffix == ".keras" for path in (tmp_path / "model").iterdir())
     answer(home, "export", run, tmp_path / "card", "--to", "card")
-    assert "research only" in next((tmp_path / "card").glob("*.md")).read_text().lower()
+    for card in ("model_card.md", "model_card.html"):
+        assert "research only" in (tmp_path / "card" / card).read_text().lower()
 
 
 WRONG: list[tuple[list[object], str]] = [

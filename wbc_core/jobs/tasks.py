@@ -158,7 +158,7 @@ def _take_over(workspace: Workspace, earlier: str, job_id: str, spec: Json) -> N
     from wbc_core.training.spec import RunSpec
 
     written = workspace.run_dir(earlier) / "spec.json"
-    without = ["reports", "mlflow.*"]
+    without = ["reports", "exports", "mlflow.*"]
     if "sweep" not in spec and written.exists():
         before = RunSpec.from_json(workspace.read_json(written, f"run {earlier}"))
         without += ["spec.json", "summary.json"] if before != RunSpec.from_json(spec) else []
@@ -211,9 +211,13 @@ def predict(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -
 
 @TASKS.register("export")
 def export(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
-    """Write the model of `run` as `to` into `directory`."""
+    """Write the model of `run` as `to` into `directory`; without one, as each of `to` into the run's own."""
+    from wbc_core.export.kept import keep_export
     from wbc_core.export.writing import export_run
 
+    if not spec.get("directory"):
+        formats = keep_export(workspace, spec["run"], spec["to"], progress)
+        return {"run": spec["run"], "formats": {made["format"]: made["verdict"] for made in formats}}
     directory = Path(spec["directory"])
     entries = export_run(workspace, spec["run"], spec["to"], directory, progress)
     files = sorted(str(path) for path in directory.rglob("*") if path.is_file())

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import runpy
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from wbc_core.evaluation.report import evaluate_run
 from wbc_core.export import entry
 from wbc_core.export.check import compare, float_rule, integer_rule
 from wbc_core.export.entry import NAME_CLASS, READ_PICTURE, Opened
+from wbc_core.export.kept import keep_export, kept_export
 from wbc_core.export.original import load_original
 from wbc_core.export.registry import FORMATS
 from wbc_core.export.writing import export_formats, export_run, write_each
 from wbc_core.jobs.tasks import TASKS
+from wbc_core.progress import silent
 from wbc_core.splitting import split_table
 from wbc_core.workspace import Workspace
 
@@ -162,6 +165,33 @@ def test_what_cannot_be_exported_says_why(
     with pytest.raises(WbcError, match=r"needs ai-edge-litert.*pip install 'wbc-lab\[export\]'"):
         export_run(lab, RUN, "litert", tmp_path / "out")
     assert [path.name for path in tmp_path.rglob("*")] == ["full", "mine"]
+
+
+def test_the_last_export_is_kept_with_the_run(lab: Workspace) -> None:
+    spec = {"run": RUN, "to": ["keras", "card"]}
+    assert kept_export(lab, RUN) is None
+    done = TASKS.get("export")(lab, "", spec, silent)
+    assert done == {"run": RUN, "formats": {"keras": "kept", "card": "kept"}}
+    kept = kept_export(lab, RUN)
+    assert kept is not None
+    assert not kept.outdated
+    assert [passport["format"] for passport in kept.passports] == ["keras"]
+    with zipfile.ZipFile(kept.archive) as archive:
+        assert f"{RUN}/keras/model.keras" in archive.namelist()
+        assert "Keras | 0." in archive.read(f"{RUN}/card/model_card.md").decode()
+
+    def cancel(fraction: float, message: str) -> None:
+        if message == "Writing Keras":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        keep_export(lab, RUN, ["keras"], cancel)
+    assert kept_export(lab, RUN) == kept
+    keep_export(lab, RUN, ["card"])
+    again = kept_export(lab, RUN)
+    assert again is not None
+    assert (again.passports, [made["format"] for made in again.formats]) == ([], ["card"])
+    assert not list(lab.scratch_dir.iterdir())
 
 
 def test_a_cancelled_quantisation_leaves_nothing(lab: Workspace, tmp_path: Path) -> None:
