@@ -238,9 +238,12 @@ def _shift_table(facts: CardFacts) -> list[Block]:
     rows = []
     for (part, shift), by_strength in facts.shifted.items():
         reports = [by_strength.get(strength) for strength in STRENGTHS]
-        cells = (share(report["accuracy"], report["accuracy_ci"]) if report else "–" for report in reports)
+        cells = (
+            share(report["accuracy"], report["accuracy_ci"]).replace(" %", "") if report else "–"
+            for report in reports
+        )
         rows.append((f"{SHIFTS.get(shift).title} ({part})", *cells))
-    head = ("Accuracy on shifted images", *(f"strength {strength}" for strength in STRENGTHS))
+    head = ("Accuracy on shifted images, %", *(f"strength {strength}" for strength in STRENGTHS))
     return [Table(head, tuple(rows))] if rows else []
 
 

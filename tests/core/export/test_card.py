@@ -57,6 +57,7 @@ def test_the_card_is_filled_from_the_records(workspace: Workspace, run: Run, tmp
         "50 / 30 / 20 in train, validation, test",
         "the split's test part, never looked at while training",
         "12.5 ms (95th percentile 20.0 ms) for a batch of 1;",
+        "| Photometric (test) | – | – | – | 0.0 (0.0 to ",
         "Not tested: geometric, occlusion, combined, randaugment.",
         "Few held-out images, hence wide intervals: basophil (",
         "Few real images to learn from: basophil (",
