@@ -86,7 +86,7 @@ def _row(made: Json) -> dict[str, str]:
         "Format": title,
         "Verdict": "kept",
         "Size": f"{megabytes(made['bytes'])} ({made['size_ratio']:.2f} of .keras)",
-        "Largest gap": f"{made['largest_gap']:.1e}",
+        "Largest gap": f"{made['largest_gap']:.2g}",
         "Other classes": f"{made['label_changes']:,} of {made['checked_images']:,}",
         "Accuracy": share_with_interval(made["accuracy"], made["accuracy_ci"]),
         "Time an image": f"{timed['median_ms']:.3g} ms (p95 {timed['p95_ms']:.3g})",

@@ -266,7 +266,7 @@ def _exports(facts: CardFacts) -> list[Block]:
                 (
                     FORMATS.get(passport["format"]).title,
                     f"{number(passport['bytes'] / 1e6)} MB ({passport['size_ratio']:.2f})",
-                    f"{passport['largest_gap']:.1e}",
+                    f"{passport['largest_gap']:.2g}",
                     f"{passport['label_changes']:,} of {passport['checked_images']:,}",
                     share(passport["accuracy"], passport["accuracy_ci"]),
                     f"{number(passport['latency']['median_ms'])} ({number(passport['latency']['p95_ms'])})",
