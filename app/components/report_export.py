@@ -33,8 +33,7 @@ def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
     )
     job = _last_job(run.id)
     active = job is not None and job.state not in TERMINAL_STATES
-    if not active:
-        _choose(run)
+    _choose(run, active)
     if job is not None and job.state != "succeeded":
         job_panel(job.id, title="Exporting the model")
     kept = kept_export(state.workspace(), run.id)
@@ -57,7 +56,7 @@ def _last_job(run_id: str) -> Job | None:
     )
 
 
-def _choose(run: Run) -> None:
+def _choose(run: Run, active: bool) -> None:
     there = [name for name, entry in FORMATS.items() if not entry.missing()]
     chosen = st.pills(
         "Formats",
@@ -67,13 +66,15 @@ def _choose(run: Run) -> None:
         format_func=lambda name: FORMATS.get(name).title,
         help="  \n".join(f"{entry.title}: {entry.purpose}." for _, entry in FORMATS.items()),
         key=f"export-formats-{run.id}",
+        disabled=active,
     )
     if missing := [entry.title for _, entry in FORMATS.items() if entry.missing()]:
         st.caption(f"{', '.join(missing)}: `pip install 'wbc-lab[export]'` brings what is missing.")
     spec = {"run": run.id, "to": [*chosen, CARD]}
     files = f"{len(chosen)} file{'' if len(chosen) == 1 else 's'} and the model card"
     label = f"Export {files}" if chosen else "Export the model card"
-    if job_button(label, "export", spec, type="primary", icon=":material/ios_share:", key="export"):
+    look = {"type": "primary", "icon": ":material/ios_share:", "key": "export", "disabled": active}
+    if job_button(label, "export", spec, **look):
         st.rerun()
 
 
