@@ -229,6 +229,29 @@ def cost(runs: Sequence[Mapping[str, Any]], figure: str, *, x_title: str, height
     )
 
 
+def class_score(report: Mapping[str, Any], score: str, title: str, *, in_percent: bool) -> go.Figure:
+    """One score of every class with its interval; where it is undefined the class's line stays empty.
+
+    Args:
+        report: A complete report.
+        score: Name of the score in it.
+        title: What the axis calls it.
+        in_percent: Whether it is written in per cent.
+    """
+    names, factor = report["classes"], 100 if in_percent else 1
+    values: dict[str, tuple[float | None, float | None, float | None]] = {}
+    for name in names:
+        entry = report["per_class"][name]
+        ends = entry[f"{score}_ci"] or (None, None)
+        values[name] = tuple(None if end is None else factor * end for end in (entry[score], *ends))
+    return charts.interval_bars(
+        values,
+        x_title=f"{title} (%)" if in_percent else title,
+        colours=charts.class_colours(names),
+        height=90 + 34 * len(names),
+    )
+
+
 def class_f1(
     scores: Mapping[str, Mapping[str, Mapping[str, Any]]], class_names: Sequence[str], *, height: int = 380
 ) -> go.Figure:
