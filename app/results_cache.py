@@ -35,11 +35,11 @@ def runs_of(dataset: Dataset, chosen: str | None = None) -> list[Run]:
 
 @st.cache_data(show_spinner=False, max_entries=32)
 def _report(home: str, run_id: str, name: str, stamp: int) -> dict[str, Any]:
-    return reports.load_report(workspace(), run_id, name)
+    return reports.complete_report(workspace(), run_id, name)
 
 
 def report(run_id: str, name: str) -> dict[str, Any]:
-    """A report; read again after a new evaluation."""
+    """A report with all its figures; read again after a new evaluation."""
     return _report(_home(), run_id, name, _stamp(run_id, name))
 
 

@@ -6,15 +6,36 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from app.components import charts, charts_results
 from app.components.page import plain
-from app.components.results_text import class_scores, undefined_scores
+from app.components.results_text import RANKING, RATES, class_scores, undefined_scores
+from wbc_core.evaluation import browsing
 from wbc_core.training.runs import Run
+
+KINDS = {"rates": ("Rates", RATES), "ranking": ("Ranking", RANKING)}
+_NOTES = {
+    "rates": "Of the class that is most probable. 95 % intervals in brackets: Wilson; for F1 a bootstrap of "
+    "2,000 draws within each class, which has no width at exactly 100 %.",
+    "ranking": "Of all images sorted by the probability of a class, that class against the rest. 95 % "
+    "intervals in brackets: a bootstrap of 2,000 draws within each class, which has no width at exactly 1.",
+}
 
 
 def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
-    """Draw the scores of every class with their intervals."""
+    """Draw the scores of every class with their intervals, as a table and one of them as a chart."""
+    kind = st.segmented_control(
+        "Scores",
+        list(KINDS),
+        format_func=lambda kind: KINDS[kind][0],
+        default="rates",
+        required=True,
+        key="scores",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    scores = KINDS[kind][1]
     st.dataframe(
-        pd.DataFrame(class_scores(report)),
+        pd.DataFrame(class_scores(report, scores)),
         hide_index=True,
         height="content",
         column_config={
@@ -22,6 +43,28 @@ def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
             "Images": st.column_config.NumberColumn(format="localized"),
         },
     )
-    st.caption("95 % intervals in brackets: Wilson for rates, stratified bootstrap for F1.")
-    for reason in undefined_scores(report):
+    st.caption(_NOTES[kind])
+    for reason in undefined_scores(report, scores):
         st.caption(f":material/info: {plain(reason)}")
+    score = st.segmented_control(
+        "Chart",
+        list(scores),
+        format_func=scores.get,
+        default="recall" if kind == "rates" else "auc",
+        required=True,
+        key=f"chart_{kind}",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    charts.draw(
+        charts_results.class_score(report, score, scores[score], in_percent=kind == "rates"),
+        key="class-scores",
+    )
+    st.download_button(
+        "Download class scores",
+        lambda: browsing.class_table(report).to_csv(index=False),
+        file_name=f"{run.id}-{name}-classes.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )

@@ -71,26 +71,47 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:.3g} MB"
 
 
-def class_scores(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The per-class scores of a report as lines of a table, each score with its interval."""
+def decimals(value: float | None, ends: Sequence[float] | None = None) -> str:
+    """A score that is no share, with its 95 % interval; four decimals, since good ones all begin with 0.99.
+
+    Example:
+        >>> decimals(0.99874, [0.99712, 0.99961]), decimals(None)
+        ('0.9987 (0.9971 to 0.9996)', 'undefined')
+    """
+    if value is None:
+        return UNDEFINED
+    return f"{value:.4f}" + (f" ({ends[0]:.4f} to {ends[1]:.4f})" if ends else "")
+
+
+RATES = {"precision": "Precision", "recall": "Recall", "specificity": "Specificity", "f1": "F1"}
+RANKING = {"auc": "AUC", "average_precision": "Average precision"}
+
+
+def class_scores(report: Mapping[str, Any], scores: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Per-class scores of a report as lines of a table, each with its interval.
+
+    Args:
+        report: A complete report.
+        scores: Name to title of those wanted: `RATES` or `RANKING`.
+    """
     lines = []
     for name in report["classes"]:
         entry = report["per_class"][name]
-        scores = {
-            score.capitalize(): share_with_interval(entry[score], entry[f"{score}_ci"])
-            for score in ("precision", "recall", "specificity", "f1")
+        written = {
+            title: (share_with_interval if score in RATES else decimals)(entry[score], entry[f"{score}_ci"])
+            for score, title in scores.items()
         }
-        lines.append({"Class": name, "Images": entry["support"], **scores})
+        lines.append({"Class": name, "Images": entry["support"], **written})
     return lines
 
 
-def undefined_scores(report: Mapping[str, Any]) -> list[str]:
+def undefined_scores(report: Mapping[str, Any], scores: Mapping[str, str]) -> list[str]:
     """Which scores of which classes are undefined, and why, one sentence for all classes of one reason."""
     classes: dict[tuple[str, str], list[str]] = {}
     for name in report["classes"]:
         for score, reason in report["per_class"][name]["undefined"].items():
-            classes.setdefault((score, reason), []).append(name)
+            if score in scores:
+                classes.setdefault((scores[score], reason), []).append(name)
     return [
-        f"{score.capitalize()} of {', '.join(names)} is undefined: {reason}."
-        for (score, reason), names in classes.items()
+        f"{title} of {', '.join(names)} is undefined: {reason}." for (title, reason), names in classes.items()
     ]

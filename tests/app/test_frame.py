@@ -111,7 +111,7 @@ def test_charts_write_names_short_and_never_as_html() -> None:
 def test_a_confusion_matrix_with_an_empty_class_divides_by_nothing() -> None:
     figure = charts_results.confusion([[3, 1], [0, 0]], ["a", "b"])
     assert figure.data[0].z.tolist() == [[1.0, (1 / 3) ** 0.5], [0.0, 0.0]]
-    assert [note.text for note in figure.layout.annotations] == ["75", "25", "", ""]
+    assert [note.text for note in figure.layout.annotations] == ["75", "25"]
 
 
 def press(seq: int, action: str = "drop") -> Press:

@@ -1,12 +1,14 @@
 """The Report page: empty state, figures, the images of a cell by select box and URL, undefined said so."""
 
+import json
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components import report_confusions
 from tests.app.shown import shown
 from tests.results_lab import NAMES, RUN, add_report, build_dataset
-from wbc_core.evaluation.reports import load_predictions
+from wbc_core.evaluation.reports import load_predictions, reports_dir
 from wbc_core.jobs import queue
 from wbc_core.training.runs import Run
 from wbc_core.workspace import Workspace
@@ -85,10 +87,58 @@ def test_undefined_scores_are_said_to_be_undefined(workspace: Workspace, page: A
     assert not page.exception
     table = page.dataframe[0].value
     assert table["Precision"].tolist()[2] == "undefined"
+    assert "AUC" not in table
     assert table["Recall"].tolist()[2].startswith("0.00 %")
     assert "Precision of platelet is undefined: no image was predicted as this class" in shown(page).replace(
         "\\", ""
     )
+
+
+def test_ranking_scores_are_a_choice_of_their_own(workspace: Workspace, page: AppTest, run: Run) -> None:
+    report = add_report(workspace, run, right=0.7)
+    page.query_params["section"] = "classes"
+    page.run()
+    page.segmented_control(key="scores").select("ranking").run()
+    assert not page.exception
+    table = page.dataframe[0].value
+    entry = report["per_class"][NAMES[0]]
+    low, high = entry["auc_ci"]
+    assert table["AUC"][0] == f"{entry['auc']:.4f} ({low:.4f} to {high:.4f})"
+    assert "Average precision" in table
+    page.segmented_control(key="chart_ranking").select("average_precision").run()
+    assert not page.exception
+    assert "Average precision" in page.get("plotly_chart")[0].proto.spec
+
+
+def test_further_figures_have_intervals_or_a_reason(workspace: Workspace, page: AppTest, run: Run) -> None:
+    report = add_report(workspace, run, right=0.7)
+    page.query_params["section"] = "origin"
+    page.run()
+    assert not page.exception
+    values = page.table[0].value.iloc[:, 0]
+    low, high = report["brier_score_ci"]
+    assert values["Brier score (0 to 2)"] == f"{report['brier_score']:.4f} ({low:.4f} to {high:.4f})"
+
+
+def test_a_report_of_an_older_lab_shows_what_it_did_not_hold(
+    workspace: Workspace, page: AppTest, run: Run
+) -> None:
+    add_report(workspace, run, right=0.7, never=0)
+    path = reports_dir(workspace, run.id) / "validation.json"
+    older = json.loads(path.read_text())
+    for name in ("brier_score", "brier_score_ci", "macro_auc", "weighted_f1", "balanced_accuracy_ci"):
+        del older[name]
+    for entry in older["per_class"].values():
+        del entry["auc"], entry["auc_ci"]
+    path.write_text(json.dumps(older))
+    page.query_params["section"] = "origin"
+    page.run()
+    assert not page.exception
+    assert " to " in page.table[0].value.iloc[:, 0]["Brier score (0 to 2)"]
+    page.segmented_control(key="section").select("classes").run()
+    page.segmented_control(key="scores").select("ranking").run()
+    assert not page.exception
+    assert " to " in page.dataframe[0].value["AUC"][0]
 
 
 def test_a_faultless_run_has_no_errors_to_show(workspace: Workspace, page: AppTest, run: Run) -> None:

@@ -1,6 +1,7 @@
 """Which images stand behind a figure: lists of rows for the pages to show, hardest first."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,6 +77,22 @@ def named_predictions(predictions: pd.DataFrame, class_names: Sequence[str]) -> 
     table["predicted"] = names[predictions["predicted"].to_numpy()]
     chances = pd.DataFrame(probabilities_of(predictions), columns=names, index=table.index)
     return pd.concat([table, chances], axis=1)
+
+
+def class_table(report: Mapping[str, Any]) -> pd.DataFrame:
+    """The scores of every class in plain columns for a CSV file, harmless in a spreadsheet.
+
+    Args:
+        report: A complete report.
+
+    Returns:
+        Columns class, support, each score NAME with NAME_low and NAME_high (95 %), and undefined: in words,
+        why scores are missing.
+    """
+    entries = [{"class": name, **report["per_class"][name]} for name in report["classes"]]
+    for entry in entries:
+        entry["undefined"] = "; ".join(f"{name}: {why}" for name, why in entry["undefined"].items())
+    return flat_table(entries)
 
 
 def flat_table(entries: Sequence[Mapping[str, object]]) -> pd.DataFrame:

@@ -1,12 +1,10 @@
-"""95 % intervals: Wilson's for rates, a stratified bootstrap for F1."""
+"""95 % intervals: Wilson's for rates, percentiles for what a bootstrap draws."""
 
 import math
-import warnings
 
 import numpy as np
-import numpy.typing as npt
 
-from wbc_core.evaluation.metrics import Floats, Integers
+from wbc_core.evaluation.metrics import Floats
 
 Interval = tuple[float, float]
 NORMAL_QUANTILE = 1.959963984540054
@@ -49,53 +47,3 @@ def percentile_interval(draws: Floats) -> Interval | None:
         return None
     low, high = np.percentile(defined, (2.5, 97.5))
     return (float(low), float(high))
-
-
-def f1_of_counts(hits: npt.ArrayLike, support: npt.ArrayLike, predicted: npt.ArrayLike) -> Floats:
-    """F1 = 2 hits / (support + predicted), elementwise; NaN where that is 0/0."""
-    total = np.asarray(support, dtype=np.float64) + np.asarray(predicted, dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        return 2 * np.asarray(hits, dtype=np.float64) / total
-
-
-def mean_over_classes(scores: Floats) -> Floats:
-    """Mean over the last axis, NaN left out: macro averages of bootstrap draws (draws, K)."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
-        return np.asarray(np.nanmean(scores, axis=-1))
-
-
-def bootstrap_f1(
-    confusion: Integers, generator: np.random.Generator, draws: int = DRAWS
-) -> tuple[list[Interval | None], Interval | None]:
-    """Percentile bootstrap intervals of every class's F1 and of macro-F1.
-
-    Images are resampled within their true class (stratified), so that every draw has the same class sizes.
-    Resampling n images of a class with replacement is one multinomial draw of its row of the confusion
-    matrix, which makes the cost independent of the number of images (Efron & Tibshirani 1993, ch. 13).
-
-    Args:
-        confusion: Integers (K, K), [true][predicted].
-        generator: Source of randomness; the same seed gives the same intervals.
-        draws: Number of bootstrap draws.
-
-    Returns:
-        One interval a class (None where F1 is undefined), and the interval of macro-F1.
-
-    Example:
-        >>> intervals, macro = bootstrap_f1(np.array([[90, 10], [5, 95]]), np.random.default_rng(0))
-        >>> 0.85 < macro[0] < 0.925 < macro[1] < 0.97
-        True
-    """
-    matrix = np.asarray(confusion, dtype=np.int64)
-    classes = len(matrix)
-    support = matrix.sum(axis=1)
-    hits = np.zeros((draws, classes), dtype=np.int64)
-    predicted = np.zeros((draws, classes), dtype=np.int64)
-    for label in np.flatnonzero(support):
-        drawn = generator.multinomial(support[label], matrix[label] / support[label], size=draws)
-        hits[:, label] = drawn[:, label]
-        predicted += drawn
-    scores = f1_of_counts(hits, support, predicted)
-    intervals = [percentile_interval(scores[:, label]) for label in range(classes)]
-    return intervals, percentile_interval(mean_over_classes(scores))

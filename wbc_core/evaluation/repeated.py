@@ -5,14 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wbc_core.evaluation.intervals import (
-    DRAWS,
-    Interval,
-    f1_of_counts,
-    mean_over_classes,
-    percentile_interval,
-)
-from wbc_core.evaluation.metrics import Floats, Integers
+from wbc_core.evaluation.intervals import DRAWS, Interval, percentile_interval
+from wbc_core.evaluation.metrics import Floats, Integers, f1_of_counts, mean_over_classes
 from wbc_core.evaluation.significance import mcnemar
 
 _FLIPS = 10_000

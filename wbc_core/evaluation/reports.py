@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from wbc_core.errors import WbcError
+from wbc_core.evaluation.scoring import score
 from wbc_core.records import Json
 from wbc_core.workspace import Workspace
 
@@ -96,6 +97,27 @@ def probabilities_of(predictions: pd.DataFrame) -> NDArray[np.float32]:
     """The probabilities in a table of predictions, float32 (n, K), in class order."""
     columns = [name for name in predictions.columns if name.startswith(_PROBABILITY)]
     return predictions[columns].to_numpy(dtype=np.float32)
+
+
+def complete_report(workspace: Workspace, run_id: str, part: str | None = None) -> Json:
+    """Read a report; one that was written before some of today's figures were is scored again.
+
+    Args:
+        workspace: The lab.
+        run_id: Id of the run.
+        part: As for `load_report`.
+
+    Returns:
+        The report with every figure of `scoring.score`.
+
+    Raises:
+        WbcError: The run has no such report.
+    """
+    report = load_report(workspace, run_id, part)
+    if "brier_score" in report:
+        return report
+    predictions = load_predictions(workspace, run_id, part)
+    return report | score(predictions["label"], probabilities_of(predictions), report["classes"])
 
 
 def predictions_table(

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wbc_core.evaluation.intervals import (
-    DRAWS,
-    Interval,
+from wbc_core.evaluation.intervals import DRAWS, Interval, percentile_interval
+from wbc_core.evaluation.metrics import (
+    Floats,
+    Integers,
+    accuracy,
+    confusion_matrix,
     f1_of_counts,
+    macro_f1,
     mean_over_classes,
-    percentile_interval,
 )
-from wbc_core.evaluation.metrics import Floats, Integers, accuracy, confusion_matrix, macro_f1
 
 EXACT_BELOW = 25
 """Below this many discordant pairs the chi-squared approximation is not used."""

@@ -1,4 +1,4 @@
-"""Every score against scikit-learn to 1e-12, and undefined where scikit-learn only warns."""
+"""Every figure against scikit-learn to 1e-12 under any weights; undefined where that only warns."""
 
 import numpy as np
 import pytest
@@ -8,82 +8,126 @@ from sklearn import metrics as reference
 
 from wbc_core.errors import WbcError
 from wbc_core.evaluation import metrics
+from wbc_core.evaluation.figures import WeightedFigures
 
 CLASSES = 4
+EVERYTHING = list(range(CLASSES))
 labels = st.integers(0, CLASSES - 1)
-pairs = st.lists(st.tuples(labels, labels), min_size=1, max_size=60)
-quick = settings(max_examples=150, deadline=None)
+Table = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def close(ours: float | None, theirs: float) -> bool:
-    return (ours is None and np.isnan(theirs)) or (ours is not None and abs(ours - theirs) < 1e-12)
-
-
-@quick
-@given(pairs)
-def test_confusion_and_per_class_agree_with_scikit_learn(drawn: list[tuple[int, int]]) -> None:
-    true, predicted = (np.array(side) for side in zip(*drawn, strict=True))
-    confusion = metrics.confusion_matrix(true, predicted, CLASSES)
-    everything = list(range(CLASSES))
-    assert np.array_equal(confusion, reference.confusion_matrix(true, predicted, labels=everything))
-    precision, recall, f1, support = reference.precision_recall_fscore_support(
-        true, predicted, labels=everything, zero_division=np.nan
-    )
-    for index, scores in enumerate(metrics.per_class(confusion)):
-        assert close(scores.precision, precision[index])
-        assert close(scores.recall, recall[index])
-        assert close(scores.f1, f1[index])
-        assert scores.support == support[index]
-        others = reference.recall_score(true != index, predicted != index, zero_division=np.nan)
-        assert close(scores.specificity, others)
-        values = {name: getattr(scores, name) for name in ("precision", "recall", "specificity", "f1")}
-        assert set(scores.undefined) == {name for name, value in values.items() if value is None}
-
-
-@quick
-@given(pairs)
-def test_summaries_agree_with_scikit_learn(drawn: list[tuple[int, int]]) -> None:
-    true, predicted = (np.array(side) for side in zip(*drawn, strict=True))
-    confusion = metrics.confusion_matrix(true, predicted, CLASSES)
-    assert close(metrics.accuracy(confusion), reference.accuracy_score(true, predicted))
-    assert close(metrics.macro_f1(confusion), reference.f1_score(true, predicted, average="macro"))
-    recalls = reference.recall_score(true, predicted, labels=np.unique(true), average="macro")
-    assert close(metrics.balanced_accuracy(confusion), recalls)
-    one_sided = len(set(true)) == 1 or len(set(predicted)) == 1
-    matthews = metrics.matthews_correlation(confusion)
-    assert (matthews is None) == one_sided
-    if matthews is not None:
-        assert close(matthews, reference.matthews_corrcoef(true, predicted))
-    kappa = metrics.cohen_kappa(confusion)
-    assert (kappa is None) == (len(set(true)) == len(set(predicted)) == 1 and true[0] == predicted[0])
-    if kappa is not None:
-        assert close(kappa, reference.cohen_kappa_score(true, predicted))
-
-
-@quick
-@given(st.lists(labels, min_size=1, max_size=40), st.integers(0, 2**32 - 1), st.booleans())
-def test_log_loss_agrees_with_scikit_learn(true: list[int], seed: int, sure: bool) -> None:
-    table = np.random.default_rng(seed).dirichlet(np.ones(CLASSES), len(true))
-    if sure:
+@st.composite
+def tables(draw: st.DrawFn) -> Table:
+    """Labels (n,), probabilities (n, 4), weights (n,): with ties, absent classes, certainty and zeros."""
+    images = draw(st.integers(1, 40))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    true = generator.choice(draw(st.lists(labels, min_size=1, max_size=4)), images)
+    table = generator.dirichlet(np.ones(CLASSES), images)
+    # Tenths tie often, also in their largest entry; an image that is certain puts 0 and 1 in.
+    coarse = draw(st.sampled_from(["fine", "tenths", "certain"]))
+    if coarse == "tenths":
+        table = generator.multinomial(10, np.ones(CLASSES) / CLASSES, images) / 10
+    elif coarse == "certain":
         table = np.eye(CLASSES)[table.argmax(axis=1)]
-    theirs = reference.log_loss(true, table, labels=list(range(CLASSES)))
-    assert metrics.log_loss(true, table) == pytest.approx(theirs, abs=1e-12, rel=1e-12)
+    table = table[:, draw(st.permutations(EVERYTHING))]
+    weights = generator.integers(0, 4, images) / 4 if draw(st.booleans()) else np.ones(images)
+    weights[generator.integers(images)] = 1.0
+    return true, table, weights
+
+
+def weighted(drawn: Table) -> dict[str, np.ndarray]:
+    true, table, weights = drawn
+    return {name: values[0] for name, values in WeightedFigures(true, table)(weights[:, None]).items()}
+
+
+def close(ours: float, theirs: float) -> bool:
+    return bool(np.isclose(ours, theirs, rtol=1e-12, atol=1e-12, equal_nan=True))
+
+
+quick = settings(max_examples=60, deadline=None)
+
+
+@quick
+@given(tables(), labels)
+def test_class_figures_agree_with_scikit_learn(drawn: Table, k: int) -> None:
+    true, table, weights = drawn
+    predicted, own, ours = table.argmax(axis=1), true == k, weighted(drawn)
+    options = {"zero_division": np.nan, "sample_weight": weights}
+    theirs = reference.precision_recall_fscore_support(true, predicted, labels=[k], **options)
+    for place, name in enumerate(("precision", "recall", "f1")):
+        assert close(ours[name][k], theirs[place][0])
+    assert close(ours["specificity"][k], reference.recall_score(~own, predicted != k, **options))
+    present = own[weights > 0]
+    assert np.isnan(ours["auc"][k]) == (present.all() or not present.any())
+    assert np.isnan(ours["average_precision"][k]) == (not present.any())
+    if present.any():
+        average = reference.average_precision_score(own, table[:, k], sample_weight=weights)
+        assert close(ours["average_precision"][k], average)
+    if present.any() and not present.all():
+        assert close(ours["auc"][k], reference.roc_auc_score(own, table[:, k], sample_weight=weights))
+
+
+@quick
+@given(tables())
+def test_overall_figures_agree_with_scikit_learn(drawn: Table) -> None:
+    true, table, weights = drawn
+    predicted, ours = table.argmax(axis=1), weighted(drawn)
+    options = {"labels": EVERYTHING, "sample_weight": weights}
+    for average in ("macro", "weighted"):
+        theirs = reference.precision_recall_fscore_support(
+            true, predicted, average=average, zero_division=np.nan, **options
+        )
+        for place, name in enumerate(("precision", "recall", "f1")):
+            score = ours[f"{average}_{name}"]
+            # Where no class that counts was predicted, scikit-learn averages the others equally.
+            assert close(score, theirs[place]) or (average == "weighted" and np.isnan(score))
+    classes = set(true[weights > 0]), set(predicted[weights > 0])
+    assert np.isnan(ours["weighted_precision"]) == classes[0].isdisjoint(classes[1])
+    assert close(ours["accuracy"], reference.accuracy_score(true, predicted, sample_weight=weights))
+    assert ours["balanced_accuracy"] == ours["macro_recall"]
+    assert np.isnan(ours["matthews_correlation"]) == (1 in map(len, classes))
+    if not np.isnan(ours["matthews_correlation"]):
+        theirs = reference.matthews_corrcoef(true, predicted, sample_weight=weights)
+        assert close(ours["matthews_correlation"], theirs)
+    assert np.isnan(ours["cohen_kappa"]) == (classes[0] == classes[1] and len(classes[0]) == 1)
+    if not np.isnan(ours["cohen_kappa"]):
+        assert close(ours["cohen_kappa"], reference.cohen_kappa_score(true, predicted, **options))
+
+
+@quick
+@given(tables())
+def test_losses_agree_with_scikit_learn(drawn: Table) -> None:
+    true, table, weights = drawn
+    ours, options = weighted(drawn), {"labels": EVERYTHING, "sample_weight": weights}
+    assert close(ours["log_loss"], reference.log_loss(true, table, **options))
+    assert close(ours["brier_score"], reference.brier_score_loss(true, table, **options))
+
+
+def test_the_brier_score_of_two_classes_is_the_sum_over_both() -> None:
+    true, table = np.array([0, 1, 1]), np.array([[0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
+    ours = weighted((true, table, np.ones(3)))["brier_score"]
+    assert close(ours, 2 * reference.brier_score_loss(true, table[:, 1]))
+
+
+@quick
+@given(st.lists(st.tuples(labels, labels), min_size=1, max_size=60))
+def test_the_confusion_matrix_agrees_with_scikit_learn(drawn: list[tuple[int, int]]) -> None:
+    true, predicted = (np.array(side) for side in zip(*drawn, strict=True))
+    confusion = metrics.confusion_matrix(true, predicted, CLASSES)
+    assert np.array_equal(confusion, reference.confusion_matrix(true, predicted, labels=EVERYTHING))
+    assert metrics.accuracy(confusion) == reference.accuracy_score(true, predicted)
 
 
 def test_nothing_is_undefined_rather_than_zero() -> None:
     empty = metrics.confusion_matrix([], [], 2)
     assert metrics.accuracy(empty) is None
     assert metrics.macro_f1(empty) is None
-    assert metrics.balanced_accuracy(empty) is None
-    assert metrics.matthews_correlation(empty) is None
-    assert metrics.cohen_kappa(empty) is None
-    assert metrics.log_loss([], np.zeros((0, 2))) is None
+    assert all(np.isnan(value) for value in metrics.overall_scores(empty).values())
 
 
 def test_a_class_that_is_always_missed_scores_zero_not_undefined() -> None:
-    scores = metrics.per_class(np.array([[0, 2], [1, 5]]))[0]
-    assert (scores.precision, scores.recall, scores.f1) == (0.0, 0.0, 0.0)
-    assert scores.undefined == {}
+    scores = metrics.class_scores(np.array([[0, 2], [1, 5]]))
+    assert [scores[name][0] for name in ("precision", "recall", "f1")] == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(

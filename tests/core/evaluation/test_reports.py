@@ -39,6 +39,20 @@ def test_what_is_saved_is_read_back(workspace: Workspace, predictions: pd.DataFr
     assert not list(workspace.scratch_dir.iterdir())
 
 
+def test_an_older_report_is_completed_from_its_predictions(
+    workspace: Workspace, predictions: pd.DataFrame
+) -> None:
+    today = _report(predictions, "validation") | {"classes": list(NAMES)}
+    older = {name: value for name, value in today.items() if not name.startswith(("brier", "macro_auc"))}
+    older["per_class"] = {name: {"support": 1, "undefined": {}} for name in NAMES}
+    reports.save_report(workspace, older, predictions)
+    assert "brier_score" not in reports.load_report(workspace, RUN)
+    assert reports.complete_report(workspace, RUN) == today
+    reports.save_report(workspace, today, predictions)
+    (reports.reports_dir(workspace, RUN) / "validation.parquet").unlink()
+    assert reports.complete_report(workspace, RUN, "validation") == today
+
+
 def test_a_missing_report_names_the_command(workspace: Workspace, predictions: pd.DataFrame) -> None:
     with pytest.raises(WbcError, match=f"wbc evaluate {RUN}"):
         reports.load_report(workspace, RUN)
@@ -72,6 +86,19 @@ def test_intervals_become_columns_and_settings_too() -> None:
     table = browsing.flat_table([{"run": "a", "ece_ci": None}, {"run": "b", "ece_ci": [0.1, 0.2]}])
     assert list(table.columns) == ["run", "ece_low", "ece_high"]
     assert table["ece_low"].isna().tolist() == [True, False]
+
+
+def test_scores_for_a_spreadsheet_have_numbers_alone_in_their_columns(predictions: pd.DataFrame) -> None:
+    names = ("=basophil", "lymphocyte", "platelet")
+    labels = np.zeros(5, dtype=int)
+    figures = score(labels, reports.probabilities_of(predictions), names)
+    table = browsing.class_table({"classes": names, **figures})
+    assert table["class"].tolist() == ["'=basophil", "lymphocyte", "platelet"]
+    assert table["support"].tolist() == [5, 0, 0]
+    assert table["recall"].isna().tolist() == [False, True, True]
+    assert (table["recall_low"] < table["recall"]).tolist() == [True, False, False]
+    assert table["auc"].isna().all()
+    assert table["undefined"][0] == "specificity: every image has this class; auc: every image has this class"
 
 
 def test_predictions_for_people_name_their_classes(predictions: pd.DataFrame) -> None:
