@@ -1,4 +1,4 @@
-"""The `wbc` command: every step of the lab for scripts. The first commands are in `curation_commands`."""
+"""The `wbc` command: every step of the lab for scripts; see `curation_commands` and `result_commands` too."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,16 +20,15 @@ from wbc_core.command_line import (
 from wbc_core.curation_commands import DatasetReference
 from wbc_core.errors import WbcError
 from wbc_core.records import Json
+from wbc_core.result_commands import RunReference, Tta
 from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from wbc_core.jobs.sweep import SweepPlan
 
-RunReference = Annotated[str, Argument(metavar="RUN", help="Id of a run.")]
 Repeats = Annotated[int | None, Option(min=1, max=100, help="Repeat every run with so many seeds, from 0.")]
 Seeds = Annotated[str | None, Option(metavar="0,1,2", help="Repeat every run with these seeds.")]
 Folds = Annotated[int, Option(help="Cross-validate in so many folds of the clean set.")]
-Tta = Annotated[bool, Option("--tta", help="Average over the 8 flips and quarter turns.")]
 
 
 @command("split")

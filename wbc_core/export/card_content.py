@@ -1,8 +1,8 @@
 """A run's model card: the sections of Mitchell et al., "Model cards for model reporting", FAT* 2019."""
 
 from wbc_core.augment.shifts import SHIFTS, STRENGTHS
-from wbc_core.backbones.registry import BACKBONES
 from wbc_core.balance.leaky import WARNING as LEAKY
+from wbc_core.evaluation.latency import foreseen_macs
 from wbc_core.export.card_blocks import (
     Block,
     Bullets,
@@ -47,15 +47,13 @@ def _leaky(facts: CardFacts, consequence: str) -> list[Block]:
 
 def _cost(facts: CardFacts) -> str:
     run, report = facts.run, facts.main
-    height, width, _ = run.image_shape
     parts = [f"{run.parameters:,} parameters"]
-    if run.backbone in BACKBONES and not run.spec.input_size:
-        # The registry counts at 96 x 96; operations grow with the area.
-        macs = BACKBONES.get(run.backbone).macs * height * width / (96 * 96)
+    macs = facts.latency["macs"] if facts.latency else foreseen_macs(run)
+    if macs:
         parts.append(f"about {number(macs / 1e6)} million multiply-accumulates an image")
     parts.append(f"{number(report['file_size_bytes'] / 1e6)} MB as .keras")
     for size in (1, 32):
-        if facts.latency and (timed := facts.latency.get(f"batch_{size}")):
+        if facts.latency and (timed := facts.latency["batches"].get(str(size))):
             parts.append(
                 f"{number(timed['median_ms'])} ms (95th percentile {number(timed['p95_ms'])} ms) "
                 f"for a batch of {size}"

@@ -12,6 +12,7 @@ from wbc_core.curation.decision_csv import write_decisions
 from wbc_core.curation.review import decision_log, standing
 from wbc_core.datasets.store import class_counts, find_dataset
 from wbc_core.errors import WbcError
+from wbc_core.evaluation.latency import load_latency
 from wbc_core.evaluation.report import sha256_of
 from wbc_core.evaluation.reports import list_reports, load_report
 from wbc_core.records import Dataset, Json, PreparedSet, Split
@@ -130,7 +131,7 @@ def card_facts(workspace: Workspace, run: Run, exports: Sequence[Json] = ()) -> 
         relabelled=relabelled,
         decisions_sha256=sha256,
         reports=reports,
-        latency=_optional(workspace, run.id, "latency.json"),
+        latency=load_latency(workspace, run.id),
         versions=_optional(workspace, run.id, "versions.json") or {},
         exports=tuple(exports),
     )

@@ -1,6 +1,5 @@
 """Whether a model that was opened again answers as the original does, and how fast."""
 
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -14,10 +13,6 @@ Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """From images uint8 (n, H, W, 3) to probabilities float32 (n, K)."""
 
 _CHUNK = 64
-_WARM_UP_CALLS = 5
-_CALLS = 100
-_SECONDS = 5.0
-
 
 Rule = Callable[[Json], tuple[str, str] | None]
 """From what `compare` found to what was expected and what came instead; None where the model is kept."""
@@ -109,26 +104,3 @@ def compare(original: NDArray[np.float32], exported: NDArray[np.float32], labels
         "original_accuracy": right / len(labels),
         "original_accuracy_ci": _ends(right, len(labels)),
     }
-
-
-def latency(predict: Predict, images: NDArray[np.uint8]) -> Json:
-    """Time single images, after a few calls that are not counted.
-
-    Args:
-        predict: The model.
-        images: uint8 (n, H, W, 3), taken in turn.
-
-    Returns:
-        `median_ms` and `p95_ms` in milliseconds, and the number of `calls`: 100, or fewer where they take
-        longer than 5 seconds.
-    """
-    for call in range(_WARM_UP_CALLS):
-        predict(images[call % len(images)][None])
-    times: list[float] = []
-    while len(times) < _CALLS and sum(times) < _SECONDS:
-        image = images[len(times) % len(images)][None]
-        started = time.perf_counter()
-        predict(image)
-        times.append(time.perf_counter() - started)
-    median, high = np.percentile(times, (50, 95)) * 1000
-    return {"median_ms": float(median), "p95_ms": float(high), "calls": len(times)}

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wbc_core.datasets.store import open_images
+from wbc_core.evaluation.latency import time_calls
 from wbc_core.evaluation.report import held_out, sha256_of
-from wbc_core.export.check import latency
 from wbc_core.progress import Progress, part_of, silent
 from wbc_core.records import Json
 from wbc_core.splitting import split_table
@@ -37,7 +37,7 @@ class Original:
         images: Validation images, uint8 (n, H, W, 3), at most `CHECKED_IMAGES`, evenly spread over the part.
         labels: Their labels, int64 (n,).
         probabilities: What the model answers, float32 (n, K).
-        latency: Of `check.latency`.
+        latency: Of `latency.time_calls`.
     """
 
     workspace: Workspace
@@ -101,5 +101,5 @@ def load_original(workspace: Workspace, run_id: str, progress: Progress = silent
         images=images,
         labels=held.table["label"].to_numpy(dtype=np.int64)[chosen],
         probabilities=predict_probabilities(model, images, progress=part_of(progress, 0.1, 0.9)),
-        latency=latency(model.predict_on_batch, images),
+        latency=time_calls(model.predict_on_batch, images),
     )

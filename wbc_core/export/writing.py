@@ -6,10 +6,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from wbc_core.errors import WbcError
+from wbc_core.evaluation.latency import time_calls
 from wbc_core.evaluation.report import sha256_of
 from wbc_core.evaluation.reports import list_reports
 from wbc_core.export.card import write_card
-from wbc_core.export.check import answers, compare, latency
+from wbc_core.export.check import answers, compare
 from wbc_core.export.entry import ExportFormat, Opened
 from wbc_core.export.original import Original, load_original
 from wbc_core.export.registry import FORMATS
@@ -100,7 +101,7 @@ def write_format(original: Original, name: str, folder: Path, progress: Progress
 
     Returns:
         The passport, as it was written to `passport.json`: where the model comes from, its input, the figures
-        of `check.compare`, `latency` and `original_latency` of `check.latency`, sizes in bytes and their
+        of `check.compare`, `latency` and `original_latency` of `latency.time_calls`, sizes in bytes and their
         ratio, SHA-256 of every file, versions.
 
     Raises:
@@ -119,7 +120,7 @@ def write_format(original: Original, name: str, folder: Path, progress: Progress
             fix="Export to another format.",
         )
     checked |= {
-        "latency": latency(opened.predict, original.images),
+        "latency": time_calls(opened.predict, original.images),
         "original_latency": original.latency,
     }
     passport = _passport(original, name, opened, checked, folder)

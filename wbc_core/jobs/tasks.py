@@ -158,7 +158,7 @@ def _take_over(workspace: Workspace, earlier: str, job_id: str, spec: Json) -> N
     from wbc_core.training.spec import RunSpec
 
     written = workspace.run_dir(earlier) / "spec.json"
-    without = ["reports", "exports", "mlflow.*"]
+    without = ["reports", "exports", "latency.json", "mlflow.*"]
     if "sweep" not in spec and written.exists():
         before = RunSpec.from_json(workspace.read_json(written, f"run {earlier}"))
         without += ["spec.json", "summary.json"] if before != RunSpec.from_json(spec) else []
@@ -190,6 +190,14 @@ def evaluate(workspace: Workspace, job_id: str, spec: Json, progress: Progress) 
         strength=spec.get("strength", 3),
         progress=progress,
     )
+
+
+@TASKS.register("latency")
+def latency(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Time the model of `run` on this machine, for one image and for a batch."""
+    from wbc_core.evaluation.latency import measure_latency
+
+    return measure_latency(workspace, spec["run"], progress)
 
 
 @TASKS.register("predict")

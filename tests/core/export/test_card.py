@@ -47,7 +47,9 @@ def test_the_card_is_filled_from_the_records(workspace: Workspace, run: Run, tmp
     report = add_report(workspace, run, right=1.1)
     save_shifted(workspace, run, report, 4)
     timed = {"median_ms": 12.5, "p95_ms": 20.0}
-    workspace.write_json(workspace.run_dir(RUN) / "latency.json", {"batch_1": timed, "batch_32": timed})
+    workspace.write_json(
+        workspace.run_dir(RUN) / "latency.json", {"macs": 6912, "batches": {"1": timed, "32": timed}}
+    )
     export_run(workspace, RUN, "card", tmp_path / "card")
     text = (tmp_path / "card" / "model_card.md").read_text()
     for said in (
