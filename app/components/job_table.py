@@ -21,6 +21,7 @@ _VERBS = {
     "train": "Train",
     "dry_run": "Measure the cost of",
     "evaluate": "Evaluate",
+    "latency": "Time the model of",
     "predict": "Predict",
     "export": "Export",
     "demo": "Build the demo",
@@ -44,6 +45,7 @@ def describe(job: Job) -> str:
         "train": lambda: job.spec["backbone"],
         "dry_run": lambda: job.spec["backbone"],
         "evaluate": lambda: job.spec["run"],
+        "latency": lambda: job.spec["run"],
         "predict": lambda: f"by {job.spec['run']}",
         "export": lambda: f"{job.spec['run']} as {job.spec['to']}",
     }

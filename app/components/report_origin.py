@@ -6,8 +6,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from app import state
+from app.components.job_panel import job_button
 from app.components.page import plain, seconds, thousands
-from app.components.results_text import decimals, megabytes, share_with_interval
+from app.components.results_text import decimals, megabytes, millions, milliseconds, share_with_interval
+from wbc_core.evaluation.latency import foreseen_macs, load_latency
 from wbc_core.training.runs import Run
 
 FIGURES = {
@@ -27,14 +30,6 @@ FIGURES = {
 def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
     """Draw what the run costs, further figures and their origin."""
     figures = {title: write(report[name], report[f"{name}_ci"]) for name, (title, write) in FIGURES.items()}
-    costs = {
-        "Parameters": thousands(report["parameters"]),
-        "Model file": megabytes(report["file_size_bytes"]),
-        "Training time": seconds(report["training_seconds"]),
-        "Evaluation time": seconds(report["seconds"]),
-    }
-    sources = ("run", "dataset", "split", "prepared", "model_sha256", "file", "file_sha256", "created")
-    origin = {name.replace("_", " "): report[name] for name in sources if name in report}
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Figures", anchor=False)
@@ -48,7 +43,46 @@ def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
             if figure in FIGURES:
                 st.caption(f":material/info: {plain(FIGURES[figure][0])} is undefined: {why}.")
     with right:
-        st.subheader("What it costs", anchor=False)
-        st.table(pd.Series(costs, name="value"), border="horizontal")
-        st.subheader("Where they come from", anchor=False)
-        st.table(pd.Series(origin, name="record"), border="horizontal")
+        _costs(run, report)
+        _origin(report)
+
+
+def _costs(run: Run, report: Mapping[str, Any]) -> None:
+    """Draw what training, the model file and a prediction cost; latency by a job where nobody measured."""
+    latency = load_latency(state.workspace(), run.id)
+    macs = latency["macs"] if latency else foreseen_macs(run)
+    costs = {
+        "Parameters": thousands(report["parameters"]),
+        "Multiply-accumulates an image": millions(macs),
+        "Model file": megabytes(report["file_size_bytes"]),
+        "Training time": seconds(report["training_seconds"]),
+        "Evaluation time": seconds(report["seconds"]),
+    }
+    for size, timed in (latency["batches"] if latency else {}).items():
+        title = "Time of one image" if size == "1" else f"Time of a batch of {size}"
+        costs[title] = milliseconds(timed)
+    st.subheader("What it costs", anchor=False)
+    st.table(pd.Series(costs, name="value"), border="horizontal")
+    if latency:
+        machine, day = plain(latency["processor"]), plain(latency["created"][:10])
+        st.caption(
+            "Times: median of 100 calls, or of 5 seconds of them, and 95th percentile; from pixels in memory "
+            f"to probabilities, on {machine} ({day}). Other work on the machine slows them down."
+        )
+    else:
+        st.caption("How long a prediction takes on this machine has not been measured yet.")
+    label = "Measure latency again" if latency else "Measure latency"
+    if job_button(label, "latency", {"run": run.id}, icon=":material/timer:", key="latency"):
+        st.rerun()
+
+
+def _origin(report: Mapping[str, Any]) -> None:
+    """Draw the records that the figures come from, checksums in full."""
+    sources = ("run", "dataset", "split", "prepared", "file", "created")
+    origin = {name.replace("_", " "): report[name] for name in sources if name in report}
+    st.subheader("Where they come from", anchor=False)
+    st.table(pd.Series(origin, name="record"), border="horizontal")
+    for name, title in {"model_sha256": "SHA-256 of the model", "file_sha256": "SHA-256 of the file"}.items():
+        if name in report:
+            st.caption(title)
+            st.code(report[name], language=None, wrap_lines=True)

@@ -71,6 +71,27 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:.3g} MB"
 
 
+def millions(number: float | None) -> str:
+    """A large count in millions with three digits.
+
+    Example:
+        >>> millions(128_904_112), millions(None)
+        ('129 million', 'not counted')
+    """
+    return "not counted" if number is None else f"{_digits(number / 1e6)} million"
+
+
+def milliseconds(timed: Mapping[str, float]) -> str:
+    """The time of a call with its 95th percentile and what it makes a second.
+
+    Example:
+        >>> milliseconds({"median_ms": 12.34, "p95_ms": 20.1, "images_per_second": 2593.2})
+        '12.3 ms (p95 20.1 ms), 2,593 images/s'
+    """
+    median, high = _digits(timed["median_ms"]), _digits(timed["p95_ms"])
+    return f"{median} ms (p95 {high} ms), {timed['images_per_second']:,.0f} images/s"
+
+
 def decimals(value: float | None, ends: Sequence[float] | None = None) -> str:
     """A score that is no share, with its 95 % interval; four decimals, since good ones all begin with 0.99.
 

@@ -29,6 +29,8 @@ SECTIONS = {
     "export": ("Export", report_export.draw),
 }
 
+JOBS = {"evaluate": "Evaluating the run", "latency": "Timing the model"}
+
 begin("Report", "See what a run gets right, where it fails, and on which images.")
 run = choose_run("Its report will show the scores of each class and the images behind every error.")
 workspace = state.workspace()
@@ -39,8 +41,8 @@ if state.current("job"):
         job = queue.get_job(workspace, state.current("job"))
     except WbcError:
         state.select("job", None)
-if job is not None and job.kind == "evaluate" and job.spec["run"] == run.id and job.state != "succeeded":
-    job_panel(job.id, title="Evaluating the run")
+if job is not None and job.kind in JOBS and job.spec["run"] == run.id and job.state != "succeeded":
+    job_panel(job.id, title=JOBS[job.kind])
 
 names = reports.list_reports(workspace, run.id)
 if not names:

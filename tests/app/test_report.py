@@ -165,3 +165,27 @@ def test_a_link_to_a_run_that_is_gone_says_that_another_is_shown(page: AppTest, 
     page.run()
     assert "no finished run" in page.toast[0].value
     assert page.query_params["run"] == RUN
+
+
+def test_latency_is_measured_by_a_job_and_shown_with_its_machine(
+    workspace: Workspace, page: AppTest, run: Run
+) -> None:
+    add_report(workspace, run, right=0.7)
+    page.query_params["section"] = "origin"
+    page.run()
+    assert "has not been measured yet" in shown(page)
+    page.button(key="latency").click().run()
+    assert not page.exception
+    (job,) = queue.list_jobs(workspace)
+    assert (job.kind, job.spec) == ("latency", {"run": RUN})
+    timed = {"median_ms": 12.34, "p95_ms": 20.0, "images_per_second": 81.04, "calls": 100}
+    measured = {"macs": 2_500_000, "batches": {"1": timed, "32": timed}, "created": "2026-01-01T00:00:00"}
+    path = workspace.run_dir(RUN) / "latency.json"
+    workspace.write_json(path, {**measured, "device": "cpu", "processor": "a test's processor"})
+    page.run()
+    assert not page.exception
+    costs = page.table[1].value.iloc[:, 0]
+    assert costs["Time of one image"] == "12.3 ms (p95 20.0 ms), 81 images/s"
+    assert costs["Multiply-accumulates an image"] == "2.50 million"
+    assert "a test's processor" in shown(page).replace("\\", "")
+    assert "0" * 64 in [block.value for block in page.code]
