@@ -5,9 +5,10 @@ import pytest
 
 from wbc_core.augment.prepare import prepare
 from wbc_core.datasets.store import DatasetWriter
-from wbc_core.evaluation.card import model_card
 from wbc_core.evaluation.compare import compare
 from wbc_core.evaluation.report import evaluate_run
+from wbc_core.export.card import model_card
+from wbc_core.export.card_markdown import as_markdown
 from wbc_core.records import PreparedSet, Recipe
 from wbc_core.splitting import make_split
 from wbc_core.training import predict
@@ -94,8 +95,9 @@ def test_every_figure_of_the_leaky_order_is_marked(
     assert comparison["leaky"]
     assert [run["leaky"] for run in comparison["runs"]] == [True, False]
     assert "(leaky order)" in comparison["pairs"][0]["words"]
-    assert "held-out images helped" in model_card(workspace, load_run(workspace, runs[0]))
-    assert "helped" not in model_card(workspace, load_run(workspace, runs[1]))
+    cards = [as_markdown(model_card(workspace, load_run(workspace, run))) for run in runs]
+    assert "held-out images helped" in cards[0]
+    assert "helped" not in cards[1]
 
 
 def test_a_file_of_its_own_is_not_leaky_twice(
