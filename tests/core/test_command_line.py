@@ -319,5 +319,7 @@ def test_help_of_every_command() -> None:
     ).stdout
     for name in ("import", "scan", "findings", "decide", "clean", "split", "prepare", "train", "sweep"):
         assert f" {name} " in listed
-    for name in ("jobs", "worker", "evaluate", "latency", "predict", "compare", "export", "demo", "lab"):
+    for name in ("jobs", "worker", "evaluate", "predict", "compare", "export", "demo", "lab"):
+        assert f" {name} " in listed
+    for name in ("robustness", "latency"):
         assert f" {name} " in listed

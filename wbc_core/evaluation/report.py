@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,9 @@ from wbc_core.records import Json
 from wbc_core.splitting import load_split, split_table
 from wbc_core.training.runs import Run, load_run
 from wbc_core.workspace import Workspace, now
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,7 @@ def evaluate_run(
     tta: bool = False,
     shift: str | None = None,
     strength: int = 3,
+    model: "keras.Model | None" = None,
     progress: Progress = silent,
 ) -> Json:
     """Evaluate the best model of a run and save the report with its predictions.
@@ -156,6 +161,7 @@ def evaluate_run(
         tta: Whether to average over the symmetries of every image (test-time augmentation).
         shift: Name of a shift that the images are put through first; see `wbc_core.augment.shifts`.
         strength: Its strength, 1 to 5.
+        model: The run's model where it is loaded already.
         progress: Where to report.
 
     Returns:
@@ -176,7 +182,7 @@ def evaluate_run(
     path = workspace.run_dir(run_id) / "best.keras"
     with _images_for(workspace, run, data) as labelled:
         progress(0.0, "Loading the model")
-        model = load_model(workspace, run_id)
+        model = model or load_model(workspace, run_id)
         rows = labelled.table["row"].to_numpy(dtype=np.int64)
         labels = labelled.table["label"].to_numpy(dtype=np.int64)
         images = ShiftedImages(labelled.images, shift, strength) if shift else labelled.images

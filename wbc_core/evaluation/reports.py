@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from wbc_core.augment.shifts import SHIFTS
 from wbc_core.errors import WbcError
 from wbc_core.evaluation.scoring import score
 from wbc_core.records import Json
@@ -41,6 +42,17 @@ def report_name(
         'validation-photometric-3'
     """
     return part + (f"-{shift}-{strength}" if shift else "") + ("-tta" if tta else "")
+
+
+def is_shifted(name: str) -> bool:
+    """Whether a report, by its name, is one on shifted images.
+
+    Example:
+        >>> is_shifted("validation-photometric-3-tta"), is_shifted("validation-tta")
+        (True, False)
+    """
+    words = name.removesuffix("-tta").split("-")
+    return len(words) == 3 and words[1] in SHIFTS
 
 
 def _chosen(workspace: Workspace, run_id: str, part: str | None) -> str:

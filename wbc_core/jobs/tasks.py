@@ -192,6 +192,21 @@ def evaluate(workspace: Workspace, job_id: str, spec: Json, progress: Progress) 
     )
 
 
+@TASKS.register("robustness")
+def robustness(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Evaluate `run` under `shifts` at `strengths` (all when absent); reports that are there are kept."""
+    from wbc_core.evaluation.robustness import evaluate_under_shifts
+
+    return evaluate_under_shifts(
+        workspace,
+        spec["run"],
+        shifts=spec.get("shifts"),
+        strengths=spec.get("strengths"),
+        tta=bool(spec.get("tta")),
+        progress=progress,
+    )
+
+
 @TASKS.register("latency")
 def latency(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
     """Time the model of `run` on this machine, for one image and for a batch."""
