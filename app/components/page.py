@@ -1,5 +1,7 @@
 """The frame of every page: title, purpose, chain bar; empty states; links that keep the ids."""
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from app import cache, state
@@ -52,19 +54,26 @@ def begin(title: str, purpose: str) -> None:
     chain_bar.draw()
 
 
-def link(view: str, label: str, *, icon: str | None = None, **widget: object) -> None:
+def link(
+    view: str,
+    label: str,
+    *,
+    icon: str | None = None,
+    query: Mapping[str, str] | None = None,
+    **widget: object,
+) -> None:
     """Draw a link to another page that keeps the ids in the URL.
 
     Args:
         view: Name of the page's script in `views/`.
         label: What the link says.
         icon: Material symbol; the page's own by default.
+        query: Further query parameters, for the page to open at a place.
         widget: Passed on to `st.page_link`.
     """
     entry = PAGES[view]
-    st.page_link(
-        entry.script, label=label, icon=icon or entry.icon, query_params=state.link_parameters(), **widget
-    )
+    parameters = {**state.link_parameters(), **(query or {})}
+    st.page_link(entry.script, label=label, icon=icon or entry.icon, query_params=parameters, **widget)
 
 
 def empty(message: str, *, label: str, view: str) -> None:

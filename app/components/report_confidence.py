@@ -7,8 +7,8 @@ import streamlit as st
 
 from app import results_cache
 from app.components import charts, charts_results
-from app.components.gallery import gallery
-from app.components.report_images import FILE_NOT_KEPT, image_items
+from app.components.report_decisions import decide_on
+from app.components.report_images import FILE_NOT_KEPT
 from wbc_core.evaluation import browsing
 from wbc_core.evaluation.calibration import BINNINGS
 from wbc_core.training.runs import Run
@@ -52,10 +52,4 @@ def _confident_errors(report: Mapping[str, Any], name: str) -> None:
     if images.empty:
         st.markdown(":gray[Every image was named right.]")
         return
-    gallery(
-        image_items(report, images),
-        key="errors",
-        class_names=report["classes"],
-        actions=False,
-        height=400,
-    )
+    decide_on(report, name, images, key="errors", height=400)

@@ -7,9 +7,9 @@ import streamlit as st
 
 from app import results_cache
 from app.components import charts, charts_results
-from app.components.gallery import gallery
 from app.components.page import plain, thousands
-from app.components.report_images import FILE_NOT_KEPT, image_items
+from app.components.report_decisions import decide_on
+from app.components.report_images import FILE_NOT_KEPT
 from wbc_core.evaluation import browsing
 from wbc_core.training.runs import Run
 
@@ -118,10 +118,4 @@ def _cell_gallery(report: Mapping[str, Any], name: str, cell: tuple[int, int]) -
     number = thousands(len(images))
     told = f"The first {_SHOWN} of {number}" if len(images) > _SHOWN else number
     st.caption(f"{told} image{'s' * (len(images) != 1)}, the least probable true class first")
-    gallery(
-        image_items(report, shown),
-        key="cell-images",
-        class_names=report["classes"],
-        actions=False,
-        height=520,
-    )
+    decide_on(report, name, shown, key="cell-images", height=520)

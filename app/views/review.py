@@ -64,7 +64,10 @@ else:
 
 if view != "second":
     # The log would tell the second reviewer what the first one decided. Both are read only once opened.
-    with st.expander("Decision log", icon=":material/history:", key="log", on_change="rerun") as log:
+    opened = st.query_params.get("log") == "open"
+    with st.expander(
+        "Decision log", expanded=opened, icon=":material/history:", key="log", on_change="rerun"
+    ) as log:
         if log.open:
             review_actions.log(dataset)
     with st.expander(

@@ -1,4 +1,4 @@
-"""A click on the confusion matrix opens that cell's images, on a wide and on a narrow screen."""
+"""A click on the confusion matrix opens the images of that cell to decide on, on wide and narrow screens."""
 
 import re
 from collections.abc import Iterator
@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Lab, serve
+from tests.browser.conftest import Lab, serve, wait_until
 from tests.results_lab import NAMES, add_report, add_run, build_dataset, build_split
+from wbc_core.datasets.store import list_datasets
 from wbc_core.workspace import Workspace
 
 RUN = "job-0123456789ab"
@@ -46,4 +47,40 @@ def test_a_click_opens_the_images_of_a_cell(browser: Browser, results: Lab, widt
         expect(page).to_have_url(re.compile(f"cell={true}-{predicted}"))
     page.reload()
     expect(page.get_by_text("Platelet recognised")).to_be_visible(timeout=30_000)
+    page.close()
+
+
+def test_keys_and_buttons_decide_on_the_images_of_a_cell(browser: Browser, results: Lab) -> None:
+    (dataset,) = list_datasets(results.workspace)
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(f"{results.url}/report?run={RUN}&cell=0-1")
+    page.locator(".gallery.actions .tile").first.wait_for(timeout=30_000)
+    expect(page.get_by_text("Nothing was decided since this run's clean set")).to_be_visible()
+    tiles = page.locator(".tile").evaluate_all("tiles => tiles.map(tile => Number(tile.dataset.row))")
+    first, second, third, *_ = tiles
+    # The predicted class is offered first, so that Enter takes it.
+    for key in ("k", "d", "r", "Enter"):
+        page.keyboard.press(key)
+    made = {first: "keep", second: "drop", third: "relabel"}
+
+    def stands() -> dict[int, str]:
+        return {row: entry.action for row, entry in results.decisions(dataset).items()}
+
+    wait_until(lambda: stands() == made, "three decisions in the log")
+    decisions = results.decisions(dataset)
+    assert decisions[third].label == 1
+    assert decisions[first].reason == (f"{RUN}: basophil taken for lymphocyte, the label is right")
+    expect(page.get_by_text("3 images decided since this run's clean set")).to_be_visible(timeout=15_000)
+    page.locator("[data-do=undo]").click()
+    wait_until(lambda: third not in stands(), "the undo in the log")
+    page.locator("[data-do=relabel]").click()
+    choices = page.locator(".choices button")
+    assert [choice.split()[-1] for choice in choices.all_inner_texts()] == [NAMES[1], NAMES[0], NAMES[2]]
+    choices.nth(2).click()
+    wait_until(lambda: len(results.decisions(dataset)) == 3, "the relabelling by the button")
+    page.reload()
+    page.locator(f".tile[data-row='{second}'][data-mark=drop]").wait_for(timeout=30_000)
+    page.get_by_role("link", name="See the log").click()
+    expect(page.get_by_text("Decision log")).to_be_visible(timeout=30_000)
+    expect(page.locator("[data-testid=stDataFrame]").last).to_be_visible(timeout=15_000)
     page.close()

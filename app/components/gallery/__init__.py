@@ -33,6 +33,7 @@ class Item(TypedDict):
         label: Name of its class.
         badge: A word on the picture, such as what is suggested; None for none.
         mark: `keep`, `drop`, `relabel:NAME`, or None while undecided.
+        likely: Label that is offered first when relabelling. Optional.
         title: A sentence about it: the evidence.
         note: A few words that stay under it, such as how it differs from its neighbours. Optional.
         group: Neighbours of one group are drawn in one frame; None for a picture of its own.
@@ -45,6 +46,7 @@ class Item(TypedDict):
     label: str
     badge: str | None
     mark: str | None
+    likely: NotRequired[int]
     title: str
     note: NotRequired[str]
     group: str | None

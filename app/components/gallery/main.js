@@ -146,9 +146,14 @@ class Gallery {
   }
 
   choose() {
-    if (!this.targets().length) return;
+    const likely = new Set(this.targets().map((index) => this.grid.items[index].likely));
+    if (!likely.size) return;
     const keys = choiceKeys(this.data.class_names);
-    const choices = this.data.class_names.map((name, label) => {
+    const [first] = likely.size === 1 ? likely : [];
+    // It moves to the front, and so gets the focus; every class keeps its key.
+    const labels = [...this.data.class_names.keys()].sort((a, b) => (b === first) - (a === first));
+    const choices = labels.map((label) => {
+      const name = this.data.class_names[label];
       const button = make("button");
       button.type = "button";
       button.dataset.label = label;
