@@ -223,6 +223,23 @@ def _sieve(layouts: FloatArray, pairs: IntArray) -> tuple[IntArray, IntArray, Fl
     return pairs[near], best[near], distance[near]
 
 
+def may_show(image: NDArray[np.uint8], others: NDArray[np.uint8]) -> Pairs:
+    """Those of a few images that may show the same picture as one, judged by their layouts alone.
+
+    Args:
+        image: uint8 (height, width, 3).
+        others: uint8 (n, height, width, 3).
+
+    Returns:
+        Pairs of which `first` is 0 and `second` is 1 + the position in `others`.
+    """
+    thumbnails = measure_chunk((THUMBNAILS,), np.concatenate([image[None], others]))["thumbnails"]
+    pairs = np.stack([np.zeros(len(others), np.int64), np.arange(1, len(others) + 1)], axis=1)
+    with threadpool_limits(1, user_api="blas"):
+        near, symmetry, distance = _sieve(_layouts(thumbnails), pairs)
+    return Pairs(near[:, 0], near[:, 1], symmetry, distance)
+
+
 class Similarity:
     """What tells near which pictures of a data set lie.
 

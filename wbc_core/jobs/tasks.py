@@ -158,7 +158,7 @@ def _take_over(workspace: Workspace, earlier: str, job_id: str, spec: Json) -> N
     from wbc_core.training.spec import RunSpec
 
     written = workspace.run_dir(earlier) / "spec.json"
-    without = ["reports", "exports", "latency.json", "mlflow.*"]
+    without = ["reports", "exports", "explanations", "latency.json", "mlflow.*"]
     if "sweep" not in spec and written.exists():
         before = RunSpec.from_json(workspace.read_json(written, f"run {earlier}"))
         without += ["spec.json", "summary.json"] if before != RunSpec.from_json(spec) else []
