@@ -10,7 +10,7 @@ import streamlit as st
 from app.cache import data_url
 from app.state import workspace
 from wbc_core.evaluation import pictures, predictions, reports
-from wbc_core.evaluation.compare import compare
+from wbc_core.evaluation.compare import compare_splits
 from wbc_core.records import Dataset
 from wbc_core.training import runs
 from wbc_core.training.runs import Run
@@ -54,17 +54,19 @@ def report_predictions(run_id: str, name: str) -> pd.DataFrame:
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _comparison(home: str, run_ids: tuple[str, ...], stamps: tuple[tuple[int, ...], ...]) -> dict[str, Any]:
-    return compare(workspace(), run_ids)
+def _comparisons(
+    home: str, run_ids: tuple[str, ...], stamps: tuple[tuple[int, ...], ...]
+) -> list[dict[str, Any]]:
+    return compare_splits(workspace(), run_ids)
 
 
-def comparison(run_ids: tuple[str, ...]) -> dict[str, Any]:
-    """The comparison of runs; made again after a new evaluation of one of them."""
+def comparisons(run_ids: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The comparison of runs, one a split; made again after a new evaluation of one of them."""
     stamps = tuple(
         tuple(_stamp(run_id, name) for name in reports.list_reports(workspace(), run_id))
         for run_id in run_ids
     )
-    return _comparison(_home(), run_ids, stamps)
+    return _comparisons(_home(), run_ids, stamps)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

@@ -47,6 +47,7 @@ from wbc_core.workspace import Workspace, now
 CLASSES = ("basophil", "eosinophil", "erythroblast", "ig", "lymphocyte", "monocyte", "neutrophil", "platelet")
 SCORES = ("precision", "recall", "f1")
 SIDE = 16
+SECTIONS = ("differences", "cost", "classes", "curves", "images")
 LOOP_DRAWS, PACKAGE_DRAWS = 10, 40
 
 
@@ -236,8 +237,8 @@ def build_lab(workspace: Workspace, images: int, runs: int) -> list[str]:
     return ids
 
 
-def measure_lab(workspace: Workspace, images: int, runs: int, repeats: int) -> None:
-    """Print what a report from saved predictions and a comparison of all runs cost."""
+def measure_lab(workspace: Workspace, images: int, runs: int, repeats: int) -> list[str]:
+    """Print what a report from saved predictions and a comparison of all runs cost; return the runs' ids."""
     ids = build_lab(workspace, images, runs)
 
     def figures() -> None:
@@ -254,6 +255,25 @@ def measure_lab(workspace: Workspace, images: int, runs: int, repeats: int) -> N
         pairs = [seconds_of(step) for _ in range(repeats)]
         columns = [spread([1000 * pair[place] for pair in pairs], 0) for place in (0, 1)]
         print(f"| {name} | {' | '.join(columns)} |")
+    return ids
+
+
+def measure_page(home: Path, ids: list[str], repeats: int) -> None:
+    """Print what each section of the Compare page costs: with nothing in the caches, and again."""
+    import streamlit as st
+    from streamlit.testing.v1 import AppTest
+
+    os.environ["WBC_HOME"] = str(home)
+    main = Path(__file__).parents[1] / "app" / "main.py"
+    print("\n| Compare page | first draw, ms | rerun, ms |\n|---|---|---|")
+    for section in SECTIONS:
+        page = AppTest.from_file(str(main), default_timeout=60).switch_page("views/compare.py")
+        page.query_params["runs"], page.query_params["section"] = ",".join(ids), section
+        page.run()
+        st.cache_data.clear()
+        times = [1000 * seconds_of(page.run)[0] for _ in range(1 + repeats)]
+        assert not page.exception
+        print(f"| {section} | {times[0]:,.0f} | {spread(times[1:], 0)} |")
 
 
 def main() -> None:
@@ -279,7 +299,8 @@ def main() -> None:
     tracemalloc.stop()
     with tempfile.TemporaryDirectory() as folder:
         home = options.home or Path(folder) / "lab"
-        measure_lab(Workspace(home), options.images, options.runs, options.repeats)
+        ids = measure_lab(Workspace(home), options.images, options.runs, options.repeats)
+        measure_page(home, ids, options.repeats)
 
 
 if __name__ == "__main__":

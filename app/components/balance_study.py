@@ -15,7 +15,7 @@ from wbc_core.augment.recipe import PRESETS
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.balance import PLANS
 from wbc_core.errors import WbcError
-from wbc_core.evaluation.compare import SIGNIFICANCE
+from wbc_core.evaluation.pairs import SIGNIFICANCE
 from wbc_core.jobs import balance_study
 from wbc_core.records import TERMINAL_STATES, Dataset, Job, Json, Split
 from wbc_core.training.estimate import about

@@ -56,6 +56,18 @@ def points(value: float | None, ends: Sequence[float] | None) -> str:
     return f"{100 * value:+.2f}" + (f" ({100 * ends[0]:+.2f} to {100 * ends[1]:+.2f})" if ends else "")
 
 
+def spread(deviation: float | None, ends: Sequence[float] | None) -> str:
+    """How far the seeds of one way of training lie apart, in percentage points and per cent.
+
+    Example:
+        >>> spread(0.0042, [0.967, 0.975]), spread(None, [0.967, 0.967])
+        ('sd 0.420, 96.7 to 97.5 %', 'one seed')
+    """
+    if deviation is None or ends is None:
+        return "one seed"
+    return f"sd {_digits(100 * deviation)}, {interval(ends)}"
+
+
 def p_value(p: float) -> str:
     """A p-value; very small ones are only bounded.
 

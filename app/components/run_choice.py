@@ -85,6 +85,6 @@ def choose_runs(message: str) -> list[Run]:
         format_func=lambda run_id: run_label(runs[run_id]),
         key="runs_picker",
         on_change=_remember_runs,
-        placeholder="Choose at least two runs of one split",
+        placeholder="Choose at least two runs, best of one split",
     )
     return [runs[run_id] for run_id in st.session_state["runs_picker"]]

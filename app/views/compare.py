@@ -3,13 +3,23 @@
 import streamlit as st
 
 from app import results_cache, state
-from app.components import compare_panels
+from app.components import compare_differences, compare_panels
 from app.components.job_panel import job_button, job_panel
 from app.components.page import begin, empty, plain
 from app.components.run_choice import choose_runs
 from wbc_core.errors import WbcError
-from wbc_core.evaluation import browsing, reports
+from wbc_core.evaluation import reports
+from wbc_core.evaluation.compare import apart_in_words
 from wbc_core.jobs import queue
+
+# One section is drawn at a time, so that the page answers at once however many runs there are.
+SECTIONS = {
+    "differences": ("Differences", compare_differences.draw),
+    "cost": ("Cost", compare_panels.draw_cost),
+    "classes": ("Classes", compare_panels.draw_classes),
+    "curves": ("Learning curves", compare_panels.draw_curves),
+    "images": ("Disagreements", compare_panels.draw_disagreements),
+}
 
 begin("Compare", "Put runs side by side, and see whether a difference between them was shown.")
 chosen = choose_runs("A comparison will test every pair of runs on the same held-out images.")
@@ -40,42 +50,18 @@ if len(compared) < 2:
     )
     st.stop()
 try:
-    comparison = results_cache.comparison(tuple(run.id for run in compared))
+    comparisons = results_cache.comparisons(tuple(run.id for run in compared))
 except WbcError as error:
     st.warning(plain(str(error)), icon=":material/call_split:")
     st.stop()
 
-compare_panels.verdicts(comparison)
-compare_panels.draw_runs(comparison)
-
-cost, curves = st.columns(2, gap="large")
-with cost:
-    st.subheader("Accuracy against cost", anchor=False)
-    compare_panels.draw_cost(comparison)
-with curves:
-    st.subheader("Learning curves", anchor=False)
-    compare_panels.draw_curves(comparison)
-st.subheader("F1 of each class", anchor=False)
-compare_panels.draw_classes(comparison)
-st.subheader("Every pair", anchor=False)
-compare_panels.draw_pairs(comparison)
-st.subheader("Images on which they disagree", anchor=False)
-compare_panels.draw_disagreements(comparison, compared[0].dataset)
-
-with st.container(horizontal=True):
-    st.download_button(
-        "Download runs",
-        lambda: browsing.flat_table(comparison["runs"]).to_csv(index=False),
-        file_name="runs.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
-    st.download_button(
-        "Download pairs",
-        lambda: browsing.flat_table(comparison["pairs"]).to_csv(index=False),
-        file_name="pairs.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+section = state.choose_view("Section", "section", {key: title for key, (title, _) in SECTIONS.items()})
+if len(comparisons) > 1:
+    st.markdown(f":material/call_split: {plain(apart_in_words(comparisons))}")
+for number, comparison in enumerate(comparisons):
+    if len(comparisons) > 1:
+        st.subheader(f"Split {comparison['split']}", anchor=False)
+    if len(comparison["runs"]) == 1:
+        st.markdown(f"{plain(comparison['runs'][0]['name'])} is the only chosen run on this split.")
+    else:
+        SECTIONS[section][1](comparison, f"-{number}" if number else "")

@@ -9,7 +9,7 @@ from wbc_core.jobs import queue
 from wbc_core.records import Dataset, PreparedSet
 from wbc_core.workspace import Workspace
 
-ONE, TWO = "job-00000000000a", "job-00000000000b"
+ONE, TWO, THREE = "job-00000000000a", "job-00000000000b", "job-00000000000c"
 
 
 @pytest.fixture
@@ -45,19 +45,38 @@ def test_two_runs_are_compared_in_words(workspace: Workspace, page: AppTest, pre
     assert set(table["Run"]) == {"cnn", "mobilenet_v3_small"}
     assert "Learning rate" in table.columns
     assert "Settings that differ: learning rate" in shown(page)
+    assert "One seed each" in shown(page)
+    page.segmented_control(key="section").set_value("images")
+    page.run()
+    assert not page.exception
     assert "of 225 images" in shown(page)
 
 
-def test_runs_of_different_splits_are_refused_in_words(
+def test_runs_of_different_splits_are_compared_apart(
     workspace: Workspace, page: AppTest, prepared: PreparedSet, dataset: Dataset
 ) -> None:
     add_report(workspace, add_run(workspace, prepared, ONE), right=0.9)
+    add_report(workspace, add_run(workspace, prepared, THREE, learning_rate=0.01), right=0.9)
     add_report(workspace, add_run(workspace, build_split(workspace, dataset, seed=1)[1], TWO), right=0.9)
     page.run()
-    page.multiselect(key="runs_picker").set_value([ONE, TWO]).run()
+    page.multiselect(key="runs_picker").set_value([ONE, THREE, TWO]).run()
     assert not page.exception
-    assert page.query_params["runs"] == f"{ONE},{TWO}"
-    assert "different splits" in shown(page)
+    assert page.query_params["runs"] == f"{ONE},{THREE},{TWO}"
+    assert "no paired test applies across them" in shown(page)
+    assert "no difference shown" in shown(page)
+    assert "cnn is the only chosen run on this split" in shown(page)
+
+
+def test_seeds_are_pooled(workspace: Workspace, page: AppTest, prepared: PreparedSet) -> None:
+    for number, run_id in enumerate((ONE, TWO, THREE)):
+        run = add_run(workspace, prepared, run_id, seed=number % 2, learning_rate=0.01 if number < 2 else 0.1)
+        add_report(workspace, run, right=0.9 if number < 2 else 0.5, seed=number)
+    page.run()
+    assert not page.exception
+    table = page.dataframe[0].value
+    assert set(table["Seeds"]) == {"2 seeds", "one seed"}
+    assert "is better than cnn (learning rate 0.1)" in shown(page).replace("\\", "")
+    assert len(page.dataframe[2].value) == 3
 
 
 def test_a_run_without_report_offers_to_evaluate_it(

@@ -17,10 +17,7 @@ from wbc_core.evaluation.metrics import (
     overall_scores,
     ratio,
 )
-
-_BLOCK = 2**18
-"""Weights in one block: what stays in a processor's cache while its figures are computed."""
-_LEAST_DRAWS = 16
+from wbc_core.evaluation.resampling import stratified_weights
 
 
 class _Ranking:
@@ -130,9 +127,6 @@ def bootstrap_figures(
 ) -> dict[str, Floats]:
     """Draw images with replacement within their true class, and compute every figure of each draw.
 
-    Stratified, so that every draw has the classes' own sizes (Efron & Tibshirani, An introduction to the
-    bootstrap, 1993, ch. 13; Davison & Hinkley, Bootstrap methods, 1997, ch. 3).
-
     Args:
         labels: True labels, integers (n,).
         figures: The figures of these images.
@@ -142,15 +136,5 @@ def bootstrap_figures(
     Returns:
         As `WeightedFigures` gives them, for all draws.
     """
-    classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    block = max(_LEAST_DRAWS, _BLOCK // max(1, len(labels)))
-    parts = []
-    for start in range(0, draws, block):
-        count = min(block, draws - start)
-        weights = np.empty((len(labels), count))
-        for rows in classes:
-            drawn = generator.integers(0, len(rows), (count, len(rows)))
-            cells = drawn * count + np.arange(count)[:, None]
-            weights[rows] = np.bincount(cells.ravel(), minlength=len(rows) * count).reshape(-1, count)
-        parts.append(figures(weights))
+    parts = [figures(weights) for weights in stratified_weights(labels, generator, draws)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -1,25 +1,18 @@
-"""Whether two classifiers differ on the same images: McNemar, a paired bootstrap, Holm's adjustment."""
+"""Whether classifiers differ on the same images: McNemar's test, sign flips, Holm's adjustment."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from wbc_core.evaluation.intervals import DRAWS, Interval, percentile_interval
-from wbc_core.evaluation.metrics import (
-    Floats,
-    Integers,
-    accuracy,
-    confusion_matrix,
-    f1_of_counts,
-    macro_f1,
-    mean_over_classes,
-)
+from wbc_core.evaluation.metrics import Floats
 
 EXACT_BELOW = 25
 """Below this many discordant pairs the chi-squared approximation is not used."""
+
+_FLIPS = 10_000
+_BLOCK = 500
 
 
 @dataclass(frozen=True)
@@ -67,88 +60,33 @@ def mcnemar(only_first: int, only_second: int) -> McNemar:
     return McNemar(only_first, only_second, p, "chi-squared with continuity correction")
 
 
-@dataclass(frozen=True)
-class PairedDifference:
-    """Second classifier minus first, with 95 % percentile intervals; None where undefined."""
+def sign_flip_p_values(changes: Floats, generator: np.random.Generator) -> list[float]:
+    """Test whether two ways of training are right equally often, each with several seeds.
 
-    accuracy: float | None
-    accuracy_ci: Interval | None
-    macro_f1: float | None
-    macro_f1_ci: Interval | None
-
-    def turned(self) -> "PairedDifference":
-        """First minus second."""
-        (accuracy, accuracy_ci), (macro, macro_ci) = (
-            _turned(self.accuracy, self.accuracy_ci),
-            _turned(self.macro_f1, self.macro_f1_ci),
-        )
-        return PairedDifference(accuracy, accuracy_ci, macro, macro_ci)
-
-
-def _turned(value: float | None, interval: Interval | None) -> tuple[float | None, Interval | None]:
-    return (
-        None if value is None else 0.0 - value,
-        None if interval is None else (0.0 - interval[1], 0.0 - interval[0]),
-    )
-
-
-def _draw_pairs(
-    pairs: Integers, images: int, classes: int, generator: np.random.Generator, draws: int
-) -> tuple[Integers, Integers]:
-    """Resample the (first, second) predictions of one true class; (draws, K) counts for either classifier."""
-    codes, counts = np.unique(pairs, return_counts=True)
-    drawn = generator.multinomial(images, counts / images, size=draws)
-    identity = np.eye(classes, dtype=np.int64)
-    return drawn @ identity[codes // classes], drawn @ identity[codes % classes]
-
-
-def paired_bootstrap(
-    true: npt.ArrayLike,
-    first: npt.ArrayLike,
-    second: npt.ArrayLike,
-    classes: int,
-    generator: np.random.Generator,
-    draws: int = DRAWS,
-) -> PairedDifference:
-    """Bootstrap the differences of accuracy and macro-F1 on the same resampled images.
-
-    Images are resampled within their true class. All that counts of an image is its class and the two
-    predictions, so one multinomial draw over the observed triples replaces drawing images one by one
-    (Efron & Tibshirani 1993, ch. 13; pairing as in Dietterich, Neural Computation 10, 1998).
+    What an image changes from the one way to the other would as likely have the other sign if the two were
+    the same: a permutation test that flips the images' signs, 10,000 times (Good, Permutation, parametric and
+    bootstrap tests of hypotheses, 2005, section 3.2; p as in Phipson & Smyth 2010, equation 2). McNemar's
+    exact test is this one for a single seed. It speaks of these trained models on other images.
 
     Args:
-        true: Labels, integers (n,) in 0..classes-1.
-        first: Predictions of the first classifier, likewise.
-        second: Predictions of the second, for the same images in the same order.
-        classes: Number of classes K.
-        generator: Source of randomness; the same seed gives the same intervals.
-        draws: Number of bootstrap draws.
+        changes: Floats (tests, n): per test and image, the share of seeds of the second way that are right,
+            minus that of the first.
+        generator: Source of randomness; the same seed gives the same p-values, whichever tests are together.
 
     Returns:
-        Second minus first: both differences and their 95 % percentile intervals.
+        Two-sided p-values, one a test, 1/10,001 at least.
+
+    Example:
+        >>> sign_flip_p_values(np.array([[0.5] * 40, [0.0] * 40]), np.random.default_rng(0))
+        [9.999000099990002e-05, 1.0]
     """
-    labels, one, two = (np.asarray(values, dtype=np.int64) for values in (true, first, second))
-    tables = [confusion_matrix(labels, values, classes) for values in (one, two)]
-    accuracies, macros = [accuracy(table) for table in tables], [macro_f1(table) for table in tables]
-    if accuracies[0] is None or accuracies[1] is None or macros[0] is None or macros[1] is None:
-        return PairedDifference(None, None, None, None)
-    hits = np.zeros((2, draws, classes), dtype=np.int64)
-    predicted = np.zeros((2, draws, classes), dtype=np.int64)
-    support = np.bincount(labels, minlength=classes)
-    for label in np.flatnonzero(support):
-        chosen = labels == label
-        pairs = one[chosen] * classes + two[chosen]
-        for side, counts in enumerate(_draw_pairs(pairs, support[label], classes, generator, draws)):
-            hits[side, :, label] = counts[:, label]
-            predicted[side] += counts
-    rates: Floats = hits.sum(axis=2) / labels.size
-    macro = mean_over_classes(f1_of_counts(hits, support, predicted))
-    return PairedDifference(
-        accuracy=accuracies[1] - accuracies[0],
-        accuracy_ci=percentile_interval(rates[1] - rates[0]),
-        macro_f1=macros[1] - macros[0],
-        macro_f1_ci=percentile_interval(macro[1] - macro[0]),
-    )
+    # Sums of equal terms in another order: what differs by rounding alone is as extreme.
+    least = np.abs(changes.sum(axis=1)) - 1e-9
+    extreme = np.zeros(len(changes), dtype=np.int64)
+    for _ in range(_FLIPS // _BLOCK):
+        signs = generator.integers(0, 2, (_BLOCK, changes.shape[1]), dtype=np.int8) * 2 - 1
+        extreme += (np.abs(signs.astype(np.float64) @ changes.T) >= least).sum(axis=0)
+    return [float(count + 1) / (_FLIPS + 1) for count in extreme]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -7,7 +7,8 @@ import pandas as pd
 
 from wbc_core.balance import PLANS
 from wbc_core.errors import WbcError
-from wbc_core.evaluation.compare import SIGNIFICANCE, comparable_part
+from wbc_core.evaluation.compare import comparable_part
+from wbc_core.evaluation.pairs import SIGNIFICANCE
 from wbc_core.evaluation.repeated import RepeatedDifference, repeated_difference
 from wbc_core.evaluation.reports import load_predictions, load_report
 from wbc_core.evaluation.significance import holm

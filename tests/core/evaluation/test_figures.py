@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from wbc_core.evaluation import figures
+from wbc_core.evaluation import resampling
 from wbc_core.evaluation.figures import WeightedFigures, bootstrap_figures
 
 
@@ -22,7 +22,7 @@ def test_every_draw_keeps_the_size_of_each_class(
     predictions: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labels, table = predictions
-    monkeypatch.setattr(figures, "_BLOCK", 90 * 64)
+    monkeypatch.setattr(resampling, "_BLOCK", 90 * 64)
     weighted, seen = WeightedFigures(labels, table), []
 
     def remembered(weights: np.ndarray) -> dict[str, np.ndarray]:
