@@ -11,9 +11,13 @@ from app.cache import data_url
 from app.state import workspace
 from wbc_core.evaluation import pictures, predictions, reports
 from wbc_core.evaluation.compare import compare_splits
+from wbc_core.evaluation.confidence import report_confidence
 from wbc_core.records import Dataset
 from wbc_core.training import runs
 from wbc_core.training.runs import Run
+
+PERCENTS = tuple(percent / 100 for percent in range(51))
+"""Shares that the reject option's slider offers."""
 
 
 def _home() -> str:
@@ -22,6 +26,10 @@ def _home() -> str:
 
 def _stamp(run_id: str, name: str) -> int:
     return (reports.reports_dir(workspace(), run_id) / f"{name}.json").stat().st_mtime_ns
+
+
+def _stamps(run_id: str) -> tuple[int, ...]:
+    return tuple(_stamp(run_id, name) for name in reports.list_reports(workspace(), run_id))
 
 
 def runs_of(dataset: Dataset, chosen: str | None = None) -> list[Run]:
@@ -54,6 +62,16 @@ def report_predictions(run_id: str, name: str) -> pd.DataFrame:
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
+def _confidence(home: str, run_id: str, name: str, stamps: tuple[int, ...]) -> dict[str, Any]:
+    return report_confidence(workspace(), run_id, name, PERCENTS)
+
+
+def confidence(run_id: str, name: str) -> dict[str, Any]:
+    """What a report says about confidence; entry p of its reject option sends p per cent to a person."""
+    return _confidence(_home(), run_id, name, _stamps(run_id))
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
 def _comparisons(
     home: str, run_ids: tuple[str, ...], stamps: tuple[tuple[int, ...], ...]
 ) -> list[dict[str, Any]]:
@@ -62,11 +80,7 @@ def _comparisons(
 
 def comparisons(run_ids: tuple[str, ...]) -> list[dict[str, Any]]:
     """The comparison of runs, one a split; made again after a new evaluation of one of them."""
-    stamps = tuple(
-        tuple(_stamp(run_id, name) for name in reports.list_reports(workspace(), run_id))
-        for run_id in run_ids
-    )
-    return _comparisons(_home(), run_ids, stamps)
+    return _comparisons(_home(), run_ids, tuple(_stamps(run_id) for run_id in run_ids))
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

@@ -114,13 +114,19 @@ def add_run(
 
 
 def add_report(
-    workspace: Workspace, run: Run, *, right: float, seed: int = 0, never: int | None = None
+    workspace: Workspace,
+    run: Run,
+    *,
+    right: float,
+    seed: int = 0,
+    never: int | None = None,
+    part: str | None = None,
 ) -> dict[str, object]:
     """A report of made-up predictions, about the share `right` of them right; `never` is a
     class that is never predicted.
     """
     generator = np.random.default_rng(seed)
-    held = held_out(workspace, run)
+    held = held_out(workspace, run, part)
     labels = held.table["label"].to_numpy()
     wrong = generator.random(len(labels)) >= right
     predicted = np.where(wrong, (labels + 1) % len(NAMES), labels)

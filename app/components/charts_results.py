@@ -1,4 +1,4 @@
-"""Charts of the Results pages: a confusion matrix to click, calibration, cost, differences."""
+"""Charts of the Results pages: a confusion matrix to click, cost, differences."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -151,45 +151,6 @@ def _whiskers(
         "width": 4,
         "color": charts.NEUTRAL,
     }
-
-
-def reliability(bins: Sequence[Mapping[str, Any]], *, height: int = 360) -> go.Figure:
-    """A reliability diagram: accuracy against confidence with intervals; on the diagonal it is honest.
-
-    Args:
-        bins: Reliability bins of a report.
-        height: In pixels.
-    """
-    confidence = [entry["confidence"] for entry in bins]
-    right = [entry["accuracy"] for entry in bins]
-    images = np.array([entry["images"] for entry in bins], dtype=float)
-    # Area tells the number of images; never so small that it cannot be hovered.
-    sizes = 6 + 22 * np.sqrt(images / images.max(initial=1.0))
-    diagonal = go.Scatter(
-        x=[0, 100],
-        y=[0, 100],
-        mode="lines",
-        line={"color": charts.NEUTRAL, "dash": "dash", "width": 1.5},
-        hoverinfo="skip",
-    )
-    points = go.Scatter(
-        x=[100 * value for value in confidence],
-        y=[100 * value for value in right],
-        error_y=_whiskers(right, [entry["accuracy_ci"] for entry in bins], 100),
-        mode="markers",
-        marker={"size": sizes, "color": charts.ACCENT, "opacity": 0.85, "line": {"width": 0}},
-        customdata=images,
-        cliponaxis=False,
-        hovertemplate="confidence %{x:.3g} %, right %{y:.3g} %, %{customdata:,} images<extra></extra>",
-    )
-    return charts.figure(
-        diagonal,
-        points,
-        height=height,
-        showlegend=False,
-        xaxis={"title": "mean confidence (%)", "range": [-2, 103]},
-        yaxis={"title": "predictions that are right (%)", "range": [-2, 103]},
-    )
 
 
 def run_colours(names: Sequence[str]) -> dict[str, str]:

@@ -7,7 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from app.components import report_confusions
 from tests.app.shown import shown
-from tests.results_lab import NAMES, RUN, add_report, build_dataset
+from tests.results_lab import NAMES, RUN, add_report, add_run, build_dataset, build_split
+from wbc_core.evaluation.confidence import report_confidence
 from wbc_core.evaluation.reports import load_predictions, reports_dir
 from wbc_core.jobs import queue
 from wbc_core.training.runs import Run
@@ -147,6 +148,43 @@ def test_a_faultless_run_has_no_errors_to_show(workspace: Workspace, page: AppTe
     page.run()
     assert not page.exception
     assert "Every image was named right" in shown(page)
+
+
+def test_confidence_without_validation_predictions_offers_to_make_them(
+    workspace: Workspace, page: AppTest
+) -> None:
+    _, prepared = build_split(workspace, build_dataset(workspace), fractions=(0.4, 0.3, 0.3))
+    run = add_run(workspace, prepared, RUN)
+    add_report(workspace, run, right=0.7)
+    page.query_params["section"] = "confidence"
+    page.run()
+    assert not page.exception
+    assert "No temperature: this model has not predicted" in shown(page)
+    assert "chosen on these very images" in shown(page)
+    next(button for button in page.button if button.label.startswith("Predict the val")).click().run()
+    (job,) = queue.list_jobs(workspace)
+    assert (job.kind, job.spec) == ("evaluate", {"run": RUN, "tta": False})
+
+
+def test_confidence_before_and_after_and_a_share_for_a_person(workspace: Workspace, page: AppTest) -> None:
+    _, prepared = build_split(workspace, build_dataset(workspace), fractions=(0.4, 0.3, 0.3))
+    run = add_run(workspace, prepared, RUN)
+    add_report(workspace, run, right=0.7)
+    add_report(workspace, run, right=0.6, seed=1, part="validation")
+    page.query_params["section"] = "confidence"
+    page.query_params["sent"] = "20"
+    page.run()
+    assert not page.exception
+    figures = report_confidence(workspace, RUN, "test", [0.2])
+    assert f"Temperature {figures['temperature']:.3g}" in shown(page)
+    (entry,) = figures["reject_option"]
+    assert "Send 20.0 % to a person" in shown(page)
+    assert f"{entry['sent']} pictures here" in shown(page)
+    assert list(page.table[0].value.columns) == ["As trained", "With temperature"]
+    page.segmented_control(key="part").select("validation").run()
+    assert not page.exception
+    assert "no honest figure after it" in shown(page)
+    assert list(page.table[0].value.columns) == ["As trained"]
 
 
 def test_one_class_has_no_error_to_open_first() -> None:

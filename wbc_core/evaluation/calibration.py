@@ -1,12 +1,13 @@
 """Whether a probability means what it says: reliability bins and the expected calibration error."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from wbc_core.evaluation.intervals import Interval, wilson
+from wbc_core.records import Json
 
 Binning = Literal["equal_width", "equal_mass"]
 BINNINGS: tuple[Binning, ...] = ("equal_width", "equal_mass")
@@ -106,3 +107,14 @@ def expected_calibration_error(
     if not total:
         return None
     return sum(entry.images / total * abs(entry.accuracy - entry.confidence) for entry in table)
+
+
+def reliability_of(confidence: npt.ArrayLike, correct: npt.ArrayLike) -> dict[str, list[Json]]:
+    """The bins of `reliability_bins` under both binnings, as plain JSON types."""
+    return {
+        binning: [
+            asdict(entry) | {"accuracy_ci": list(entry.accuracy_ci)}
+            for entry in reliability_bins(confidence, correct, binning=binning)
+        ]
+        for binning in BINNINGS
+    }

@@ -4,6 +4,8 @@ A bootstrap draw says how often each image was drawn: it is a weighting. All fig
 over images, so 2,000 draws are one product of a sparse matrix, built once, with the draws' weights.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
@@ -18,6 +20,9 @@ from wbc_core.evaluation.metrics import (
     ratio,
 )
 from wbc_core.evaluation.resampling import stratified_weights
+
+Figures = Callable[[Floats], dict[str, Floats]]
+"""From weights of the images (n, draws) to figures whose first axis is the draws."""
 
 
 class _Ranking:
@@ -123,18 +128,18 @@ class WeightedFigures:
 
 
 def bootstrap_figures(
-    labels: Integers, figures: WeightedFigures, generator: np.random.Generator, draws: int
+    labels: Integers, figures: Figures, generator: np.random.Generator, draws: int
 ) -> dict[str, Floats]:
     """Draw images with replacement within their true class, and compute every figure of each draw.
 
     Args:
         labels: True labels, integers (n,).
-        figures: The figures of these images.
+        figures: The figures of these images: `WeightedFigures`, or any others that follow from weights.
         generator: Source of randomness; the same seed gives the same draws.
         draws: Number of bootstrap draws.
 
     Returns:
-        As `WeightedFigures` gives them, for all draws.
+        As `figures` gives them, for all draws.
     """
     parts = [figures(weights) for weights in stratified_weights(labels, generator, draws)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

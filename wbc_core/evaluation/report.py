@@ -17,6 +17,7 @@ from wbc_core.augment.shifts import ShiftedImages, check_shift
 from wbc_core.datasets.importers import import_source
 from wbc_core.datasets.store import load_table, open_images
 from wbc_core.errors import WbcError
+from wbc_core.evaluation.confidence import confidence_figures, validation_predictions
 from wbc_core.evaluation.leaky_held_out import with_synthetic
 from wbc_core.evaluation.reports import predictions_table, save_report
 from wbc_core.evaluation.scoring import score
@@ -154,6 +155,9 @@ def evaluate_run(
 ) -> Json:
     """Evaluate the best model of a run and save the report with its predictions.
 
+    The validation images are predicted too where they were not yet by this model, and get a report of their
+    own: the temperature and the thresholds of every other report are chosen on them.
+
     Args:
         workspace: The lab.
         run_id: Id of the run.
@@ -165,40 +169,70 @@ def evaluate_run(
         progress: Where to report.
 
     Returns:
-        The figures of `scoring.score`, and where they come from: run, dataset, split, prepared, SHA-256 of
-        the model, part (`test`, `validation` or `file`), parameters, `training_seconds`, and so on. `leaky`
-        is true where held-out images helped make the prepared set, so that all figures are too good; beside
-        those of the real images stand then, as `leaky_held_out`, those of `leaky_held_out.with_synthetic`.
+        The figures of `scoring.score`, under `confidence` those of `confidence.confidence_figures`, and where
+        they come from: run, dataset, split, prepared, SHA-256 of the model, part (`test`, `validation` or
+        `file`), parameters, `training_seconds`, and so on. `leaky` is true where held-out images helped make
+        the prepared set, so that all figures are too good; beside those of the real images stand then, as
+        `leaky_held_out`, those of `leaky_held_out.with_synthetic`.
 
     Raises:
         WbcError: No such run, shift or strength, no model yet, or a file that cannot be used.
     """
-    from wbc_core.training.predict import load_model, predict_probabilities
+    from wbc_core.training.predict import load_model
 
-    started = time.monotonic()
     if shift:
         check_shift(shift, strength)
     run = load_run(workspace, run_id)
-    path = workspace.run_dir(run_id) / "best.keras"
     with _images_for(workspace, run, data) as labelled:
         progress(0.0, "Loading the model")
         model = model or load_model(workspace, run_id)
-        rows = labelled.table["row"].to_numpy(dtype=np.int64)
-        labels = labelled.table["label"].to_numpy(dtype=np.int64)
-        images = ShiftedImages(labelled.images, shift, strength) if shift else labelled.images
-        probabilities = predict_probabilities(model, images, tta, part_of(progress, 0.05, 0.95), rows=rows)
-        predictions = predictions_table(
-            rows, labelled.table["image_id"].tolist(), labels, probabilities, run.class_names
+        of_validation = labelled.part == "validation"
+        if of_validation or validation_predictions(workspace, run_id, tta=tta) is not None:
+            share_before = 0.05
+        else:
+            validation, share_before = held_out(workspace, run, "validation"), 0.5
+            _judge(workspace, run, model, validation, tta, None, part_of(progress, 0.05, share_before))
+        shifted = (shift, strength) if shift else None
+        report = _judge(workspace, run, model, labelled, tta, shifted, part_of(progress, share_before, 1.0))
+    progress(1.0, f"Evaluated {report['images']:,} images")
+    return report
+
+
+def _judge(
+    workspace: Workspace,
+    run: Run,
+    model: "keras.Model",
+    labelled: LabelledImages,
+    tta: bool,
+    shifted: tuple[str, int] | None,
+    progress: Progress,
+) -> Json:
+    """Predict labelled images, score the predictions and save both."""
+    from wbc_core.training.predict import predict_probabilities
+
+    started = time.monotonic()
+    rows = labelled.table["row"].to_numpy(dtype=np.int64)
+    labels = labelled.table["label"].to_numpy(dtype=np.int64)
+    images = ShiftedImages(labelled.images, *shifted) if shifted else labelled.images
+    probabilities = predict_probabilities(model, images, tta, progress, rows=rows)
+    predictions = predictions_table(
+        rows, labelled.table["image_id"].tolist(), labels, probabilities, run.class_names
+    )
+    report = _origin(run, workspace.run_dir(run.id) / "best.keras") | {"part": labelled.part, "tta": tta}
+    if shifted:
+        report |= {"shift": shifted[0], "strength": shifted[1]}
+    elif run.leaky and labelled.part != "file":
+        report["leaky_held_out"] = with_synthetic(
+            workspace, run, labelled.part, labels, probabilities, model, tta
         )
-        report = _origin(run, path) | {"part": labelled.part, "tta": tta}
-        if shift:
-            report |= {"shift": shift, "strength": strength}
-        elif run.leaky and data is None:
-            report["leaky_held_out"] = with_synthetic(
-                workspace, run, labelled.part, labels, probabilities, model, tta
-            )
-        report |= labelled.origin | score(labels, probabilities, run.class_names)
+    report |= labelled.origin | score(labels, probabilities, run.class_names)
+    of_validation = labelled.part == "validation"
+    report["confidence"] = confidence_figures(
+        labels,
+        probabilities,
+        None if of_validation else validation_predictions(workspace, run.id, tta=tta),
+        of_validation=of_validation,
+    )
     report |= {"seconds": time.monotonic() - started, "created": now()}
     save_report(workspace, report, predictions)
-    progress(1.0, f"Evaluated {len(predictions):,} images")
     return report

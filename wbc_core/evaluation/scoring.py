@@ -1,13 +1,12 @@
 """From predictions to the figures of a report: one function, no model and no file."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 import numpy.typing as npt
 
 from wbc_core.errors import WbcError
-from wbc_core.evaluation.calibration import BINNINGS, expected_calibration_error, reliability_bins
+from wbc_core.evaluation.calibration import expected_calibration_error, reliability_of
 from wbc_core.evaluation.figures import WeightedFigures, bootstrap_figures
 from wbc_core.evaluation.intervals import DRAWS, Interval, percentile_interval, wilson
 from wbc_core.evaluation.metrics import Floats, Integers, confusion_matrix, defined
@@ -137,13 +136,7 @@ def score(
         "ece_equal_mass": expected_calibration_error(confidence, correct, binning="equal_mass"),
         "per_class": dict(zip(class_names, _class_entries(confusion, once, drawn), strict=True)),
         "confusion": confusion.tolist(),
-        "reliability": {
-            binning: [
-                asdict(entry) | {"accuracy_ci": list(entry.accuracy_ci)}
-                for entry in reliability_bins(confidence, correct, binning=binning)
-            ]
-            for binning in BINNINGS
-        },
+        "reliability": reliability_of(confidence, correct),
     }
     figures["undefined"] = {name: why for name, why in WHY_UNDEFINED.items() if figures[name] is None}
     return figures

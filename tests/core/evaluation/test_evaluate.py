@@ -10,6 +10,7 @@ import pytest
 
 from tests.results_lab import NAMES, add_run, build_dataset, build_split, pictures, write_pictures
 from wbc_core.errors import WbcError
+from wbc_core.evaluation.confidence import report_confidence
 from wbc_core.evaluation.predictions import (
     differential_count,
     least_certain,
@@ -23,6 +24,7 @@ from wbc_core.evaluation.reports import (
     load_predictions,
     load_report,
     probabilities_of,
+    reports_dir,
 )
 from wbc_core.splitting import split_table
 from wbc_core.workspace import Workspace
@@ -56,6 +58,17 @@ def test_a_report_is_traceable_and_of_the_test_part(lab: Workspace) -> None:
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
     assert not is_outdated(lab, RUN, "test")
+
+
+def test_the_validation_images_are_predicted_too_and_only_once(lab: Workspace) -> None:
+    assert list_reports(lab, RUN) == ["test", "validation"]
+    kept = reports_dir(lab, RUN) / "validation.json"
+    before = kept.stat().st_mtime_ns
+    report = evaluate_run(lab, RUN)
+    assert kept.stat().st_mtime_ns == before
+    assert report["confidence"] == report_confidence(lab, RUN, "test")
+    assert report["confidence"]["threshold_chosen_on"] == "validation"
+    assert report["confidence"]["temperature_images"] == load_report(lab, RUN, "validation")["images"]
 
 
 def test_averaged_views_make_a_report_of_their_own(lab: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
