@@ -9,7 +9,9 @@ import streamlit as st
 
 from app.cache import data_url
 from app.state import workspace
+from wbc_core.errors import WbcError
 from wbc_core.evaluation import pictures, predictions, reports
+from wbc_core.evaluation import robustness as under_shifts
 from wbc_core.evaluation.compare import compare_splits
 from wbc_core.evaluation.confidence import report_confidence
 from wbc_core.records import Dataset
@@ -81,6 +83,50 @@ def _comparisons(
 def comparisons(run_ids: tuple[str, ...]) -> list[dict[str, Any]]:
     """The comparison of runs, one a split; made again after a new evaluation of one of them."""
     return _comparisons(_home(), run_ids, tuple(_stamps(run_id) for run_id in run_ids))
+
+
+def _stamps_and_model(run_id: str) -> tuple[tuple[str, int], ...]:
+    """When every report of a run was written, and its model, which makes reports outdated."""
+    model = workspace().run_dir(run_id) / "best.keras"
+    written = [(name, _stamp(run_id, name)) for name in reports.list_reports(workspace(), run_id)]
+    return (*written, ("model", model.stat().st_mtime_ns if model.exists() else 0))
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _robustness(home: str, run_id: str, stamps: tuple[tuple[str, int], ...]) -> dict[str, Any]:
+    return under_shifts.summary(workspace(), run_id)
+
+
+def robustness(run_id: str) -> dict[str, Any]:
+    """How a run fares under shifts, from the reports that are there."""
+    return _robustness(_home(), run_id, _stamps_and_model(run_id))
+
+
+def runs_with_shifts(run: Run) -> list[Run]:
+    """Other runs on the same images that were evaluated under a shift, newest first."""
+    return [
+        other
+        for other in runs.list_runs(workspace())
+        if other.split == run.split
+        and other.id != run.id
+        and any(map(reports.is_shifted, reports.list_reports(workspace(), other.id)))
+    ]
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _robustness_against(
+    home: str, run_ids: tuple[str, str], tta: bool, stamps: tuple[tuple[tuple[str, int], ...], ...]
+) -> dict[str, Any] | None:
+    try:
+        return under_shifts.compare_with(workspace(), *run_ids, tta=tta)
+    except WbcError:
+        return None
+
+
+def robustness_against(run_id: str, baseline_id: str, tta: bool) -> dict[str, Any] | None:
+    """A run's errors under shifts against a baseline's; None where they have none in common."""
+    stamps = (_stamps_and_model(run_id), _stamps_and_model(baseline_id))
+    return _robustness_against(_home(), (run_id, baseline_id), tta, stamps)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

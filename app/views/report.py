@@ -12,6 +12,7 @@ from app.components import (
     report_export,
     report_headline,
     report_origin,
+    report_robustness,
 )
 from app.components.job_panel import job_button, job_panel
 from app.components.page import begin, link
@@ -25,11 +26,16 @@ SECTIONS = {
     "confusions": ("Confusions", report_confusions.draw),
     "classes": ("Classes", report_classes.draw),
     "confidence": ("Confidence", report_confidence.draw),
+    "robustness": ("Robustness", report_robustness.draw),
     "origin": ("Cost and origin", report_origin.draw),
     "export": ("Export", report_export.draw),
 }
 
-JOBS = {"evaluate": "Evaluating the run", "latency": "Timing the model"}
+JOBS = {
+    "evaluate": "Evaluating the run",
+    "robustness": "Evaluating under shifts",
+    "latency": "Timing the model",
+}
 
 begin("Report", "See what a run gets right, where it fails, and on which images.")
 run = choose_run("Its report will show the scores of each class and the images behind every error.")
@@ -53,23 +59,28 @@ if not names:
         st.rerun()
     st.stop()
 
-name = names[0]
-if len(names) > 1:
+# Reports under a shift are opened from Robustness; listed here they would fill lines.
+asked = st.session_state.get("part") or st.query_params.get("part")
+listed = [name for name in names if name == asked or not reports.is_shifted(name)] or names[:1]
+name = listed[0]
+if len(listed) > 1:
     name = st.segmented_control(
         "Evaluated on",
-        names,
-        default=names[0],
+        listed,
+        default=name,
         required=True,
         key="part",
         bind="query-params",
         format_func=lambda part: part.replace("-tta", ", averaged views"),
     )
+report = results_cache.report(run.id, name)
 if reports.is_outdated(workspace, run.id, name):
     st.warning("The model was trained further after this report.", icon=":material/history:")
-    if job_button("Evaluate again", "evaluate", {"run": run.id}, icon=":material/grading:"):
+    again = {key: report[key] for key in ("run", "tta", "shift", "strength") if key in report}
+    known = report["part"] != "file"
+    if known and job_button("Evaluate again", "evaluate", again, icon=":material/grading:"):
         st.rerun()
 
-report = results_cache.report(run.id, name)
 report_headline.draw(report)
 section = state.choose_view("Section", "section", {key: title for key, (title, _) in SECTIONS.items()})
 SECTIONS[section][1](run, report, name)

@@ -7,41 +7,21 @@ import pytest
 from scipy import stats
 from sklearn.metrics import balanced_accuracy_score
 
-from tests.results_lab import NAMES, add_report, add_run, build_dataset, build_split
+from tests.results_lab import add_report, add_run, add_shifted_report, build_dataset, build_split
 from wbc_core.errors import WbcError
 from wbc_core.evaluation.corruption_error import class_mean_interval, relative, share_right
-from wbc_core.evaluation.report import held_out
 from wbc_core.evaluation.reports import (
     is_shifted,
     list_reports,
     load_predictions,
-    predictions_table,
     reports_dir,
-    save_report,
 )
 from wbc_core.evaluation.robustness import compare_with, evaluate_under_shifts, long_table, summary
-from wbc_core.evaluation.scoring import score
 from wbc_core.jobs.tasks import TASKS
-from wbc_core.training.runs import Run
 from wbc_core.workspace import Workspace
 
 ONE, TWO = "job-000000000001", "job-000000000002"
 CHOSEN = {"shifts": ["photometric", "occlusion"], "strengths": [1, 5]}
-
-
-def save_shifted(
-    workspace: Workspace, run: Run, shift: str, strength: int, right: float, *, tta: bool = False
-) -> None:
-    """A made-up report under a shift: about the share `right` of the images named right."""
-    held = held_out(workspace, run)
-    labels = held.table["label"].to_numpy()
-    generator = np.random.default_rng([len(shift), strength, round(100 * right)])
-    predicted = np.where(generator.random(len(labels)) < right, labels, (labels + 1) % len(NAMES))
-    chances = np.eye(len(NAMES), dtype=np.float32)[predicted]
-    rows, ids = held.table["row"].to_numpy(), held.table["image_id"].tolist()
-    report = {"run": run.id, "part": held.part, "tta": tta, "shift": shift, "strength": strength}
-    predictions = predictions_table(rows, ids, labels, chances, NAMES)
-    save_report(workspace, {**report, **score(labels, chances, NAMES)}, predictions)
 
 
 def test_every_cell_is_evaluated_once_and_again_when_outdated(workspace: Workspace) -> None:
@@ -100,8 +80,8 @@ def test_a_baseline_on_the_same_images_gives_ratios_and_a_paired_interval(worksp
     for run, clean, shifted in ((one, 0.95, 0.9), (two, 0.9, 0.3)):
         add_report(workspace, run, right=clean)
         for shift in ("geometric", "occlusion"):
-            save_shifted(workspace, run, shift, 3, shifted)
-    save_shifted(workspace, one, "photometric", 1, 0.7)
+            add_shifted_report(workspace, run, shift, 3, shifted)
+    add_shifted_report(workspace, one, "photometric", 1, 0.7)
     compared = compare_with(workspace, ONE, TWO)
     assert [cell["shift"] for cell in compared["cells"]] == ["geometric", "occlusion"]
     errors = [summary(workspace, run_id)["views"]["single"] for run_id in (ONE, TWO)]
