@@ -9,8 +9,10 @@ from app.formatting import plain
 from app.pages import PAGES
 from wbc_core import splitting
 from wbc_core.augment import prepare
+from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, PreparedSet, Split
 from wbc_core.training import runs
+from wbc_core.training.runs import Run
 
 
 @dataclass(frozen=True)
@@ -30,17 +32,32 @@ class Link:
     stale: bool = False
 
 
+def _current_run() -> Run | None:
+    """The run that the session works on, where its link named neither split nor prepared set."""
+    chosen = state.current("run")
+    if not chosen:
+        return None
+    try:
+        return runs.load_run(state.workspace(), chosen)
+    except WbcError:
+        return None
+
+
 def current_split(dataset_id: str) -> Split | None:
-    """The split that the session works on, else the newest of the data set."""
+    """The split that the session works on, else that of its run, else the newest of the data set."""
     splits = splitting.list_splits(state.workspace(), dataset_id)
     chosen = state.current("split")
+    if chosen is None and (run := _current_run()):
+        chosen = run.split
     return next((split for split in splits if split.id == chosen), splits[0] if splits else None)
 
 
 def current_prepared(split_id: str) -> PreparedSet | None:
-    """The prepared set that the session works on, else the newest of the split."""
+    """The prepared set that the session works on, else that of its run, else the newest of the split."""
     prepared = prepare.list_prepared(state.workspace(), split_id)
     chosen = state.current("prepared")
+    if chosen is None and (run := _current_run()):
+        chosen = run.prepared
     return next((entry for entry in prepared if entry.id == chosen), prepared[0] if prepared else None)
 
 

@@ -5,7 +5,7 @@ import streamlit as st
 from app import results_cache, state
 from app.components.page import empty, plain, require_dataset
 from app.components.results_text import share
-from wbc_core.training.runs import Run
+from wbc_core.training.runs import Run, load_run
 
 _AT_FIRST = 6
 _RUNS = "runs"
@@ -32,7 +32,9 @@ def runs_or_empty(message: str) -> list[Run]:
 
 
 def _choose() -> None:
-    state.select("run", st.session_state["run_picker"])
+    chosen = load_run(state.workspace(), st.session_state["run_picker"])
+    for kind, identifier in (("split", chosen.split), ("prepared", chosen.prepared), ("run", chosen.id)):
+        state.select(kind, identifier, keep_below=True)
 
 
 def choose_run(message: str) -> Run:

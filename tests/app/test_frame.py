@@ -9,6 +9,7 @@ from app.components import chain_bar, charts, charts_results
 from app.components.gallery import Ledger, Press
 from app.formatting import percent, plain, seconds, thousands
 from app.pages import PAGES
+from tests.results_lab import add_run, build_dataset, build_split
 from wbc_core.curation.review import decide
 from wbc_core.datasets.synthetic import build_demo_dataset
 from wbc_core.errors import WbcError
@@ -68,6 +69,19 @@ def test_the_chain_bar_shows_counts_and_its_links_keep_the_ids(demo_dataset: Dat
     assert shown["demo 160"] == f"dataset={demo_dataset.id}"
     assert shown["clean 158"] == f"dataset={demo_dataset.id}"
     assert ":gray[compare]" in shown
+
+
+def test_the_chain_bar_follows_the_run_that_is_shown(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WBC_HOME", str(workspace.home))
+    dataset = build_dataset(workspace)
+    for fractions, run in (((0.5, 0.5), "job-aaaaaaaaaaaa"), ((0.8, 0.2), "job-bbbbbbbbbbbb")):
+        add_run(workspace, build_split(workspace, dataset, fractions)[1], run)
+    page = open_app("report", run="job-aaaaaaaaaaaa")
+    assert {"split 50/50", "plain recipe 30"} <= set(links(page))
+    page.selectbox(key="run_picker").select("job-bbbbbbbbbbbb").run()
+    assert {"split 80/20", "plain recipe 48"} <= set(links(page))
 
 
 def test_without_a_data_set_every_step_is_greyed() -> None:
