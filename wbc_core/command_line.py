@@ -30,7 +30,7 @@ _HOME = Annotated[Path | None, typer.Option(help="The workspace; $WBC_HOME, else
 _JSON = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 # These take several values, so `--accept a b` means `--accept a --accept b`.
-_REPEATED = ("--accept", "--drop", "--keep", "--relabel", "--set", "--grid", "--checks")
+_REPEATED = ("--accept", "--drop", "--keep", "--relabel", "--set", "--grid", "--checks", "--row")
 
 
 class WorkFailed(Exception):

@@ -1,10 +1,12 @@
-"""The commands that measure a trained run further: `wbc robustness` and `wbc latency`."""
+"""The commands that look further into a trained run: `wbc robustness`, `wbc latency` and `wbc explain`."""
 
+from pathlib import Path
 from typing import Annotated
 
 from typer import Argument, Option
 
 from wbc_core.command_line import command, run_task, split_values, whole_numbers
+from wbc_core.errors import WbcError
 from wbc_core.records import Json
 from wbc_core.workspace import Workspace
 
@@ -40,3 +42,36 @@ def robustness(
 def latency(workspace: Workspace, run: RunReference) -> Json:
     """Time a run's model on this machine: one image, and a batch of 32."""
     return run_task(workspace, "latency", {"run": run})
+
+
+@command("explain")
+def explain(
+    workspace: Workspace,
+    run: RunReference,
+    out: Annotated[Path, Option(metavar="DIR", help="A new folder for pictures and explanations.json.")],
+    row: Annotated[list[str] | None, Option(help="Explain these rows of the data set: 3,17,40-52.")] = None,
+    confused: Annotated[
+        str | None,
+        Option(metavar="TRUE,PREDICTED", help="Explain the held-out images that were confused this way."),
+    ] = None,
+    at_most: Annotated[int, Option(min=1, help="With --confused: so many images, the worst first.")] = 12,
+    patch: Annotated[int | None, Option(help="Side of the occlusion patch, in pixels.")] = None,
+    stride: Annotated[int | None, Option(help="Distance of the patches, in pixels.")] = None,
+) -> Json:
+    """Show why a run named images as it did: Grad-CAM, occlusion maps, nearest train images."""
+    from wbc_core.evaluation.explain import confused_images, find_cell, patch_of
+    from wbc_core.training.runs import load_run
+
+    if bool(row) == bool(confused):
+        raise WbcError(
+            "Say which images to explain.", expected="either --row or --confused", got="both or none"
+        )
+    about = load_run(workspace, run)
+    patch_of(about.image_shape, patch, stride)
+    rows, mix_ups = whole_numbers(row or []), []
+    if confused:
+        true, predicted = find_cell(about.class_names, confused)
+        mix_ups = [[true, predicted]]
+        rows = confused_images(workspace, run, true, predicted)["row"].tolist()[:at_most]
+    spec = {"run": run, "rows": rows, "mix_ups": mix_ups, "patch": patch, "stride": stride}
+    return run_task(workspace, "explain", spec | {"out": str(out.resolve())})

@@ -222,6 +222,28 @@ def patch_of(
     return patch, stride
 
 
+def find_cell(class_names: Sequence[str], text: str) -> tuple[int, int]:
+    """Read the true and the predicted class of a mix-up; a comma may be part of a name.
+
+    Raises:
+        WbcError: It does not name two classes.
+
+    Example:
+        >>> find_cell(["a", "b", "c,d"], "c,d,a")
+        (2, 0)
+    """
+    words = text.split(",")
+    for place in range(1, len(words)):
+        true, predicted = ",".join(words[:place]).strip(), ",".join(words[place:]).strip()
+        if true in class_names and predicted in class_names:
+            return class_names.index(true), class_names.index(predicted)
+    raise WbcError(
+        "The mix-up does not name two classes.",
+        expected=f"TRUE,PREDICTED, each one of {', '.join(class_names)}",
+        got=repr(text),
+    )
+
+
 def picture_id(image: NDArray[np.uint8]) -> str:
     """Id of a picture of no data set, by its pixels in the model's size, uint8 (H, W, 3)."""
     digest = hashlib.sha256(image.tobytes()).hexdigest()

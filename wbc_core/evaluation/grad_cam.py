@@ -105,10 +105,11 @@ class GradCam:
         Args:
             images: uint8 (n, H, W, 3).
         """
-        batch = np.zeros((BATCH, *self._shape), np.uint8)  # of one size, so that it is compiled once
+        size = 1 if len(images) == 1 else BATCH  # two sizes only, so that it is compiled twice at most
+        batch = np.zeros((size, *self._shape), np.uint8)
         batch[: len(images)] = images
         finest, ends = (np.asarray(values, np.float32) for values in self._network.predict_on_batch(batch))
-        pooled = ends.reshape(BATCH, -1) if self._pool is None else _predicted(self._pool, ends)
+        pooled = ends.reshape(size, -1) if self._pool is None else _predicted(self._pool, ends)
         embedding, logits, slopes = _through_dense(self._dense, pooled.astype(np.float64))
         weights = self._channel_weights(ends, slopes) / np.prod(finest.shape[1:3])
         maps = np.maximum(np.einsum("nkc,nhwc->nkhw", weights, finest), 0.0)

@@ -87,21 +87,20 @@ def occlusion_drops(
     height, width, _ = image.shape
     check_patch((height, width, 3), patch, stride)
     tops, lefts = _starts(height, patch, stride), _starts(width, patch, stride)
-    places = [(top, left) for top in tops for left in lefts]
+    # The first is the whole image: nothing of it is covered.
+    places = [(0, 0, 0), *((top, left, patch) for top in tops for left in lefts)]
     colour = np.rint(image.mean(axis=(0, 1))).astype(np.uint8)
     batch = np.empty((_BATCH, *image.shape), np.uint8)  # of one size, so that it is compiled once
-    batch[:] = image
-    whole = np.asarray(model.predict_on_batch(batch))[0]
-    drops = np.empty((len(places), len(whole)), np.float32)
+    predicted = []
     for start in range(0, len(places), _BATCH):
-        chosen = places[start : start + _BATCH]
         batch[:] = image
-        for covered, (top, left) in zip(batch, chosen, strict=False):
-            covered[top : top + patch, left : left + patch] = colour
-        predicted = np.asarray(model.predict_on_batch(batch))[: len(chosen)]
-        drops[start : start + len(chosen)] = whole - predicted
+        for covered, (top, left, side) in zip(batch, places[start : start + _BATCH], strict=False):
+            covered[top : top + side, left : left + side] = colour
+        predicted.append(np.asarray(model.predict_on_batch(batch)))
         progress(min(start + _BATCH, len(places)) / len(places), "covering patches")
-    return np.ascontiguousarray(drops.T).reshape(len(whole), len(tops), len(lefts))
+    chances = np.concatenate(predicted)[: len(places)]
+    drops = np.asarray(chances[0] - chances[1:], np.float32)
+    return np.ascontiguousarray(drops.T).reshape(-1, len(tops), len(lefts))
 
 
 def occlusion_map(drops: FloatArray, shape: tuple[int, int, int], patch: int, stride: int) -> FloatArray:
