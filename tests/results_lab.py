@@ -169,8 +169,15 @@ def add_shifted_report(
     predicted = np.where(generator.random(len(labels)) < right, labels, (labels + 1) % len(NAMES))
     chances = np.eye(len(NAMES), dtype=np.float32)[predicted]
     rows, ids = held.table["row"].to_numpy(), held.table["image_id"].tolist()
-    about = {"run": run.id, "dataset": run.dataset, "part": held.part, "tta": tta, "classes": list(NAMES)}
-    report = {**about, "shift": shift, "strength": strength, **score(labels, chances, NAMES)}
+    about = {"run": run.id, "dataset": run.dataset, "split": run.split, "classes": list(NAMES)}
+    report = {
+        **about,
+        "part": held.part,
+        "tta": tta,
+        "shift": shift,
+        "strength": strength,
+        **score(labels, chances, NAMES),
+    }
     costs = {"parameters": 1, "file_size_bytes": 1, "training_seconds": 1.0, "seconds": 0.5, "leaky": False}
     save_report(workspace, report | costs, predictions_table(rows, ids, labels, chances, NAMES))
 

@@ -63,11 +63,13 @@ if not names:
 asked = st.session_state.get("part") or st.query_params.get("part")
 listed = [name for name in names if name == asked or not reports.is_shifted(name)] or names[:1]
 name = listed[0]
+if asked not in listed:
+    st.session_state.pop("part", None)
 if len(listed) > 1:
     name = st.segmented_control(
         "Evaluated on",
         listed,
-        default=name,
+        default=None if asked in listed else name,
         required=True,
         key="part",
         bind="query-params",
@@ -82,6 +84,8 @@ if reports.is_outdated(workspace, run.id, name):
         st.rerun()
 
 report_headline.draw(report)
+if report.get("shift"):
+    st.caption("The run was shown shifted images; pictures on this page are as they are in the data set.")
 section = state.choose_view("Section", "section", {key: title for key, (title, _) in SECTIONS.items()})
 SECTIONS[section][1](run, report, name)
 
