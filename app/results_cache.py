@@ -14,6 +14,7 @@ from wbc_core.evaluation import pictures, predictions, reports
 from wbc_core.evaluation import robustness as under_shifts
 from wbc_core.evaluation.compare import compare_splits
 from wbc_core.evaluation.confidence import report_confidence
+from wbc_core.evaluation.cost_decisions import report_costs
 from wbc_core.records import Dataset
 from wbc_core.training import runs
 from wbc_core.training.runs import Run
@@ -71,6 +72,18 @@ def _confidence(home: str, run_id: str, name: str, stamps: tuple[int, ...]) -> d
 def confidence(run_id: str, name: str) -> dict[str, Any]:
     """What a report says about confidence; entry p of its reject option sends p per cent to a person."""
     return _confidence(_home(), run_id, name, _stamps(run_id))
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _costs(
+    home: str, run_id: str, name: str, costs: tuple[tuple[float, ...], ...], stamps: tuple[int, ...]
+) -> dict[str, Any]:
+    return report_costs(workspace(), run_id, name, costs)
+
+
+def costs(run_id: str, name: str, matrix: tuple[tuple[float, ...], ...]) -> dict[str, Any]:
+    """What the mix-ups of a report cost by a matrix [true][predicted]."""
+    return _costs(_home(), run_id, name, matrix, _stamps(run_id))
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

@@ -1,4 +1,4 @@
-"""The commands that look further into a trained run: `wbc robustness`, `wbc latency` and `wbc explain`."""
+"""The commands that look further into a trained run: `wbc robustness`, `latency`, `explain` and `costs`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -75,3 +75,29 @@ def explain(
         rows = confused_images(workspace, run, true, predicted)["row"].tolist()[:at_most]
     spec = {"run": run, "rows": rows, "mix_ups": mix_ups, "patch": patch, "stride": stride}
     return run_task(workspace, "explain", spec | {"out": str(out.resolve())})
+
+
+@command("costs")
+def costs(
+    workspace: Workspace,
+    run: RunReference,
+    part: Annotated[str | None, Option(metavar="REPORT", help="Of this report, such as test-tta.")] = None,
+    matrix: Annotated[
+        Path | None, Option("--set", metavar="FILE.csv", help="Keep these costs of mix-ups first.")
+    ] = None,
+    out: Annotated[Path | None, Option(metavar="FILE.csv", help="Write the costs to this file.")] = None,
+) -> Json:
+    """What a run's mix-ups cost, and what deciding by least expected cost saves."""
+    from wbc_core.evaluation.cost_decisions import report_costs
+    from wbc_core.evaluation.mixup_costs import costs_as_csv, keep_costs, read_costs
+    from wbc_core.evaluation.reports import load_report
+    from wbc_core.workspace import whole_file
+
+    classes = load_report(workspace, run, part)["classes"]
+    if matrix is not None:
+        keep_costs(workspace, read_costs(matrix, classes), classes)
+    result = report_costs(workspace, run, part)
+    if out is not None:
+        with whole_file(out) as scratch:
+            scratch.write_text(costs_as_csv(result["costs"], classes), encoding="utf-8")
+    return {"run": run, "classes": classes, **result}

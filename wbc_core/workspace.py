@@ -86,6 +86,10 @@ class Workspace:
         """Log file of a job."""
         return self._inside("logs", job, ".log")
 
+    def costs_path(self, costs: str) -> Path:
+        """File of the costs of mix-ups that the lab has set for a list of classes."""
+        return self._inside("costs", costs, ".json")
+
     @property
     def uploads_dir(self) -> Path:
         """Folder where uploads wait for their import job."""

@@ -116,6 +116,28 @@ def decimals(value: float | None, ends: Sequence[float] | None = None) -> str:
     return f"{value:.4f}" + (f" ({ends[0]:.4f} to {ends[1]:.4f})" if ends else "")
 
 
+def number(value: float | None) -> str:
+    """A figure of any size with three digits.
+
+    Example:
+        >>> number(12.345), number(1234.5), number(0.0), number(None)
+        ('12.3', '1,234', '0', 'undefined')
+    """
+    if value is None:
+        return UNDEFINED
+    return f"{value:,.0f}" if abs(value) >= 1000 or value == 0 else _digits(value)
+
+
+def number_range(ends: Sequence[float] | None) -> str:
+    """The ends of an interval of such a figure.
+
+    Example:
+        >>> number_range([-0.5, 14.0]), number_range(None)
+        ('-0.500 to 14.0', '')
+    """
+    return "" if ends is None else f"{number(ends[0])} to {number(ends[1])}"
+
+
 RATES = {"precision": "Precision", "recall": "Recall", "specificity": "Specificity", "f1": "F1"}
 RANKING = {"auc": "AUC", "average_precision": "Average precision"}
 

@@ -11,6 +11,7 @@ from app.components import (
     report_confusions,
     report_export,
     report_headline,
+    report_mixups,
     report_origin,
     report_robustness,
 )
@@ -27,6 +28,7 @@ SECTIONS = {
     "classes": ("Classes", report_classes.draw),
     "confidence": ("Confidence", report_confidence.draw),
     "robustness": ("Robustness", report_robustness.draw),
+    "mixups": ("Cost of mix-ups", report_mixups.draw),
     "origin": ("Cost and origin", report_origin.draw),
     "export": ("Export", report_export.draw),
 }

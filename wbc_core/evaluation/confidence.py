@@ -6,10 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wbc_core.errors import WbcError
 from wbc_core.evaluation import reports
 from wbc_core.evaluation.calibration import expected_calibration_error, reliability_of
-from wbc_core.evaluation.figures import bootstrap_figures
+from wbc_core.evaluation.figures import bootstrap_figures, bootstrap_means
 from wbc_core.evaluation.intervals import DRAWS, percentile_interval
 from wbc_core.evaluation.metrics import Floats, Integers, image_losses
 from wbc_core.evaluation.risk_coverage import SHARES, RankedErrors, reject_option
@@ -37,11 +36,7 @@ def _change(labels: Integers, before: Floats, after: Floats) -> Json:
     """Log loss and Brier score after minus before on the same images, with 95 % bootstrap intervals."""
     one, two = image_losses(labels, before), image_losses(labels, after)
     differences = {name: two[name] - one[name] for name in one}
-
-    def means(weights: Floats) -> dict[str, Floats]:
-        return {name: values @ weights / weights.sum(axis=0) for name, values in differences.items()}
-
-    drawn = bootstrap_figures(labels, means, np.random.default_rng(0), DRAWS)
+    drawn = bootstrap_means(labels, differences, np.random.default_rng(0), DRAWS)
     change: Json = {}
     for name, values in differences.items():
         interval = percentile_interval(drawn[name])
@@ -104,7 +99,8 @@ def confidence_figures(
     }
 
 
-def _split(table: pd.DataFrame) -> Predictions:
+def labels_and_probabilities(table: pd.DataFrame) -> Predictions:
+    """The labels and the probabilities, as float64, of a table of predictions."""
     return table["label"].to_numpy(dtype=np.int64), reports.probabilities_of(table).astype(np.float64)
 
 
@@ -113,7 +109,7 @@ def validation_predictions(workspace: Workspace, run_id: str, *, tta: bool = Fal
     name = reports.report_name(VALIDATION, tta=tta)
     if name not in reports.list_reports(workspace, run_id) or reports.is_outdated(workspace, run_id, name):
         return None
-    return _split(reports.load_predictions(workspace, run_id, name))
+    return labels_and_probabilities(reports.load_predictions(workspace, run_id, name))
 
 
 def run_temperature(workspace: Workspace, run_id: str, *, tta: bool = False) -> Temperature:
@@ -127,6 +123,23 @@ def run_temperature(workspace: Workspace, run_id: str, *, tta: bool = False) -> 
     return fit_temperature(*(validation_predictions(workspace, run_id, tta=tta) or ((), np.empty((0, 1)))))
 
 
+def _validation_for(workspace: Workspace, report: Json) -> Predictions | None:
+    """What a report may choose on: validation predictions of the same model, not its own images."""
+    name = reports.report_name(
+        report["part"], tta=report["tta"], shift=report.get("shift"), strength=report.get("strength")
+    )
+    # A run that was resumed has predictions of an older model beside those of today.
+    if report["part"] == VALIDATION or reports.is_outdated(workspace, report["run"], name):
+        return None
+    return validation_predictions(workspace, report["run"], tta=report["tta"])
+
+
+def report_temperature(workspace: Workspace, report: Json) -> float | None:
+    """The temperature that may calibrate a report's predictions; None where no honest one is to be had."""
+    validation = _validation_for(workspace, report)
+    return fit_temperature(*validation).value if validation else None
+
+
 def report_confidence(workspace: Workspace, run_id: str, name: str, shares: Sequence[float] = SHARES) -> Json:
     """What the report `name` says about confidence, computed from its predictions; see `confidence_figures`.
 
@@ -136,12 +149,7 @@ def report_confidence(workspace: Workspace, run_id: str, name: str, shares: Sequ
         WbcError: The run has no such report.
     """
     report = reports.load_report(workspace, run_id, name)
-    labels, probabilities = _split(reports.load_predictions(workspace, run_id, name))
+    labels, probabilities = labels_and_probabilities(reports.load_predictions(workspace, run_id, name))
     of_validation = report["part"] == VALIDATION
-    if not np.isfinite(probabilities).all():
-        raise WbcError(f"The predictions of {name} are no numbers.", fix="Train the run again.")
-    validation = None
-    # Only of the same model: a run that was resumed has predictions of an older one beside those of today.
-    if not of_validation and not reports.is_outdated(workspace, run_id, name):
-        validation = validation_predictions(workspace, run_id, tta=report["tta"])
+    validation = _validation_for(workspace, report)
     return confidence_figures(labels, probabilities, validation, of_validation=of_validation, shares=shares)
