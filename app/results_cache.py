@@ -32,7 +32,10 @@ def _stamp(run_id: str, name: str) -> int:
 
 
 def _stamps(run_id: str) -> tuple[int, ...]:
-    return tuple(_stamp(run_id, name) for name in reports.list_reports(workspace(), run_id))
+    """When each report of a run was written, and when it was timed."""
+    timed = workspace().run_dir(run_id) / "latency.json"
+    written = [_stamp(run_id, name) for name in reports.list_reports(workspace(), run_id)]
+    return (*written, timed.stat().st_mtime_ns if timed.exists() else 0)
 
 
 def runs_of(dataset: Dataset, chosen: str | None = None) -> list[Run]:
@@ -94,7 +97,7 @@ def _comparisons(
 
 
 def comparisons(run_ids: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The comparison of runs, one a split; made again after a new evaluation of one of them."""
+    """The comparison of runs, one a split; made again after one of them was evaluated or timed."""
     return _comparisons(_home(), run_ids, tuple(_stamps(run_id) for run_id in run_ids))
 
 

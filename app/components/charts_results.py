@@ -1,4 +1,4 @@
-"""Charts of the Results pages: a confusion matrix to click, cost, differences."""
+"""Charts of the Results pages: a confusion matrix to click, scores of classes."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -33,6 +33,11 @@ def _cell_text(count: float, share: float, scale: Scale) -> str:
         return f"{count:,.0f}"
     # Two digits are what a cell holds on a narrow screen; three are told on hover.
     return f"{share:.0f}" if share >= 9.95 else f"{share:.1f}"
+
+
+def matrix_height(class_names: Sequence[str]) -> int:
+    """Height of a confusion matrix, in pixels."""
+    return max(500, 160 + 32 * len(class_names))
 
 
 def confusion(
@@ -104,7 +109,7 @@ def confusion(
         heat,
         squares,
         annotations=texts,
-        height=max(500, 160 + 32 * len(class_names)),
+        height=matrix_height(class_names),
         showlegend=False,
         hovermode="closest",
         clickmode="event+select",
@@ -138,9 +143,8 @@ def _cell_hover(counts: np.ndarray, cell: tuple[int, int], class_names: Sequence
     return "<br>".join(lines)
 
 
-def _whiskers(
-    values: Sequence[float], ends: Sequence[Sequence[float] | None], scale: float
-) -> dict[str, Any]:
+def whiskers(values: Sequence[float], ends: Sequence[Sequence[float] | None], scale: float) -> dict[str, Any]:
+    """Intervals as error bars of a trace; a missing one has no length."""
     pairs = [interval or (value, value) for value, interval in zip(values, ends, strict=True)]
     return {
         "type": "data",
@@ -151,46 +155,6 @@ def _whiskers(
         "width": 4,
         "color": charts.NEUTRAL,
     }
-
-
-def run_colours(names: Sequence[str]) -> dict[str, str]:
-    """One colour a run, the same in every chart of a comparison.
-
-    They begin behind the first eight of the palette, so that few runs never wear the colour of a class.
-    """
-    palette = list(charts.class_colours([str(place) for place in range(11)]).values())
-    return {name: palette[(8 + place) % len(palette)] for place, name in enumerate(names)}
-
-
-def cost(runs: Sequence[Mapping[str, Any]], figure: str, *, x_title: str, height: int = 340) -> go.Figure:
-    """Accuracy with its interval against what a run costs, on a logarithmic axis.
-
-    Args:
-        runs: Entries of a comparison; those without the figure are left out.
-        figure: `parameters` or `training_seconds`.
-        x_title: Of the horizontal axis, with its unit.
-        height: In pixels.
-    """
-    colours = run_colours([run["name"] for run in runs])
-    traces = [
-        go.Scatter(
-            x=[run[figure]],
-            y=[100 * run["accuracy"]],
-            error_y=_whiskers([run["accuracy"]], [run["accuracy_ci"]], 100),
-            name=run["name"],
-            mode="markers",
-            marker={"size": 12, "color": colours[run["name"]]},
-            hovertemplate="%{x:,.4g}, accuracy %{y:.3g} %",
-        )
-        for run in runs
-        if run[figure] and run["accuracy"] is not None
-    ]
-    return charts.figure(
-        *traces,
-        height=height,
-        xaxis={"title": x_title, "type": "log"},
-        yaxis={"title": "accuracy (%)"},
-    )
 
 
 def class_score(report: Mapping[str, Any], score: str, title: str, *, in_percent: bool) -> go.Figure:
@@ -214,68 +178,6 @@ def class_score(report: Mapping[str, Any], score: str, title: str, *, in_percent
         colours=charts.class_colours(names),
         height=90 + 34 * len(names),
     )
-
-
-def class_f1(
-    scores: Mapping[str, Mapping[str, Mapping[str, Any]]], class_names: Sequence[str], *, height: int = 380
-) -> go.Figure:
-    """F1 of every class, one bar a run with its interval; an undefined F1 is left out, never drawn as 0.
-
-    Args:
-        scores: Run name to the `per_class` part of its report.
-        class_names: The classes, in the lab's order.
-        height: In pixels.
-    """
-    colours = run_colours(list(scores))
-    traces = []
-    for name, classes in scores.items():
-        known = [label for label in class_names if classes[label]["f1"] is not None]
-        values = [classes[label]["f1"] for label in known]
-        traces.append(
-            go.Bar(
-                x=known,
-                y=[100 * value for value in values],
-                error_y=_whiskers(values, [classes[label]["f1_ci"] for label in known], 100),
-                name=name,
-                marker={"color": colours[name]},
-                hovertemplate="%{x}: F1 %{y:.3g} %",
-            )
-        )
-    return charts.figure(
-        *traces,
-        height=height,
-        barmode="group",
-        xaxis={
-            "categoryorder": "array",
-            "categoryarray": list(class_names),
-            **charts.name_axis(class_names),
-        },
-        yaxis={"title": "F1 (%)", "range": [0, 103]},
-    )
-
-
-def differences(pairs: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> go.Figure:
-    """Accuracy differences of all pairs with their intervals; one that crosses 0 shows no difference.
-
-    Args:
-        pairs: Pairs of a comparison.
-        names: Run id to its name.
-    """
-    values = {
-        f"{names[pair['b']]}<br>- {names[pair['a']]}": (
-            100 * pair["accuracy_difference"],
-            100 * pair["accuracy_difference_ci"][0],
-            100 * pair["accuracy_difference_ci"][1],
-        )
-        for pair in pairs
-        if pair["accuracy_difference"] is not None
-    }
-    figure = charts.interval_bars(
-        values, x_title="difference of accuracy (points)", height=110 + 48 * len(values)
-    )
-    figure.update_yaxes(ticktext=list(values))
-    figure.add_vline(x=0, line={"color": charts.NEUTRAL, "dash": "dash", "width": 1.5})
-    return figure
 
 
 def differential(

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.components import charts, charts_results, leaky
+from app.components import charts, charts_compare, leaky
 from app.components.page import plain, seconds, thousands
 from app.components.results_text import (
     CHOSEN_ON_VALIDATION,
@@ -177,7 +177,7 @@ def _caption(comparison: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
 
 def _draw_pairs(pairs: Sequence[Mapping[str, Any]], key: str, names: Mapping[str, str] | None = None) -> None:
     names = names or {pair[end]: pair[end] for pair in pairs for end in ("a", "b")}
-    charts.draw(charts_results.differences(pairs, names), key=key)
+    charts.draw(charts_compare.differences(pairs, names), key=key)
     st.dataframe(pairs_table(pairs, names), hide_index=True, height="content", key=f"table-{key}")
 
 

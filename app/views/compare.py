@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import results_cache, state
-from app.components import compare_differences, compare_panels
+from app.components import compare_charts, compare_confusions, compare_differences, compare_images
 from app.components.job_panel import job_button, job_panel
 from app.components.page import begin, empty, plain
 from app.components.run_choice import choose_runs
@@ -15,10 +15,11 @@ from wbc_core.jobs import queue
 # One section is drawn at a time, so that the page answers at once however many runs there are.
 SECTIONS = {
     "differences": ("Differences", compare_differences.draw),
-    "cost": ("Cost", compare_panels.draw_cost),
-    "classes": ("Classes", compare_panels.draw_classes),
-    "curves": ("Learning curves", compare_panels.draw_curves),
-    "images": ("Disagreements", compare_panels.draw_disagreements),
+    "cost": ("Cost", compare_charts.draw_cost),
+    "classes": ("Classes", compare_charts.draw_classes),
+    "curves": ("Learning curves", compare_charts.draw_curves),
+    "confusions": ("Confusions", compare_confusions.draw),
+    "images": ("Disagreements", compare_images.draw),
 }
 
 begin("Compare", "Put runs side by side, and see whether a difference between them was shown.")

@@ -89,3 +89,27 @@ def test_a_run_without_report_offers_to_evaluate_it(
     page.button(key=f"evaluate-{TWO}").click().run()
     (job,) = queue.list_jobs(workspace)
     assert (job.kind, job.spec) == ("evaluate", {"run": TWO})
+
+
+def test_every_section_shows_what_its_title_says(
+    workspace: Workspace, page: AppTest, prepared: PreparedSet
+) -> None:
+    add_report(workspace, add_run(workspace, prepared, ONE), right=0.6)
+    add_report(workspace, add_run(workspace, prepared, TWO, backbone="wbcnet"), right=0.95, seed=1)
+    latency = {"batches": {"1": {"median_ms": 2.5}}, "processor": "a test's processor"}
+    workspace.write_json(workspace.run_dir(ONE) / "latency.json", latency)
+    page.query_params["section"] = "cost"
+    page.run()
+    assert "On the Pareto front, where nothing cheaper is as good: wbcnet." in shown(page)
+    assert "No latency measured of wbcnet" in shown(page)
+    page.segmented_control(key="cost").set_value("latency_ms").run()
+    assert "as good: cnn." in shown(page)
+    for section in ("classes", "curves"):
+        page.segmented_control(key="section").set_value(section).run()
+        assert not page.exception
+        assert len(page.get("plotly_chart")) == 1
+    page.segmented_control(key="section").set_value("confusions").run()
+    assert not page.exception
+    changes = page.dataframe[0].value
+    assert (changes["B - A"] == changes["B"] - changes["A"]).all()
+    assert page.query_params["matrix-b"] in (ONE, TWO)

@@ -65,6 +65,42 @@ def disagreements(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return found
 
 
+def largest_changes(
+    first: Sequence[Sequence[int]],
+    second: Sequence[Sequence[int]],
+    class_names: Sequence[str],
+    at_most: int = 8,
+) -> pd.DataFrame:
+    """The cells in which two confusion matrices of the same images differ most, the largest change first.
+
+    Args:
+        first: Counts, [true][predicted].
+        second: Likewise.
+        class_names: The classes, in the matrices' order.
+        at_most: How many cells.
+
+    Returns:
+        Columns True, Predicted, A, B and B - A, in images.
+
+    Example:
+        >>> largest_changes([[3, 1], [0, 2]], [[3, 1], [2, 0]], ["a", "b"]).to_dict("records")[0]
+        {'True': 'b', 'Predicted': 'a', 'A': 0, 'B': 2, 'B - A': 2}
+    """
+    one, two = np.asarray(first), np.asarray(second)
+    cells = [
+        {
+            "True": class_names[true],
+            "Predicted": class_names[predicted],
+            "A": int(one[true, predicted]),
+            "B": int(two[true, predicted]),
+            "B - A": int(two[true, predicted] - one[true, predicted]),
+        }
+        for true, predicted in np.argwhere(one != two)
+    ]
+    ordered = sorted(cells, key=lambda cell: -abs(cell["B - A"]))
+    return pd.DataFrame(ordered[:at_most], columns=["True", "Predicted", "A", "B", "B - A"])
+
+
 def named_predictions(predictions: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
     """Predictions with class names in place of labels, harmless in a spreadsheet: for people and their CSV.
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from wbc_core.errors import WbcError
 from wbc_core.evaluation.intervals import percentile_interval
+from wbc_core.evaluation.latency import load_latency
 from wbc_core.evaluation.metrics import Floats, defined
 from wbc_core.evaluation.pairs import group_pairs, run_pairs
 from wbc_core.evaluation.reports import list_reports, load_predictions, load_report
@@ -53,6 +54,20 @@ def _same_images(tables: dict[str, pd.DataFrame]) -> None:
             )
 
 
+def _latency(workspace: Workspace, run_id: str) -> Json:
+    """Median milliseconds of one image and the machine they were measured on; None where nobody measured."""
+    measured = load_latency(workspace, run_id)
+    if measured is None:
+        return {"latency_ms": None, "latency_on": None}
+    return {"latency_ms": measured["batches"]["1"]["median_ms"], "latency_on": measured["processor"]}
+
+
+def _first_latency(entries: Sequence[Json]) -> Json:
+    """Seeds share one network: what was measured on any of them is true of all."""
+    measured = next((entry for entry in entries if entry["latency_ms"] is not None), entries[0])
+    return {name: measured[name] for name in ("latency_ms", "latency_on")}
+
+
 def _over_seeds(scores: Floats) -> Json:
     """Mean, standard deviation and range of a score over seeds, (seeds, 1 + draws), and its interval."""
     own = scores[:, 0]
@@ -87,6 +102,7 @@ def _group(group: RunGroup, entries: dict[str, Json], scores: ResampledScores, s
         **pooled,
         "parameters": own[0]["parameters"],
         "training_seconds": float(np.mean([entry["training_seconds"] for entry in own])),
+        **_first_latency(own),
         "settings": settings,
     }
 
@@ -114,6 +130,7 @@ def _compare_split(workspace: Workspace, runs: Sequence[Run]) -> Json:
             "seed": run.spec.seed,
             "leaky": run.leaky,
             **{figure: reports[run.id][figure] for figure in (*_FIGURES, "file_size_bytes")},
+            **_latency(workspace, run.id),
             "settings": {setting: values[run.id] for setting, values in differing.items()},
         }
         for run in runs
