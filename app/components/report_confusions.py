@@ -31,7 +31,8 @@ def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
             _cell_gallery(report, name, cell)
 
 
-def _cell_of_url(classes: int) -> tuple[int, int] | None:
+def chosen_cell(classes: int) -> tuple[int, int] | None:
+    """The cell (true, predicted) that the URL names, or None."""
     parts = st.query_params.get(_CELL, "").split("-")
     if len(parts) == 2 and all(part.isdecimal() and int(part) < classes for part in parts):
         return int(parts[0]), int(parts[1])
@@ -62,7 +63,7 @@ def _matrix(report: Mapping[str, Any]) -> tuple[int, int]:
         The chosen cell (true, predicted): by click, select box or URL; else the commonest error.
     """
     names, confusion = report["classes"], report["confusion"]
-    chosen = _cell_of_url(len(names)) or _worst_cell(confusion)
+    chosen = chosen_cell(len(names)) or _worst_cell(confusion)
     scale = st.segmented_control(
         "Numbers",
         list(SCALES),

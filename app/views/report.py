@@ -14,6 +14,7 @@ from app.components import (
     report_mixups,
     report_origin,
     report_robustness,
+    report_why,
 )
 from app.components.job_panel import job_button, job_panel
 from app.components.page import begin, link
@@ -27,6 +28,7 @@ SECTIONS = {
     "confusions": ("Confusions", report_confusions.draw),
     "classes": ("Classes", report_classes.draw),
     "confidence": ("Confidence", report_confidence.draw),
+    "why": ("Why", report_why.draw),
     "robustness": ("Robustness", report_robustness.draw),
     "mixups": ("Cost of mix-ups", report_mixups.draw),
     "origin": ("Cost and origin", report_origin.draw),
@@ -37,6 +39,7 @@ JOBS = {
     "evaluate": "Evaluating the run",
     "robustness": "Evaluating under shifts",
     "latency": "Timing the model",
+    "explain": "Explaining images",
 }
 
 begin("Report", "See what a run gets right, where it fails, and on which images.")

@@ -76,5 +76,12 @@ def loaded_after(code: str) -> set[str]:
 def test_help_and_curation_import_nothing_slow() -> None:
     parts = ["cli", "curation.scan", "curation.review", "splitting", "augment.prepare", "balance.smote"]
     parts += ["jobs.worker", "jobs.server", "jobs.sweep_trial", "jobs.sweep_results", "evaluation.compare"]
-    parts += ["evaluation.report", "training.runs", "tracking.background", "export.card", "export.kept"]
+    parts += [
+        "evaluation.explain",
+        "evaluation.report",
+        "training.runs",
+        "tracking.background",
+        "export.card",
+        "export.kept",
+    ]
     assert loaded_after("\n".join(f"import wbc_core.{name}" for name in parts)) == set()

@@ -1,6 +1,7 @@
 """Which images stand behind a figure: lists of rows for the pages to show, hardest first."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,36 @@ def cell_images(predictions: pd.DataFrame, true: int, predicted: int) -> pd.Data
     short = with_confidence(predictions)
     cell = short[(short["label"] == true) & (short["predicted"] == predicted)]
     return cell.sort_values(["true_probability", "row"], ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The images of one cell of the confusion matrix.
+
+    Attributes:
+        true: Their class, as a number.
+        predicted: The class that they were taken for.
+        image_ids: Their ids, in the order of the predictions.
+    """
+
+    true: int
+    predicted: int
+    image_ids: tuple[str, ...]
+
+
+def commonest_mix_ups(predictions: pd.DataFrame, at_most: int) -> list[Cell]:
+    """The cells off the diagonal with the most images, the fullest first.
+
+    Args:
+        predictions: As `load_predictions` gives them.
+        at_most: How many cells.
+    """
+    wrong = predictions[predictions["label"] != predictions["predicted"]]
+    cells = [
+        Cell(int(images["label"].iloc[0]), int(images["predicted"].iloc[0]), tuple(images["image_id"]))
+        for _, images in wrong.groupby(["label", "predicted"])
+    ]
+    return sorted(cells, key=lambda cell: (-len(cell.image_ids), cell.true, cell.predicted))[:at_most]
 
 
 def confident_errors(predictions: pd.DataFrame, at_most: int = 48) -> pd.DataFrame:

@@ -103,11 +103,15 @@ def _folder(workspace: Workspace, run_id: str, checksum: str) -> Path:
     return workspace.run_dir(run_id) / "explanations" / checksum[:_CHECKSUM_DIGITS]
 
 
-def _path(workspace: Workspace, run_id: str, checksum: str, image_id: str, patch: int, stride: int) -> Path:
+def explanation_path(
+    workspace: Workspace, run_id: str, checksum: str, image_id: str, patch: int, stride: int
+) -> Path:
+    """File of an explanation, made or not."""
     return _folder(workspace, run_id, checksum) / f"{image_id}-{patch}-{stride}-v{_VERSION}.npz"
 
 
-def _mix_up_path(workspace: Workspace, run_id: str, checksum: str, image_ids: Sequence[str]) -> Path:
+def mix_up_path(workspace: Workspace, run_id: str, checksum: str, image_ids: Sequence[str]) -> Path:
+    """File of the averaged maps of some images, made or not."""
     name = content_id("mix", sorted(image_ids))
     return _folder(workspace, run_id, checksum) / f"{name}-v{_VERSION}.npz"
 
@@ -145,7 +149,9 @@ def save_explanation(workspace: Workspace, run_id: str, checksum: str, explanati
     """
     facts = asdict(explanation)
     arrays = {name: facts.pop(name) for name in _EXPLANATION}
-    path = _path(workspace, run_id, checksum, explanation.image_id, explanation.patch, explanation.stride)
+    path = explanation_path(
+        workspace, run_id, checksum, explanation.image_id, explanation.patch, explanation.stride
+    )
     _write(workspace, path, facts, arrays)
 
 
@@ -153,7 +159,7 @@ def load_explanation(
     workspace: Workspace, run_id: str, checksum: str, image_id: str, patch: int, stride: int
 ) -> Explanation | None:
     """Read an explanation; None where it was not made yet, or its file is damaged."""
-    found = _read(_path(workspace, run_id, checksum, image_id, patch, stride), _EXPLANATION)
+    found = _read(explanation_path(workspace, run_id, checksum, image_id, patch, stride), _EXPLANATION)
     if found is None:
         return None
     neighbours = tuple(Neighbour(**one) for one in found.pop("neighbours"))
@@ -166,10 +172,10 @@ def save_mix_up(
     """Keep the averaged maps of the images `image_ids`."""
     facts = asdict(mix_up)
     arrays = {name: facts.pop(name) for name in _MIX_UP}
-    _write(workspace, _mix_up_path(workspace, run_id, checksum, image_ids), facts, arrays)
+    _write(workspace, mix_up_path(workspace, run_id, checksum, image_ids), facts, arrays)
 
 
 def load_mix_up(workspace: Workspace, run_id: str, checksum: str, image_ids: Sequence[str]) -> MixUp | None:
     """Read the averaged maps of some images; None where they were not made yet."""
-    found = _read(_mix_up_path(workspace, run_id, checksum, image_ids), _MIX_UP)
+    found = _read(mix_up_path(workspace, run_id, checksum, image_ids), _MIX_UP)
     return MixUp(**found) if found else None

@@ -31,7 +31,7 @@ BATCH = 16
 """Images that are explained at a time."""
 
 _STEP = 1e-2  # of the largest value of a channel: float32 keeps five digits of the difference
-_SMALLEST_STEP = 1e-4
+_SMALLEST_STEP = 1e-9
 
 FloatArray = NDArray[np.float32]
 

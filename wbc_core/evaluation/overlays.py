@@ -130,3 +130,10 @@ def largest_drop(explanation: Explanation) -> float:
     """The largest drop or rise, 0..1, among the occlusion maps that are drawn: one scale for all."""
     maps = [explanation.occlusion_map(label) for label in shown_classes(explanation).values()]
     return float(max(np.abs(one).max() for one in maps))
+
+
+def ramp(scale: Scale, width: int = 240, height: int = 12) -> NDArray[np.uint8]:
+    """The colours of a scale over even grey, the lowest value first, uint8 (height, width, 3)."""
+    lowest = -1.0 if scale.negative else 0.0
+    values = np.broadcast_to(np.linspace(lowest, 1.0, width, dtype=np.float32), (height, width))
+    return overlay(np.full((height, width, 3), 150, np.uint8), values, scale, 1.0)

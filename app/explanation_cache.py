@@ -1,0 +1,116 @@
+"""What pages read of explanations, cached by model checksum and image: they are made by jobs, never here."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from app.cache import data_url
+from app.state import workspace
+from wbc_core.errors import WbcError
+from wbc_core.evaluation import explain, explanations, overlays
+from wbc_core.evaluation.explanations import Explanation, MixUp
+from wbc_core.evaluation.report import sha256_of
+from wbc_core.training.predict import best_model_path
+from wbc_core.training.runs import Run
+
+
+def _home() -> str:
+    return str(workspace().home)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _checksum(home: str, run_id: str, stamp: int, size: int) -> str:
+    return sha256_of(best_model_path(workspace(), run_id))
+
+
+def checksum(run: Run) -> str:
+    """SHA-256 of a run's model; computed again after it was trained further."""
+    about = best_model_path(workspace(), run.id).stat()
+    return _checksum(_home(), run.id, about.st_mtime_ns, about.st_size)
+
+
+def has_model(run: Run) -> bool:
+    """Whether the run's model is there."""
+    try:
+        best_model_path(workspace(), run.id)
+    except WbcError:
+        return False
+    return True
+
+
+def is_known(run: Run, image_id: str) -> bool:
+    """Whether an image was explained."""
+    return _explanation_path(run, image_id).exists()
+
+
+def _explanation_path(run: Run, image_id: str) -> Path:
+    patch = explain.patch_of(run.image_shape)
+    return explanations.explanation_path(workspace(), run.id, checksum(run), image_id, *patch)
+
+
+@st.cache_resource(show_spinner=False, max_entries=128)
+def _explanation(
+    home: str, run_id: str, model: str, image_id: str, patch: tuple[int, int], stamp: int
+) -> Explanation | None:
+    return explanations.load_explanation(workspace(), run_id, model, image_id, *patch)
+
+
+def explanation(run: Run, image_id: str) -> Explanation | None:
+    """The explanation of an image with the default patch; None where it was not made yet."""
+    path = _explanation_path(run, image_id)
+    if not path.exists():
+        return None
+    patch = explain.patch_of(run.image_shape)
+    return _explanation(_home(), run.id, checksum(run), image_id, patch, path.stat().st_mtime_ns)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _mix_up(home: str, run_id: str, model: str, image_ids: tuple[str, ...], stamp: int) -> MixUp | None:
+    return explanations.load_mix_up(workspace(), run_id, model, image_ids)
+
+
+def mix_up(run: Run, image_ids: Sequence[str]) -> MixUp | None:
+    """The averaged maps of some images; None where they were not made yet."""
+    path = explanations.mix_up_path(workspace(), run.id, checksum(run), image_ids)
+    if not path.exists():
+        return None
+    return _mix_up(_home(), run.id, checksum(run), tuple(image_ids), path.stat().st_mtime_ns)
+
+
+@st.cache_data(show_spinner=False, max_entries=128)
+def _drawn(key: tuple[str, ...], _about: Explanation | MixUp) -> dict[str, str]:
+    heat = overlays.largest_grad_cam(_about)
+    pictures = {"original": overlays.drawn(_about.image)}
+    for kind, label in overlays.shown_classes(_about).items():
+        pictures[f"grad_cam {kind}"] = overlays.draw_grad_cam(_about, label, heat)
+        if isinstance(_about, Explanation):
+            drop = overlays.largest_drop(_about)
+            pictures[f"occlusion {kind}"] = overlays.draw_occlusion(_about, label, drop)
+    return {name: data_url(np.asarray(picture)) for name, picture in pictures.items()}
+
+
+def drawn(run: Run, about: Explanation | MixUp) -> dict[str, str]:
+    """The pictures of an explanation or of averaged maps as data URLs.
+
+    Returns:
+        `original`, and for each class of `overlays.shown_classes` `grad_cam KIND` and, of an explanation,
+        `occlusion KIND`.
+    """
+    what = (
+        f"{about.image_id}"
+        if isinstance(about, Explanation)
+        else f"{about.true}-{about.predicted}-{about.count}"
+    )
+    return _drawn((_home(), run.id, checksum(run), what), about)
+
+
+@st.cache_data(show_spinner=False)
+def ramp(name: str) -> str:
+    """The colours of a scale as a data URL.
+
+    Args:
+        name: `grad_cam` or `occlusion`.
+    """
+    return data_url(overlays.ramp({"grad_cam": overlays.GRAD_CAM, "occlusion": overlays.OCCLUSION}[name]))
