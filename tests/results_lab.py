@@ -170,16 +170,10 @@ def add_shifted_report(
     chances = np.eye(len(NAMES), dtype=np.float32)[predicted]
     rows, ids = held.table["row"].to_numpy(), held.table["image_id"].tolist()
     about = {"run": run.id, "dataset": run.dataset, "split": run.split, "classes": list(NAMES)}
-    report = {
-        **about,
-        "part": held.part,
-        "tta": tta,
-        "shift": shift,
-        "strength": strength,
-        **score(labels, chances, NAMES),
-    }
+    about |= {"part": held.part, "tta": tta, "shift": shift, "strength": strength}
     costs = {"parameters": 1, "file_size_bytes": 1, "training_seconds": 1.0, "seconds": 0.5, "leaky": False}
-    save_report(workspace, report | costs, predictions_table(rows, ids, labels, chances, NAMES))
+    report = about | score(labels, chances, NAMES) | costs
+    save_report(workspace, report, predictions_table(rows, ids, labels, chances, NAMES))
 
 
 def write_pictures(folder: Path, labels: Sequence[int]) -> list[Path]:

@@ -9,7 +9,7 @@ from app.components import charts
 from app.components.charts_results import run_colours
 from app.components.results_text import share_with_interval
 
-_APART = 0.07
+_APART = 0.09
 
 
 def accuracy_by_strength(

@@ -98,24 +98,21 @@ def _waiting(run: Run, found: Mapping[str, Any], *, tta: bool) -> None:
 
 
 def _headline(summed: Mapping[str, Any], view: str) -> None:
-    """Draw the mean corruption error beside the accuracy without a shift, with and without averaged views."""
+    """Draw the mean corruption error, the accuracy without a shift and what averaging views changes."""
     found = summed["views"][view]
     evaluated = sum(map(len, found["shifts"].values()))
     every = evaluated + len(found["missing"]) + len(found["outdated"])
-    clean = found["clean"]
-    errors = {
-        title: summed["views"][name]
-        for name, title in _VIEWS.items()
-        if summed["views"][name]["mean_corruption_error"] is not None
-    }
-    lines = [
-        f"**Mean corruption error, {title.lower()}:** "
-        + share_with_interval(own["mean_corruption_error"], own["mean_corruption_error_ci"])
-        for title, own in errors.items()
-    ]
-    if clean:
+    error = share_with_interval(found["mean_corruption_error"], found["mean_corruption_error_ci"])
+    lines = [f"**Mean corruption error:** {error}"]
+    if clean := found["clean"]:
         told = share_with_interval(clean["accuracy"], clean["accuracy_ci"])
         lines.insert(0, f"**Accuracy without a shift:** {told}")
+    if averaging := summed["averaging"]:
+        change = points(averaging["difference"], averaging["difference_ci"])
+        lines.append(
+            f"**Averaging the views** changes the error by {change} points where both were evaluated "
+            f"({len(averaging['cells'])} shifts and strengths)."
+        )
     st.markdown("  \n".join(lines))
     st.caption(
         "Error: 1 - balanced accuracy, averaged over strengths and then over shifts as MedMNIST-C does, "
@@ -161,7 +158,7 @@ def _baseline(run: Run, *, tta: bool) -> None:
         value = compared[figure]
         told = f"undefined: {plain(compared['undefined'][figure])}" if value is None else f"{value:.3f}"
         st.markdown(f"{title}: {told}")
-    st.caption("Below 1: better than the baseline. Each is the mean over the shifts of this run's over its.")
+    st.caption("Below 1 this run is better: its error divided by the baseline's, mean over shifts.")
 
 
 def _table(found: Mapping[str, Any]) -> None:

@@ -47,6 +47,7 @@ def test_figures_baseline_and_what_is_missing_or_outdated(
         add_shifted_report(workspace, run, "geometric", strength, 0.9)
         add_shifted_report(workspace, other, "geometric", strength, 0.4)
     add_shifted_report(workspace, run, "occlusion", 5, 0.5)
+    add_shifted_report(workspace, run, "geometric", 3, 0.95, tta=True)
     (workspace.run_dir(RUN) / "best.keras").touch()
     for path in reports_dir(workspace, RUN).glob("*.json"):
         os.utime(path, (2e9, 2e9))
@@ -56,7 +57,7 @@ def test_figures_baseline_and_what_is_missing_or_outdated(
     told = shown(page)
     assert "left out: Occlusion 5" in told
     assert "Not evaluated yet: Photometric 1, 2, 3, 4, 5; Geometric 2, 4, 5; Occlusion 1, 2, 3, 4;" in told
-    assert "Mean corruption error, one view an image" in told
+    assert "Averaging the views" in told
     assert "from 2 of 25 evaluations" in told
     assert "This run withstands shifts better" in told
     table = page.dataframe[0].value

@@ -196,6 +196,22 @@ def _summary(workspace: Workspace, run_id: str, cells: Sequence[Cell], tta: bool
     }
 
 
+def _relative(
+    workspace: Workspace, one: tuple[str, bool], other: tuple[str, bool], cells: Sequence[Cell]
+) -> Json | None:
+    """Errors of one run and kind of view against another's, where both were evaluated."""
+    sides = [(run_id, tta, measured(workspace, run_id, cells, tta=tta)) for run_id, tta in (one, other)]
+    (images, right), (_, other_right) = (
+        _right(workspace, run_id, found, tta) for run_id, tta, found in sides
+    )
+    clean = [balanced_error(found.clean["confusion"]) if found.clean else None for _, _, found in sides]
+    result = corruption_error.relative(images["label"].to_numpy(), right, other_right, *clean)
+    if result is None:
+        return None
+    ends = list(result.difference_ci) if result.difference_ci else None
+    return {**asdict(result), "cells": _cells(result.cells), "difference_ci": ends}
+
+
 def summary(
     workspace: Workspace,
     run_id: str,
@@ -216,6 +232,7 @@ def summary(
         `shifts` (by shift and strength as text) with images, accuracy, `accuracy_ci` (Wilson, 95 %), balanced
         accuracy and error (1 - balanced accuracy); `shift_errors`; `mean_corruption_error` with its interval
         over the reports that are there; which are `missing` and which `outdated`, which count as not there.
+        `averaging` holds averaged views against single ones as `compare_with` does, or is None.
 
     Raises:
         WbcError: No such run, shift or strength.
@@ -223,7 +240,8 @@ def summary(
     cells = chosen_cells(shifts, strengths)
     part = held_out(workspace, load_run(workspace, run_id)).part
     views = {name: _summary(workspace, run_id, cells, tta) for name, tta in VIEWS.items()}
-    return {"run": run_id, "part": part, "views": views}
+    averaging = _relative(workspace, (run_id, True), (run_id, False), cells)
+    return {"run": run_id, "part": part, "views": views, "averaging": averaging}
 
 
 def check_baseline(workspace: Workspace, run_id: str, baseline_id: str) -> None:
@@ -270,27 +288,13 @@ def compare_with(
     """
     check_baseline(workspace, run_id, baseline_id)
     cells = chosen_cells(shifts, strengths)
-    runs = (run_id, baseline_id)
-    found = [measured(workspace, run, cells, tta=tta) for run in runs]
-    (images, right), (_, baseline_right) = (
-        _right(workspace, run, one, tta) for run, one in zip(runs, found, strict=True)
-    )
-    clean = [balanced_error(one.clean["confusion"]) if one.clean else None for one in found]
-    result = corruption_error.relative(images["label"].to_numpy(), right, baseline_right, *clean)
+    result = _relative(workspace, (run_id, tta), (baseline_id, tta), cells)
     if result is None:
         raise WbcError(
             "The two runs were never evaluated under the same shift and strength.",
             fix=f"Run `wbc robustness {run_id}` and `wbc robustness {baseline_id}`.",
         )
-    plain = asdict(result)
-    ends = list(result.difference_ci) if result.difference_ci else None
-    return {
-        **plain,
-        "cells": _cells(result.cells),
-        "difference_ci": ends,
-        "run": run_id,
-        "baseline": baseline_id,
-    }
+    return {"run": run_id, "baseline": baseline_id, **result}
 
 
 def long_table(summed: Json) -> pd.DataFrame:

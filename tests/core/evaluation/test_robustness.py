@@ -93,12 +93,16 @@ def test_a_baseline_on_the_same_images_gives_ratios_and_a_paired_interval(worksp
     assert compared["difference"] == pytest.approx(np.mean([ours[kind] - theirs[kind] for kind in kinds]))
     low, high = compared["difference_ci"]
     assert low < compared["difference"] < high < 0
+    add_shifted_report(workspace, one, "occlusion", 3, 0.99, tta=True)
+    averaging = summary(workspace, ONE)["averaging"]
+    assert averaging["cells"] == [{"shift": "occlusion", "strength": 3}]
+    assert averaging["baseline_mean_error"] == pytest.approx(ours["occlusion"])
     other = add_run(workspace, build_split(workspace, dataset, seed=1)[1], "job-000000000003")
     with pytest.raises(WbcError, match="other images"):
         compare_with(workspace, ONE, other.id)
     table = long_table(summary(workspace, ONE))
     assert table[["shift", "strength"]].to_records(index=False).tolist()[0] == ("clean", 0)
-    assert len(table) == 4
+    assert len(table) == 5
 
 
 def test_without_errors_of_the_baseline_a_ratio_is_undefined() -> None:
