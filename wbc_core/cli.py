@@ -1,4 +1,4 @@
-"""The `wbc` command: every step of the lab for scripts; see `curation_commands` and `result_commands` too."""
+"""The `wbc` command: every step of the lab for scripts; see the other modules of commands too."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +21,7 @@ from wbc_core.curation_commands import DatasetReference
 from wbc_core.errors import WbcError
 from wbc_core.records import Json
 from wbc_core.result_commands import RunReference, Tta
+from wbc_core.study_commands import follow_run
 from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -149,17 +150,6 @@ def check_prepared(workspace: Workspace, spec: Json) -> Json:
 
     load_prepared(workspace, spec["prepared"])
     return spec
-
-
-def follow_run(workspace: Workspace, job_id: str) -> Json:
-    """Follow a job to its end and tell how it ended."""
-    from wbc_core.jobs.worker import follow
-
-    with console_progress() as progress:
-        job = follow(workspace, job_id, progress)
-    if job.state != "succeeded":
-        raise WorkFailed(f"Run {job_id} {job.state}. {job.error or ''}".strip())
-    return {"run": job_id, "state": job.state, **(job.result or {})}
 
 
 @command("sweep")

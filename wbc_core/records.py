@@ -160,6 +160,7 @@ class Split(Record):
         grouped: Number of groups of (near) duplicates that were kept together.
         created: When, ISO 8601 in UTC.
         folds: Of how many folds of a cross-validation it holds one out; 0 where it is none of them.
+        keeps: Id of the split whose parts its images keep after further decisions; empty where it was drawn.
     """
 
     id: str
@@ -172,6 +173,7 @@ class Split(Record):
     grouped: int
     created: str
     folds: int = 0
+    keeps: str = ""
 
 
 @dataclass(frozen=True)

@@ -52,10 +52,10 @@ def make_split(
     _refuse_seed(seed)
     progress(0.0, "collecting the duplicates")
     clean = clean_set(workspace, dataset_id)
-    group_of = _groups(clean, duplicate_groups(workspace, clean.dataset.id))
+    group_of = kept_groups(clean, duplicate_groups(workspace, clean.dataset.id))
     progress(0.6, "drawing the parts")
     part_of_row = _assign(clean, group_of, shares, seed)
-    split = _record(workspace, clean, group_of, part_of_row, shares, seed)
+    split = record_split(workspace, clean, group_of, part_of_row, shares, seed)
     progress(1.0, "split")
     return split
 
@@ -86,19 +86,19 @@ def make_folds(
     _refuse_seed(seed)
     progress(0.0, "collecting the duplicates")
     clean = clean_set(workspace, dataset_id)
-    group_of = _groups(clean, duplicate_groups(workspace, clean.dataset.id))
+    group_of = kept_groups(clean, duplicate_groups(workspace, clean.dataset.id))
     names = tuple(f"fold {fold + 1}" for fold in range(folds))
     fold_of_row = _assign(clean, group_of, (1 / folds,) * folds, seed, names)
     shares = ((folds - 1) / folds, 1 / folds)
     splits = []
     for fold in range(folds):
         part_of_row = (fold_of_row == fold).astype(np.int64)
-        splits.append(_record(workspace, clean, group_of, part_of_row, shares, seed, folds))
+        splits.append(record_split(workspace, clean, group_of, part_of_row, shares, seed, folds))
         progress((fold + 1) / folds, f"{names[fold]} of {folds}")
     return splits
 
 
-def _record(
+def record_split(
     workspace: Workspace,
     clean: CleanSet,
     group_of: NDArray[np.int64],
@@ -106,8 +106,20 @@ def _record(
     shares: tuple[float, ...],
     seed: int,
     folds: int = 0,
+    keeps: str = "",
 ) -> Split:
-    """Write a split, and read it back: an older equal one stays."""
+    """Write a split, and read it back: an older equal one stays.
+
+    Args:
+        workspace: The lab.
+        clean: The images and their labels.
+        group_of: Number of the duplicate group of each image, -1 where it has none, int64 (n,).
+        part_of_row: Position in `PARTS` of each image's part, int64 (n,).
+        shares: Share of each part.
+        seed: Seed of the shuffle that the parts came of.
+        folds: As `Split.folds`.
+        keeps: As `Split.keeps`.
+    """
     counts = _counts(clean, part_of_row, len(shares))
     payload = {
         "dataset": clean.dataset.id,
@@ -116,6 +128,7 @@ def _record(
         "seed": seed,
         "parts": part_of_row.tolist(),
         **({"folds": folds} if folds else {}),
+        **({"keeps": keeps, "rows": clean.rows.tolist()} if keeps else {}),
     }
     split = Split(
         id=content_id("sp", payload),
@@ -128,6 +141,7 @@ def _record(
         grouped=int((np.bincount(group_of[group_of >= 0], minlength=1) > 1).sum()),
         created=now(),
         folds=folds,
+        keeps=keeps,
     )
     _write(workspace, split, clean, part_of_row, group_of)
     return load_split(workspace, split.id)
@@ -157,7 +171,7 @@ def _validated(fractions: Sequence[float]) -> tuple[float, ...]:
     return shares
 
 
-def _groups(clean: CleanSet, duplicates: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+def kept_groups(clean: CleanSet, duplicates: Sequence[Sequence[int]]) -> NDArray[np.int64]:
     """Number of the duplicate group of each kept image, -1 where it has no kept twin."""
     position = np.full(clean.dataset.images, -1, dtype=np.int64)
     position[clean.rows] = np.arange(len(clean.rows))

@@ -81,3 +81,10 @@ def _decided(report: Mapping[str, Any], effective: Mapping[int, Any]) -> None:
             width="content",
         )
         link("review", "See the log", query={"log": "open"})
+        changed = counts["drop"] or counts["relabel"]
+        if changed and st.button("Train again…", icon=":material/replay:", on_click=_to_relaunch):
+            st.rerun()
+
+
+def _to_relaunch() -> None:
+    st.session_state["section"] = "again"

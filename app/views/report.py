@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import results_cache, state
 from app.components import (
+    report_again,
     report_classes,
     report_confidence,
     report_confusions,
@@ -32,6 +33,7 @@ SECTIONS = {
     "robustness": ("Robustness", report_robustness.draw),
     "mixups": ("Cost of mix-ups", report_mixups.draw),
     "origin": ("Cost and origin", report_origin.draw),
+    "again": ("Train again", report_again.draw),
     "export": ("Export", report_export.draw),
 }
 

@@ -13,7 +13,7 @@ ORDER = [
     {"workspace", "database"},
     {"datasets"},
     {"curation"},
-    {"splitting"},
+    {"splitting", "derived_splits"},
     {"balance", "augment"},
     {"backbones"},
     {"training"},
@@ -21,7 +21,7 @@ ORDER = [
     {"export"},
     {"tracking"},
     {"jobs"},
-    {"cli", "command_line", "curation_commands", "result_commands"},
+    {"cli", "command_line", "curation_commands", "result_commands", "study_commands"},
     {"app"},
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

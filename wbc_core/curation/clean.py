@@ -33,19 +33,24 @@ class CleanSet:
     dropped: int
 
 
-def clean_set(workspace: Workspace, dataset_id: str) -> CleanSet:
+def clean_set(workspace: Workspace, dataset_id: str, *, until: int | None = None) -> CleanSet:
     """Apply the decisions that hold now to a data set.
+
+    Args:
+        workspace: The lab.
+        dataset_id: Id of the data set.
+        until: Those that held when the line of the log with this id was the last one.
 
     Raises:
         WbcError: No such data set.
     """
     dataset = read_dataset(workspace, dataset_id)
     # Read before the decisions: a line written in between makes the set look stale, never newer than it is.
-    heeded = head(workspace, dataset.id)
+    heeded = head(workspace, dataset.id) if until is None else until
     labels = load_table(workspace, dataset.id)["label"].to_numpy(dtype=np.int64, copy=True)
     kept = np.ones(dataset.images, dtype=bool)
     relabelled: dict[int, int] = {}
-    for row, decision in effective_decisions(workspace, dataset.id).items():
+    for row, decision in effective_decisions(workspace, dataset.id, until=until).items():
         if decision.action == "drop":
             kept[row] = False
         elif decision.label is not None and decision.label != labels[row]:

@@ -146,9 +146,19 @@ def standing(log: Sequence[Decision]) -> list[Decision]:
     return [line for line in log if line.undoes is None and line.id not in undone]
 
 
-def effective_decisions(workspace: Workspace, dataset_id: str) -> dict[int, Decision]:
-    """What holds now: the newest decision of each row that was not undone, by row number."""
-    return {line.row: line for line in standing(decision_log(workspace, dataset_id))}
+def effective_decisions(
+    workspace: Workspace, dataset_id: str, *, until: int | None = None
+) -> dict[int, Decision]:
+    """What holds now: the newest decision of each row that was not undone, by row number.
+
+    Args:
+        workspace: The lab.
+        dataset_id: Id of the data set.
+        until: What held when the line with this id was the last one.
+    """
+    log = decision_log(workspace, dataset_id)
+    heeded = log if until is None else [line for line in log if line.id <= until]
+    return {line.row: line for line in standing(heeded)}
 
 
 def head(workspace: Workspace, dataset_id: str) -> int:

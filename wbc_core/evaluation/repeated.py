@@ -33,6 +33,30 @@ class RepeatedDifference:
     by_seed: tuple[float, ...]
     p: float
 
+    def words(self, second: str, first: str, *, significance: float, p: float | None = None) -> str:
+        """One sentence: which way is better by how much, or that none was shown to be.
+
+        Args:
+            second: What the second way is called, at the beginning of a sentence.
+            first: What the first is called, within one.
+            significance: A difference is shown where p is below it.
+            p: The p-value, where it was adjusted for several comparisons.
+
+        Example:
+            >>> found = RepeatedDifference(0.013, (0.004, 0.022), 0.01, None, (0.013,), 0.004)
+            >>> found.words("Cleaning", "no cleaning", significance=0.05)
+            'Cleaning is better than no cleaning: accuracy +1.3 points, 95 % interval +0.4 to +2.2, p = .004'
+        """
+        p = self.p if p is None else p
+        low, high = (100 * end for end in self.accuracy_ci or (np.nan, np.nan))
+        numbers = (
+            f"accuracy {100 * self.accuracy:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}, "
+            f"{'p < .001' if p < 0.001 else f'p = {p:.3f}'.replace('0.', '.', 1)}"
+        )
+        if p >= significance:
+            return f"{second}: no difference from {first} shown ({numbers})"
+        return f"{second} is {'better' if self.accuracy > 0 else 'worse'} than {first}: {numbers}"
+
 
 def repeated_difference(
     true: npt.ArrayLike,

@@ -96,15 +96,10 @@ def _difference(first: list[pd.DataFrame], second: list[pd.DataFrame], report: J
 
 
 def _words(plan: str, first: str, difference: RepeatedDifference, p: float, tests: int) -> str:
-    """One sentence: which is better by how much, or that none was shown to be."""
-    low, high = (100 * end for end in difference.accuracy_ci or (np.nan, np.nan))
-    numbers = (
-        f"accuracy {100 * difference.accuracy:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}, "
-        f"{'p < .001' if p < 0.001 else f'p = {p:.3f}'.replace('0.', '.', 1)}"
-    )
-    if tests > 1:
-        numbers += f" adjusted for {tests} plans"
+    """One sentence: which plan is better by how much, or that none was shown to be."""
     title, other = PLANS.get(plan).title, PLANS.get(first).title
-    if p >= SIGNIFICANCE:
-        return f'{title}: no difference from "{other}" shown ({numbers})'
-    return f'{title} is {"better" if difference.accuracy > 0 else "worse"} than "{other}": {numbers}'
+    words = difference.words(title, f'"{other}"', significance=SIGNIFICANCE, p=p)
+    if tests < 2:
+        return words
+    closed = words.removesuffix(")")
+    return f"{closed} adjusted for {tests} plans" + ")" * (closed != words)

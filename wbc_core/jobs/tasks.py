@@ -118,6 +118,14 @@ def balance_study(workspace: Workspace, job_id: str, spec: Json, progress: Progr
     return run_balance_study(workspace, job_id, spec, progress)
 
 
+@TASKS.register("relaunch")
+def relaunch(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Train `run` again on the clean set that the log left at line `head`, every image in its part."""
+    from wbc_core.jobs.relaunch import run_relaunch
+
+    return run_relaunch(workspace, job_id, spec, progress)
+
+
 @TASKS.register("cross_validation")
 def cross_validation(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
     """Prepare the `folds` of the set `prepared`, and queue a run of each of `specs` on every one."""

@@ -1,0 +1,37 @@
+"""What a report reads of the trainings that followed it, cached by run, decision and report."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from app.state import workspace
+from wbc_core.derived_splits import Changes
+from wbc_core.evaluation import reports
+from wbc_core.jobs import relaunch
+
+
+def _stamps(run_ids: Sequence[str]) -> tuple[int, ...]:
+    """When the reports of runs were written."""
+    folders = [reports.reports_dir(workspace(), run_id) for run_id in run_ids]
+    return tuple(path.stat().st_mtime_ns for folder in folders for path in sorted(folder.glob("*.json")))
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _relaunch_changes(home: str, run_id: str, head: int) -> Changes:
+    return relaunch.foresee_relaunch(workspace(), run_id, until=head)
+
+
+def relaunch_changes(run_id: str, head: int) -> Changes:
+    """What the decisions up to a line of the log have changed for a run."""
+    return _relaunch_changes(str(workspace().home), run_id, head)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _relaunch_comparison(home: str, run_id: str, stamps: tuple[int, ...]) -> dict[str, Any]:
+    return relaunch.relaunch_comparison(workspace(), run_id)
+
+
+def relaunch_comparison(earlier: str, run_id: str) -> dict[str, Any]:
+    """How a relaunch compares with the run before; made again after a new evaluation of one of them."""
+    return _relaunch_comparison(str(workspace().home), run_id, _stamps((earlier, run_id)))

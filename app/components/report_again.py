@@ -1,0 +1,103 @@
+"""What to do with what a report has shown: train again on the new clean set, and see what that changed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app import cache, cache_studies, state
+from app.components.job_panel import job_button, job_panel
+from app.components.page import link, plain, thousands
+from app.components.results_text import share
+from wbc_core.errors import WbcError
+from wbc_core.jobs import queue, relaunch
+from wbc_core.records import Job
+from wbc_core.training.runs import Run
+
+
+def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
+    """Draw what changed since the run's clean set, the button that trains it again, and what came of it."""
+    st.subheader("Train again after decisions", anchor=False)
+    _compared(run.id)
+    _launch(run)
+    for job in relaunch.relaunches_of(state.workspace(), run.id):
+        _relaunched(job)
+
+
+def _launch(run: Run) -> None:
+    """Say what a relaunch would change, and offer it."""
+    head = cache.head(run.dataset)
+    changes = cache_studies.relaunch_changes(run.id, head)
+    under_way = _preparing(run.id)
+    if under_way is not None:
+        job_panel(under_way.id, title="Preparing the relaunch")
+        return
+    st.markdown(changes.words())
+    if not changes.images:
+        st.markdown(
+            ":gray[A relaunch would be the same run. Keep, drop or relabel images first: under Confusions, "
+            "under Confidence, or on the Review page.]"
+        )
+        link("review", "Open Review")
+        return
+    st.markdown(
+        "Every image stays in its part, and recipe, settings and seed stay the same. "
+        + relaunch.what_it_means(changes)
+    )
+    if changes.held_out:
+        st.caption(
+            "Held-out images were looked at because this run got them wrong, so that both accuracies after "
+            "it are a little hopeful. Look at its other images too, or keep a test part that nobody cleans "
+            "by a report."
+        )
+    label = f"Train again with {thousands(changes.images)} change{'s' * (changes.images != 1)}"
+    spec = {"run": run.id, "head": head}
+    if job_button(label, relaunch.KIND, spec, type="primary", icon=":material/replay:", key="relaunch"):
+        st.rerun()
+
+
+def _preparing(run_id: str) -> Job | None:
+    """The job that makes a relaunch ready, while it is not done or when it failed last."""
+    jobs = queue.list_jobs(state.workspace(), kind=relaunch.KIND)
+    newest = next((job for job in jobs if job.spec["run"] == run_id), None)
+    return newest if newest is not None and newest.state != "succeeded" else None
+
+
+def _relaunched(job: Job) -> None:
+    """Draw a relaunch: how far it is, or the link to its report."""
+    if job.state != "succeeded":
+        job_panel(job.id, title="Relaunch")
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        accuracy = (job.result or {}).get("accuracy")
+        st.markdown(
+            f"Relaunched {job.created[:16].replace('T', ' ')}, accuracy {share(accuracy)}.", width="content"
+        )
+        _open(job.id, "Open its report")
+
+
+def _compared(run_id: str) -> None:
+    """Draw how a relaunch compares with the run before, where this run is one."""
+    earlier = relaunch.relaunched_run(state.workspace(), run_id)
+    if earlier is None:
+        return
+    try:
+        found = cache_studies.relaunch_comparison(earlier, run_id)
+    except WbcError as error:
+        st.warning(plain(str(error)))
+        return
+    with st.container(border=True):
+        st.markdown(f"**This run relaunches {plain(earlier)}.** {plain(found['words'])}.")
+        st.caption(
+            f"On the {thousands(found['images'])} images of the {found['part']} part that both hold out, "
+            f"under the new labels: {share(found['accuracy_before'])} before, "
+            f"{share(found['accuracy_after'])} after. One seed each: another can move an accuracy as much."
+        )
+        _open(earlier, "Open the report before")
+
+
+def _open(run_id: str, label: str) -> None:
+    """Draw the button that opens another run's report on this page."""
+    st.button(
+        label, key=f"open-{run_id}", icon=":material/grid_on:", on_click=state.select, args=("run", run_id)
+    )

@@ -1,0 +1,60 @@
+"""Training a run again after decisions, from its report."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.app.shown import shown
+from tests.results_lab import RUN, add_report, add_run
+from wbc_core.augment.prepare import load_prepared
+from wbc_core.curation.review import decide
+from wbc_core.evaluation.reports import load_predictions
+from wbc_core.jobs import queue
+from wbc_core.jobs.relaunch import run_relaunch
+from wbc_core.progress import silent
+from wbc_core.training.runs import Run
+from wbc_core.workspace import Workspace
+
+
+@pytest.fixture
+def page(workspace: Workspace, run: Run, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("WBC_HOME", str(workspace.home))
+    add_report(workspace, run, right=0.7)
+    return AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/report.py")
+
+
+def test_decisions_are_counted_and_lead_to_a_relaunch_that_is_compared(
+    workspace: Workspace, page: AppTest, run: Run
+) -> None:
+    page.run()
+    assert "Nothing was decided since this run's clean set" in shown(page)
+    rows = load_predictions(workspace, RUN)["row"].tolist()
+    decide(workspace, run.dataset, {rows[0]: ("drop", None), rows[1]: ("keep", None)}, who="Ada")
+    page.run()
+    assert "2 images** decided since this run's clean set: 1 kept, 1 dropped" in shown(page)
+    next(button for button in page.button if button.label == "Train again…").click().run()
+    assert not page.exception
+    assert "1 image dropped (1 of validation)" in shown(page)
+    assert "the old report and the new one are not about the same" in shown(page)
+    page.button(key="relaunch").click().run()
+    assert not page.exception
+    (job,) = queue.list_jobs(workspace)
+    assert (job.kind, job.spec["run"]) == ("relaunch", RUN)
+    assert not [button for button in page.button if button.key == "relaunch"]
+    # What a worker would do.
+    made = run_relaunch(workspace, job.id, job.spec, silent)
+    add_report(
+        workspace, add_run(workspace, load_prepared(workspace, made["prepared"]), made["run"]), right=0.8
+    )
+    page.query_params["run"] = made["run"]
+    page.run()
+    assert not page.exception
+    assert "This run relaunches job" in shown(page)
+    assert f"On the {len(rows) - 1} images of the validation part that both hold out" in shown(page)
+
+
+def test_without_changes_no_relaunch_is_offered(page: AppTest) -> None:
+    page.query_params["section"] = "again"
+    page.run()
+    assert not page.exception
+    assert "No image of the split was changed" in shown(page)
+    assert not [button for button in page.button if button.key == "relaunch"]

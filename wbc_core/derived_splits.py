@@ -1,0 +1,169 @@
+"""Splits made from another one: after further decisions every image keeps the part that it was in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from wbc_core.curation.clean import CleanSet, clean_set
+from wbc_core.curation.scan import duplicate_groups
+from wbc_core.errors import WbcError
+from wbc_core.progress import Progress, silent
+from wbc_core.records import Record, Split
+from wbc_core.splitting import PARTS, kept_groups, load_split, record_split, split_table
+from wbc_core.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Changes(Record):
+    """What decisions have changed in the parts of a split since it was made.
+
+    Attributes:
+        dropped: Images that are dropped now, by part.
+        relabelled: Images that have another label now, by part.
+        returned: Images that are kept now and were dropped then; they are in no part.
+    """
+
+    dropped: dict[str, int]
+    relabelled: dict[str, int]
+    returned: int
+
+    @property
+    def images(self) -> int:
+        """Images of the split that are dropped or relabelled."""
+        return sum(self.dropped.values()) + sum(self.relabelled.values())
+
+    @property
+    def held_out(self) -> int:
+        """Those of them that are held out."""
+        learnt = self.dropped.get("train", 0) + self.relabelled.get("train", 0)
+        return self.images - learnt
+
+    def words(self) -> str:
+        """The changes in a sentence or two.
+
+        Example:
+            >>> Changes({"train": 3, "test": 1}, {"train": 0, "test": 0}, 0).words()
+            '4 images dropped (3 of train, 1 of test).'
+        """
+        told = [_told(self.dropped, "dropped"), _told(self.relabelled, "relabelled")]
+        words = "; ".join(part for part in told if part)
+        sentences = [words[:1].upper() + words[1:] if words else "No image of the split was changed"]
+        if self.returned:
+            sentences.append(f"{_images(self.returned)} kept again stay out, since they were in no part")
+        return ". ".join(sentences) + "."
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'s' * (count != 1)}"
+
+
+def _told(counts: Mapping[str, int], done: str) -> str:
+    parts = ", ".join(f"{count:,} of {part}" for part, count in counts.items() if count)
+    return f"{_images(sum(counts.values()))} {done} ({parts})" if parts else ""
+
+
+def changes_since(workspace: Workspace, split_id: str, *, until: int | None = None) -> Changes:
+    """Compare a split with the clean set.
+
+    Args:
+        workspace: The lab.
+        split_id: Id of the split.
+        until: Only decisions up to this line of the log.
+
+    Raises:
+        WbcError: There is no such split.
+    """
+    split, table = load_split(workspace, split_id), split_table(workspace, split_id)
+    clean = clean_set(workspace, split.dataset, until=until)
+    labels = _labels_now(table, clean)
+    dropped, relabelled = labels < 0, (labels >= 0) & (labels != table["label"].to_numpy())
+    parts = table["part"].to_numpy()
+    return Changes(
+        dropped={part: int((dropped & (parts == part)).sum()) for part in split.parts},
+        relabelled={part: int((relabelled & (parts == part)).sum()) for part in split.parts},
+        returned=int((~np.isin(clean.rows, table["row"].to_numpy())).sum()),
+    )
+
+
+def keep_parts(
+    workspace: Workspace, split_id: str, *, until: int | None = None, progress: Progress = silent
+) -> Split:
+    """Bring a split up to the clean set without moving an image from one part to another.
+
+    Images that are dropped now leave, relabelled ones stay where they are under their new label, and images
+    that were in no part stay out, so that whatever was trained on the split has seen no held-out image of
+    the new one. Where a later scan found one picture in several parts, it stays in the last of them alone.
+
+    Args:
+        workspace: The lab.
+        split_id: Id of the split.
+        until: Only decisions up to this line of the log.
+        progress: Told the fraction done.
+
+    Returns:
+        The new split, or the old one where nothing has changed.
+
+    Raises:
+        WbcError: There is no such split, or a class would be missing from a part.
+    """
+    split, table = load_split(workspace, split_id), split_table(workspace, split_id)
+    clean = clean_set(workspace, split.dataset, until=until)
+    progress(0.1, "Collecting the duplicates")
+    groups = duplicate_groups(workspace, split.dataset)
+    labels = _labels_now(table, clean)
+    part_of_row = table["part"].map(PARTS.index).to_numpy(np.int64)
+    stays = (labels >= 0) & ~_leaking(table["row"].to_numpy(np.int64), part_of_row, labels >= 0, groups)
+    if stays.all() and (labels == table["label"].to_numpy()).all():
+        return split
+    rows = table["row"].to_numpy(np.int64)[stays]
+    own = replace(clean, rows=rows, labels=labels[stays])
+    _refuse_missing_classes(own, part_of_row[stays], split)
+    return record_split(
+        workspace,
+        own,
+        kept_groups(own, groups),
+        part_of_row[stays],
+        split.fractions,
+        split.seed,
+        split.folds,
+        split.id,
+    )
+
+
+def _labels_now(table: pd.DataFrame, clean: CleanSet) -> NDArray[np.int64]:
+    """Label of each image of a split in the clean set, -1 where it is dropped, int64 (n,)."""
+    now = np.full(clean.dataset.images, -1, dtype=np.int64)
+    now[clean.rows] = clean.labels
+    labels: NDArray[np.int64] = now[table["row"].to_numpy()]
+    return labels
+
+
+def _leaking(
+    rows: NDArray[np.int64],
+    part_of_row: NDArray[np.int64],
+    kept: NDArray[np.bool_],
+    groups: Sequence[Sequence[int]],
+) -> NDArray[np.bool_]:
+    """Which images have a (near) duplicate in a later part, bool (n,)."""
+    place = {int(row): position for position, row in enumerate(rows) if kept[position]}
+    leaking = np.zeros(len(rows), dtype=bool)
+    for group in groups:
+        members = [place[row] for row in group if row in place]
+        if members:
+            leaking[members] = part_of_row[members] < part_of_row[members].max()
+    return leaking
+
+
+def _refuse_missing_classes(clean: CleanSet, part_of_row: NDArray[np.int64], split: Split) -> None:
+    for part, counts in split.parts.items():
+        now = np.bincount(clean.labels[part_of_row == PARTS.index(part)], minlength=len(counts))
+        for name, before, after in zip(clean.dataset.class_names, counts, now, strict=True):
+            if before and not after:
+                raise WbcError(
+                    f"The {part} part would have no image of the class {name} left.",
+                    expected="at least one image of every class in each part",
+                    fix="Take back a decision, or make a new split.",
+                )

@@ -1,0 +1,159 @@
+"""The same training again after further decisions: a new clean set; parts, recipe and spec as before."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from wbc_core.augment.prepare import load_prepared, prepare
+from wbc_core.derived_splits import Changes, changes_since, keep_parts
+from wbc_core.errors import WbcError
+from wbc_core.evaluation.compare import comparable_part
+from wbc_core.evaluation.pairs import SIGNIFICANCE
+from wbc_core.evaluation.repeated import repeated_difference
+from wbc_core.evaluation.reports import load_predictions, load_report
+from wbc_core.jobs.queue import get_job, list_jobs, submit
+from wbc_core.progress import Progress, part_of
+from wbc_core.records import Job, Json
+from wbc_core.training.runs import load_run
+from wbc_core.workspace import Workspace
+
+KIND = "relaunch"
+
+_MANY_JOBS = 100_000
+
+
+def foresee_relaunch(workspace: Workspace, run_id: str, *, until: int | None = None) -> Changes:
+    """What further decisions have changed for a run.
+
+    Args:
+        workspace: The lab.
+        run_id: Id of the run.
+        until: Only decisions up to this line of the log.
+
+    Raises:
+        WbcError: There is no such run, or its split is gone.
+    """
+    return changes_since(workspace, load_run(workspace, run_id).split, until=until)
+
+
+def what_it_means(changes: Changes) -> str:
+    """What a person must know before comparing the report of a run with that of its relaunch."""
+    if not changes.held_out:
+        return "Both runs are judged on the same held-out images and labels."
+    return (
+        "Held-out images or labels change, so the old report and the new one are not about the same: compare "
+        "the runs on the images that both hold out, under the new labels."
+    )
+
+
+def relaunch_spec(workspace: Workspace, run_id: str, head: int) -> Json:
+    """The spec of a job that relaunches a run with the decisions up to a line of the log.
+
+    Raises:
+        WbcError: There is no such run, or the decisions change nothing for it.
+    """
+    if not foresee_relaunch(workspace, run_id, until=head).images:
+        raise WbcError(
+            f"No image that {run_id} learnt from or is judged on was dropped or relabelled since.",
+            expected="decisions taken after its clean set",
+            fix="Decide on images in its report or on the Review page first.",
+        )
+    return {"run": run_id, "head": head}
+
+
+def run_relaunch(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Make the split and the prepared set anew and queue the training; started again, it goes on.
+
+    Returns:
+        `split`, `prepared` and `run`, and what has changed: `changes`, as JSON of `Changes`.
+    """
+    run = load_run(workspace, spec["run"])
+    changes = foresee_relaunch(workspace, run.id, until=spec["head"])
+    split = keep_parts(workspace, run.split, until=spec["head"], progress=part_of(progress, 0.0, 0.3))
+    recipe = load_prepared(workspace, run.prepared).recipe
+    prepared = prepare(workspace, split.id, recipe, part_of(progress, 0.3, 1.0))
+    queued = next(
+        (
+            job.id
+            for job in _relaunches(workspace)
+            if job.spec["prepared"] == prepared.id and _of(job, run.id)
+        ),
+        None,
+    )
+    training = {**run.spec.to_json(), "prepared": prepared.id, "clones": run.id}
+    training["relaunches"] = {"run": run.id, "changes": changes.to_json()}
+    return {
+        "split": split.id,
+        "prepared": prepared.id,
+        "run": queued or submit(workspace, "train", training).id,
+        "changes": changes.to_json(),
+    }
+
+
+def _relaunches(workspace: Workspace) -> Iterator[Job]:
+    jobs = list_jobs(workspace, kind="train", limit=_MANY_JOBS)
+    return (job for job in jobs if "relaunches" in job.spec)
+
+
+def _of(job: Job, run_id: str) -> bool:
+    return bool(job.spec["relaunches"]["run"] == run_id)
+
+
+def relaunches_of(workspace: Workspace, run_id: str) -> list[Job]:
+    """The trainings that relaunch a run, newest first; one that was resumed counts once."""
+    newest: dict[str, Job] = {}
+    for job in _relaunches(workspace):
+        if _of(job, run_id):
+            newest.setdefault(job.spec["prepared"], job)
+    return list(newest.values())
+
+
+def relaunched_run(workspace: Workspace, run_id: str) -> str | None:
+    """Id of the run that a run relaunches; None where it is no relaunch."""
+    try:
+        job = get_job(workspace, run_id)
+    except WbcError:
+        return None
+    return job.spec["relaunches"]["run"] if job.kind == "train" and "relaunches" in job.spec else None
+
+
+def relaunch_comparison(workspace: Workspace, run_id: str) -> Json:
+    """Compare a relaunch with the run that it relaunches on the images that both hold out.
+
+    The old model's predictions are taken from its report, and both are judged by the new labels. No part has
+    given an image to another, so that neither has learnt from any of them.
+
+    Args:
+        workspace: The lab.
+        run_id: Id of the relaunch.
+
+    Returns:
+        `before`, `after`: the runs; `part`, `images`; `accuracy_before`, `accuracy_after`; `difference`,
+        `difference_ci` of accuracy as shares, after minus before; `p`; and `words`.
+
+    Raises:
+        WbcError: The run is no relaunch, or one of them has no report.
+    """
+    earlier = relaunched_run(workspace, run_id)
+    if earlier is None:
+        raise WbcError(f"{run_id} relaunches no run.", fix="Give a run that `wbc relaunch` queued.")
+    part = comparable_part(workspace, [earlier, run_id])
+    after = load_predictions(workspace, run_id, part)
+    before = load_predictions(workspace, earlier, part).set_index("row").reindex(after["row"])
+    if before["predicted"].isna().any() or (before["image_id"].to_numpy() != after["image_id"]).any():
+        raise WbcError(f"{earlier} was not evaluated on the images of {run_id}.", fix="Evaluate both again.")
+    labels, classes = after["label"].to_numpy(), len(load_report(workspace, run_id, part)["classes"])
+    predicted = [table["predicted"].to_numpy(np.int64) for table in (before, after)]
+    found = repeated_difference(labels, predicted[:1], predicted[1:], classes, np.random.default_rng(0))
+    return {
+        "before": earlier,
+        "after": run_id,
+        "part": part,
+        "images": len(after),
+        "accuracy_before": float((predicted[0] == labels).mean()),
+        "accuracy_after": float((predicted[1] == labels).mean()),
+        "difference": found.accuracy,
+        "difference_ci": found.accuracy_ci and list(found.accuracy_ci),
+        "p": found.p,
+        "words": found.words("The relaunch", "the run before", significance=SIGNIFICANCE),
+    }
