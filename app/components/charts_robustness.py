@@ -6,7 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from app.components import charts
-from app.components.charts_results import run_colours
+from app.components.charts_compare import run_colours
 from app.components.results_text import share_with_interval
 
 _APART = 0.09
