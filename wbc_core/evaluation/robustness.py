@@ -143,18 +143,31 @@ def evaluate_under_shifts(
     return {**summary(workspace, run_id, shifts=shifts, strengths=strengths), "evaluated": len(todo)}
 
 
-def _right(
-    workspace: Workspace, run_id: str, found: Measured, tta: bool
-) -> tuple[pd.DataFrame, dict[Cell, NDArray[np.bool_]]]:
-    """The images (row, label) and whether each was named right, cell by cell."""
-    images = pd.DataFrame({"row": [], "label": []}, dtype=np.int64)
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """What there is of a run's robustness, image by image.
+
+    Attributes:
+        found: The reports.
+        labels: Classes of the images, integers (n,).
+        right: For each cell with a report whether each image (n,) was named right.
+    """
+
+    found: Measured
+    labels: NDArray[np.int64]
+    right: dict[Cell, NDArray[np.bool_]]
+
+
+def _judged(workspace: Workspace, run_id: str, cells: Sequence[Cell], tta: bool) -> _Judged:
+    found = measured(workspace, run_id, cells, tta=tta)
+    labels = np.empty(0, dtype=np.int64)
     right: dict[Cell, NDArray[np.bool_]] = {}
     for shift, strength in found.reports:
         name = report_name(found.part, tta=tta, shift=shift, strength=strength)
         predictions = load_predictions(workspace, run_id, name).sort_values("row")
-        images = predictions[["row", "label"]].reset_index(drop=True)
-        right[shift, strength] = (predictions["predicted"] == predictions["label"]).to_numpy()
-    return images, right
+        labels = predictions["label"].to_numpy(dtype=np.int64)
+        right[shift, strength] = predictions["predicted"].to_numpy() == labels
+    return _Judged(found, labels, right)
 
 
 def _figures(report: Json) -> Json:
@@ -172,16 +185,14 @@ def _cells(cells: Sequence[Cell]) -> list[Json]:
     return [{"shift": shift, "strength": strength} for shift, strength in cells]
 
 
-def _summary(workspace: Workspace, run_id: str, cells: Sequence[Cell], tta: bool) -> Json:
-    found = measured(workspace, run_id, cells, tta=tta)
+def _summary(judged: _Judged) -> Json:
+    found = judged.found
     figures = {cell: _figures(report) for cell, report in found.reports.items()}
     errors = {cell: own["error"] for cell, own in figures.items()}
     ends = None
     if errors:
-        images, right = _right(workspace, run_id, found, tta)
-        _, ends = corruption_error.class_mean_interval(
-            1 - corruption_error.share_right(right), images["label"].to_numpy()
-        )
+        wrong = 1 - corruption_error.share_right(judged.right)
+        _, ends = corruption_error.class_mean_interval(wrong, judged.labels)
     return {
         "clean": _figures(found.clean) if found.clean else None,
         "shifts": {
@@ -196,16 +207,13 @@ def _summary(workspace: Workspace, run_id: str, cells: Sequence[Cell], tta: bool
     }
 
 
-def _relative(
-    workspace: Workspace, one: tuple[str, bool], other: tuple[str, bool], cells: Sequence[Cell]
-) -> Json | None:
+def _relative(one: _Judged, other: _Judged) -> Json | None:
     """Errors of one run and kind of view against another's, where both were evaluated."""
-    sides = [(run_id, tta, measured(workspace, run_id, cells, tta=tta)) for run_id, tta in (one, other)]
-    (images, right), (_, other_right) = (
-        _right(workspace, run_id, found, tta) for run_id, tta, found in sides
-    )
-    clean = [balanced_error(found.clean["confusion"]) if found.clean else None for _, _, found in sides]
-    result = corruption_error.relative(images["label"].to_numpy(), right, other_right, *clean)
+    clean = [
+        balanced_error(judged.found.clean["confusion"]) if judged.found.clean else None
+        for judged in (one, other)
+    ]
+    result = corruption_error.relative(one.labels, one.right, other.right, *clean)
     if result is None:
         return None
     ends = list(result.difference_ci) if result.difference_ci else None
@@ -238,10 +246,13 @@ def summary(
         WbcError: No such run, shift or strength.
     """
     cells = chosen_cells(shifts, strengths)
-    part = held_out(workspace, load_run(workspace, run_id)).part
-    views = {name: _summary(workspace, run_id, cells, tta) for name, tta in VIEWS.items()}
-    averaging = _relative(workspace, (run_id, True), (run_id, False), cells)
-    return {"run": run_id, "part": part, "views": views, "averaging": averaging}
+    judged = {name: _judged(workspace, run_id, cells, tta) for name, tta in VIEWS.items()}
+    return {
+        "run": run_id,
+        "part": judged["single"].found.part,
+        "views": {name: _summary(one) for name, one in judged.items()},
+        "averaging": _relative(judged["averaged"], judged["single"]),
+    }
 
 
 def check_baseline(workspace: Workspace, run_id: str, baseline_id: str) -> None:
@@ -288,7 +299,8 @@ def compare_with(
     """
     check_baseline(workspace, run_id, baseline_id)
     cells = chosen_cells(shifts, strengths)
-    result = _relative(workspace, (run_id, tta), (baseline_id, tta), cells)
+    one, baseline = (_judged(workspace, run, cells, tta) for run in (run_id, baseline_id))
+    result = _relative(one, baseline)
     if result is None:
         raise WbcError(
             "The two runs were never evaluated under the same shift and strength.",
