@@ -1,4 +1,4 @@
-"""The commands that look further into a trained run: `wbc robustness`, `latency`, `explain` and `costs`."""
+"""The commands that look further into a trained run: `wbc robustness`, `slices`, `latency`, .."""
 
 from pathlib import Path
 from typing import Annotated
@@ -36,6 +36,17 @@ def robustness(
     if baseline:
         result["relative"] = compare_with(workspace, run, baseline, tta=tta, **chosen)
     return result
+
+
+@command("slices")
+def slices(
+    workspace: Workspace,
+    run: RunReference,
+    report: Annotated[str | None, Option(help="Name of a report: test, validation-tta, ..")] = None,
+    minimum: Annotated[int | None, Option(min=1, help="Images of a slice at least; 20 by default.")] = None,
+) -> Json:
+    """Find the slices on which a run does worse: by source, brightness, size and resemblance."""
+    return run_task(workspace, "slices", {"run": run, "report": report, "minimum": minimum})
 
 
 @command("latency")

@@ -321,5 +321,5 @@ def test_help_of_every_command() -> None:
         assert f" {name} " in listed
     for name in ("jobs", "worker", "evaluate", "predict", "compare", "export", "demo", "lab"):
         assert f" {name} " in listed
-    for name in ("robustness", "latency", "costs"):
+    for name in ("robustness", "slices", "latency", "costs"):
         assert f" {name} " in listed

@@ -44,6 +44,13 @@ def report_name(
     return part + (f"-{shift}-{strength}" if shift else "") + ("-tta" if tta else "")
 
 
+def name_of(report: Json) -> str:
+    """The name under which a report is saved."""
+    return report_name(
+        report["part"], tta=report["tta"], shift=report.get("shift"), strength=report.get("strength")
+    )
+
+
 def is_shifted(name: str) -> bool:
     """Whether a report, by its name, is one on shifted images.
 
@@ -157,10 +164,7 @@ def save_report(workspace: Workspace, report: Json, predictions: pd.DataFrame) -
 
     The predictions come first, so that a report that can be read always has them beside it.
     """
-    name = report_name(
-        report["part"], tta=report["tta"], shift=report.get("shift"), strength=report.get("strength")
-    )
-    folder = reports_dir(workspace, report["run"])
+    name, folder = name_of(report), reports_dir(workspace, report["run"])
     with workspace.atomic_path(folder / f"{name}.parquet") as scratch:
         predictions.to_parquet(scratch, index=False)
     workspace.write_json(folder / f"{name}.json", report)

@@ -166,7 +166,7 @@ def _take_over(workspace: Workspace, earlier: str, job_id: str, spec: Json) -> N
     from wbc_core.training.spec import RunSpec
 
     written = workspace.run_dir(earlier) / "spec.json"
-    without = ["reports", "exports", "explanations", "latency.json", "mlflow.*"]
+    without = ["reports", "exports", "explanations", "slices", "latency.json", "mlflow.*"]
     if "sweep" not in spec and written.exists():
         before = RunSpec.from_json(workspace.read_json(written, f"run {earlier}"))
         without += ["spec.json", "summary.json"] if before != RunSpec.from_json(spec) else []
@@ -211,6 +211,20 @@ def robustness(workspace: Workspace, job_id: str, spec: Json, progress: Progress
         shifts=spec.get("shifts"),
         strengths=spec.get("strengths"),
         tta=bool(spec.get("tta")),
+        progress=progress,
+    )
+
+
+@TASKS.register("slices")
+def slices(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Find the slices of `report` (the first one when absent) on which `run` does worse than on the rest."""
+    from wbc_core.evaluation.slices import MINIMUM, slice_report
+
+    return slice_report(
+        workspace,
+        spec["run"],
+        spec.get("report"),
+        minimum=spec.get("minimum") or MINIMUM,
         progress=progress,
     )
 
