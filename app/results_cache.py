@@ -15,6 +15,7 @@ from wbc_core.evaluation import robustness as under_shifts
 from wbc_core.evaluation.compare import compare_splits
 from wbc_core.evaluation.confidence import report_confidence
 from wbc_core.evaluation.cost_decisions import report_costs
+from wbc_core.evaluation.slices import load_slices
 from wbc_core.records import Dataset
 from wbc_core.training import runs
 from wbc_core.training.runs import Run
@@ -143,6 +144,20 @@ def robustness_against(run_id: str, baseline_id: str, tta: bool) -> dict[str, An
     """A run's errors under shifts against a baseline's; None where they have none in common."""
     stamps = (_stamps_and_model(run_id), _stamps_and_model(baseline_id))
     return _robustness_against(_home(), (run_id, baseline_id), tta, stamps)
+
+
+def slices(run_id: str, name: str) -> tuple[dict[str, Any], pd.DataFrame] | None:
+    """The slices that were found of a report, and those of each image; None where nobody looked."""
+    path = workspace().run_dir(run_id) / "slices" / f"{name}.json"
+    stamp = path.stat().st_mtime_ns if path.exists() else 0
+    return _slices(_home(), run_id, name, (stamp, _stamp(run_id, name)))
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _slices(
+    home: str, run_id: str, name: str, stamps: tuple[int, int]
+) -> tuple[dict[str, Any], pd.DataFrame] | None:
+    return load_slices(workspace(), run_id, name)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

@@ -15,6 +15,7 @@ from app.components import (
     report_mixups,
     report_origin,
     report_robustness,
+    report_slices,
     report_why,
 )
 from app.components.job_panel import job_button, job_panel
@@ -31,6 +32,7 @@ SECTIONS = {
     "confidence": ("Confidence", report_confidence.draw),
     "why": ("Why", report_why.draw),
     "robustness": ("Robustness", report_robustness.draw),
+    "slices": ("Slices", report_slices.draw),
     "mixups": ("Cost of mix-ups", report_mixups.draw),
     "origin": ("Cost and origin", report_origin.draw),
     "again": ("Train again", report_again.draw),
@@ -40,6 +42,7 @@ SECTIONS = {
 JOBS = {
     "evaluate": "Evaluating the run",
     "robustness": "Evaluating under shifts",
+    "slices": "Finding slices",
     "latency": "Timing the model",
     "explain": "Explaining images",
 }

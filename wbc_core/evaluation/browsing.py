@@ -1,6 +1,6 @@
 """Which images stand behind a figure: lists of rows for the pages to show, hardest first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,13 @@ def commonest_mix_ups(predictions: pd.DataFrame, at_most: int) -> list[Cell]:
         for _, images in wrong.groupby(["label", "predicted"])
     ]
     return sorted(cells, key=lambda cell: (-len(cell.image_ids), cell.true, cell.predicted))[:at_most]
+
+
+def images_of(predictions: pd.DataFrame, rows: Iterable[int]) -> pd.DataFrame:
+    """The images of some rows, the least probable true class first."""
+    short = with_confidence(predictions)
+    chosen = short[short["row"].isin(list(rows))]
+    return chosen.sort_values(["true_probability", "row"], ignore_index=True)
 
 
 def confident_errors(predictions: pd.DataFrame, at_most: int = 48) -> pd.DataFrame:
