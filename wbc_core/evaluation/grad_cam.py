@@ -88,7 +88,7 @@ class GradCam:
             flatten = _place_of_flatten(backbone)
             ends = backbone.layers[flatten].input
             dense = _dense_layers(backbone.layers[flatten + 1 :]) + dense
-        outputs = inputs = keras.Input(model.input.shape[1:])
+        outputs = inputs = keras.Input(model.input_shape[1:])
         for layer in model.layers[1:place]:
             outputs = layer(outputs)
         # The largest of 2 x 2 places rises as they do, so the larger map before it has the same weights.
@@ -97,7 +97,7 @@ class GradCam:
         self._dense = [
             tuple(np.asarray(value, np.float64) for value in layer.get_weights()) for layer in dense
         ]
-        self._shape = tuple(model.input.shape[1:])
+        self._shape = tuple(model.input_shape[1:])
 
     def __call__(self, images: NDArray[np.uint8]) -> Explained:
         """Explain at most `BATCH` images.
