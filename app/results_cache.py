@@ -10,7 +10,7 @@ import streamlit as st
 from app.cache import data_url
 from app.state import workspace
 from wbc_core.errors import WbcError
-from wbc_core.evaluation import pictures, predictions, reports
+from wbc_core.evaluation import pictures, prediction_csv, reports
 from wbc_core.evaluation import robustness as under_shifts
 from wbc_core.evaluation.compare import compare_splits
 from wbc_core.evaluation.confidence import report_confidence
@@ -163,7 +163,7 @@ def _slices(
 @st.cache_data(show_spinner=False, max_entries=16)
 def predicted(path: str, stamp: int) -> pd.DataFrame:
     """Predictions from a CSV file of a predict job."""
-    return predictions.read_predictions(Path(path))
+    return prediction_csv.read_predictions(Path(path))
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

@@ -11,7 +11,6 @@ from wbc_core.command_line import (
     command,
     console_progress,
     key_values,
-    quiet_tensorflow,
     run_application,
     run_task,
     split_values,
@@ -314,26 +313,6 @@ def evaluate(
     path = str(data.resolve()) if data else None
     spec = {"run": run, "data": path, "tta": tta, "shift": shift, "strength": strength}
     return run_task(workspace, "evaluate", spec)
-
-
-@command("predict")
-def predict(
-    workspace: Workspace,
-    run: RunReference,
-    source: Annotated[Path, Argument(metavar="SOURCE", help="A picture, a folder, a zip or an npz file.")],
-    out: Annotated[Path | None, Option(help="Write the table to this CSV file.")] = None,
-    tta: Tta = False,
-) -> Json | list[Json]:
-    """Name the class of each picture; columns file, predicted, one probability a class."""
-    from wbc_core.evaluation.predictions import predict_source
-
-    if out is not None:
-        spec = {"run": run, "source": str(source.resolve()), "out": str(out.resolve()), "tta": tta}
-        return run_task(workspace, "predict", spec)
-    quiet_tensorflow()
-    with console_progress() as progress:
-        table = predict_source(workspace, run, source.resolve(), out=None, tta=tta, progress=progress)
-    return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]
 
 
 @command("compare")

@@ -5,7 +5,14 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from wbc_core.command_line import command, run_task, split_values, whole_numbers
+from wbc_core.command_line import (
+    command,
+    console_progress,
+    quiet_tensorflow,
+    run_task,
+    split_values,
+    whole_numbers,
+)
 from wbc_core.errors import WbcError
 from wbc_core.records import Json
 from wbc_core.workspace import Workspace
@@ -112,3 +119,36 @@ def costs(
         with whole_file(out) as scratch:
             scratch.write_text(costs_as_csv(result["costs"], classes), encoding="utf-8")
     return {"run": run, "classes": classes, **result}
+
+
+@command("predict")
+def predict(
+    workspace: Workspace,
+    run: RunReference,
+    source: Annotated[Path, Argument(metavar="SOURCE", help="A picture, a folder, a zip or an npz file.")],
+    out: Annotated[Path | None, Option(help="Write the table to this CSV file.")] = None,
+    tta: Tta = False,
+    share: Annotated[
+        float | None,
+        Option("--person-share", help="Mark for a person: so many of the least certain, such as 0.05."),
+    ] = None,
+    least: Annotated[
+        float | None, Option("--least-probability", help="Or mark what is less probable than this.")
+    ] = None,
+    check_foreign: Annotated[
+        bool, Option("--check-foreign", help="Mark pictures unlike all that the run learnt from.")
+    ] = False,
+) -> Json | list[Json]:
+    """Name the class of each picture; columns file, predicted, one calibrated probability a class, marks."""
+    from wbc_core.evaluation.predictions import predict_source
+    from wbc_core.jobs.busy_gpu import leave_gpu_to_training
+
+    leave_gpu_to_training(workspace)
+    marks: Json = {"share": share, "least_probability": least, "check_foreign": check_foreign}
+    if out is not None:
+        spec = {"run": run, "source": str(source.resolve()), "out": str(out.resolve()), "tta": tta}
+        return run_task(workspace, "predict", spec | marks)
+    quiet_tensorflow()
+    with console_progress() as progress:
+        table = predict_source(workspace, run, source.resolve(), tta=tta, progress=progress, **marks)
+    return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]

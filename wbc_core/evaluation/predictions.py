@@ -1,43 +1,29 @@
-"""Name the class of pictures that nobody has labelled, and write the answers as CSV."""
+"""Name the class of pictures that nobody has labelled."""
 
-import csv
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from wbc_core.curation.measures.appearance import appearance
 from wbc_core.datasets.listing import Rejected
-from wbc_core.datasets.spreadsheet import spreadsheet_safe, without_escape
 from wbc_core.errors import WbcError
+from wbc_core.evaluation.confidence import run_temperature
 from wbc_core.evaluation.intervals import wilson
+from wbc_core.evaluation.marks import (
+    class_columns,
+    person_threshold,
+    probability_table,
+    training_images,
+    with_marks,
+)
 from wbc_core.evaluation.pictures import read_pictures
-from wbc_core.progress import Progress, silent
+from wbc_core.evaluation.prediction_csv import prediction_writer
+from wbc_core.evaluation.temperature import with_temperature
+from wbc_core.progress import Progress, part_of, silent
 from wbc_core.training.runs import load_run
-from wbc_core.workspace import Workspace, whole_file
-
-Write = Callable[[Sequence[str], NDArray[np.float32]], None]
-
-
-@contextmanager
-def _csv_writer(out: Path | None, class_names: Sequence[str]) -> Iterator[Write]:
-    """A function that appends predictions to the CSV file, or does nothing where none is asked for."""
-    if out is None:
-        yield lambda names, probabilities: None
-        return
-    with whole_file(out) as scratch, scratch.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        safe_classes = [spreadsheet_safe(name) for name in class_names]
-        writer.writerow(["file", "predicted", *safe_classes])
-
-        def write(names: Sequence[str], probabilities: NDArray[np.float32]) -> None:
-            for name, line in zip(names, probabilities, strict=True):
-                chances = [f"{value:.6g}" for value in line]
-                writer.writerow([spreadsheet_safe(name), safe_classes[int(line.argmax())], *chances])
-
-        yield write
+from wbc_core.workspace import Workspace
 
 
 def predict_source(
@@ -47,8 +33,14 @@ def predict_source(
     out: Path | None = None,
     tta: bool = False,
     progress: Progress = silent,
+    *,
+    share: float | None = None,
+    least_probability: float | None = None,
+    check_foreign: bool = False,
 ) -> pd.DataFrame:
     """Predict the class of every picture of a source with the best model of a run.
+
+    The probabilities are calibrated with the run's temperature where it has one.
 
     Args:
         workspace: The lab.
@@ -59,70 +51,72 @@ def predict_source(
             formulas get an apostrophe in front.
         tta: Average over the symmetries of every picture (test-time augmentation).
         progress: Where to report.
+        share: Mark the least certain for a person, as many as this share of the validation images.
+        least_probability: Or mark those whose predicted class is less probable.
+        check_foreign: Mark pictures that the scan's check calls foreign beside the run's training images.
 
     Returns:
-        Columns file, predicted (class name), and one probability a class, named as the class, float32 0..1.
-        `attrs["rejected"]` lists the files that could not be read: [{"source", "why"}].
+        Columns file, predicted (class name), and one probability a class, named as the class, float32 0..1;
+        behind them the marks asked for, see `marks.with_marks`. `attrs` has `rejected`, the files that could
+        not be read: [{"source", "why"}], the `temperature`, None where the probabilities are as trained, and
+        the `threshold` below which a picture goes to a person, None where none does.
 
     Raises:
-        WbcError: No such run, no model yet, no such source, or nothing in it that can be read.
+        WbcError: No such run, no model yet, no such source, nothing in it that can be read, or a share or a
+            least probability that cannot be used.
     """
     run = load_run(workspace, run_id)
     if not source.exists():
         raise WbcError(f"There is no file or folder {source}.", fix="Check the path.")
+    threshold = person_threshold(workspace, run_id, share=share, least_probability=least_probability, tta=tta)
     from wbc_core.training.predict import load_model, predict_probabilities
 
-    progress(0.0, "Loading the model")
+    temperature = run_temperature(workspace, run_id, tta=tta).value
+    known = training_images(workspace, run, part_of(progress, 0.0, 0.3)) if check_foreign else None
+    told = part_of(progress, 0.3 if known else 0.0, 1.0)
+    told(0.0, "Loading the model")
     model = None
-    names, rejected = list[str](), list[Rejected]()
-    tables = [np.empty((0, len(run.class_names)), dtype=np.float32)]
-    with _csv_writer(out, run.class_names) as write:
+    rejected, tables, images = list[Rejected](), list[pd.DataFrame](), 0
+    with prediction_writer(out) as write:
         for batch in read_pictures(source, run.image_shape):
             rejected += batch.rejected
             if batch.names:
                 # Not before a picture was read: a source without any is told at once.
                 model = model or load_model(workspace, run_id)
-                probabilities = predict_probabilities(model, batch.images, tta)
-                write(batch.names, probabilities)
-                names += batch.names
-                tables.append(probabilities)
-            progress(batch.done, f"Predicted {len(names):,} pictures")
-        if not names:
-            first = "; ".join(f"{item.source} {item.why}" for item in rejected[:3])
-            raise WbcError(
-                f"{source.name} holds no picture that can be read.",
-                expected="pictures (PNG, JPEG, TIFF, ..) or an npz file with images",
-                got=first or "no files",
-                fix="Check that it is the right one.",
-            )
-    chances = np.concatenate(tables)
-    table = pd.DataFrame(chances, columns=list(run.class_names))
-    table.insert(0, "predicted", np.array(run.class_names)[chances.argmax(axis=1)], allow_duplicates=True)
-    table.insert(0, "file", names, allow_duplicates=True)
+                chances = predict_probabilities(model, batch.images, tta)
+                if temperature is not None:
+                    chances = with_temperature(chances, temperature).astype(np.float32)
+                named = with_marks(_table(batch.names, chances, run.class_names), threshold)
+                if known is not None:
+                    scores = known.unlikeness(appearance(batch.images))
+                    named = with_marks(named, None, scores, known.threshold)
+                tables.append(named)
+                write(tables[-1])
+                images += len(batch.names)
+            told(batch.done, f"Predicted {images:,} pictures")
+        if not tables:
+            raise _nothing_read(source, rejected)
+    table = pd.concat(tables, ignore_index=True)
     table.attrs["rejected"] = [{"source": item.source, "why": item.why} for item in rejected]
+    table.attrs |= {"temperature": temperature, "threshold": threshold}
     return table
 
 
-def read_predictions(path: Path) -> pd.DataFrame:
-    """Read a CSV file that `predict_source` wrote.
+def _table(names: list[str], chances: NDArray[np.float32], class_names: tuple[str, ...]) -> pd.DataFrame:
+    table = pd.DataFrame(chances, columns=list(class_names))
+    table.insert(0, "predicted", np.array(class_names)[chances.argmax(axis=1)], allow_duplicates=True)
+    table.insert(0, "file", names, allow_duplicates=True)
+    return table
 
-    Returns:
-        Columns file, predicted, and one probability a class, float 0..1.
 
-    Raises:
-        WbcError: It is not there, or is no such file.
-    """
-    try:
-        table = pd.read_csv(path, dtype={"file": str, "predicted": str}, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise WbcError(
-            f"The predictions {path.name} cannot be read.", got=error, fix="Predict again."
-        ) from None
-    if list(table.columns[:2]) != ["file", "predicted"]:
-        raise WbcError(f"{path.name} holds no predictions.", expected="columns file, predicted, ..")
-    for column in ("file", "predicted"):
-        table[column] = table[column].map(without_escape)
-    return table.rename(columns=without_escape)
+def _nothing_read(source: Path, rejected: list[Rejected]) -> WbcError:
+    first = "; ".join(f"{item.source} {item.why}" for item in rejected[:3])
+    return WbcError(
+        f"{source.name} holds no picture that can be read.",
+        expected="pictures (PNG, JPEG, TIFF, ..) or an npz file with images",
+        got=first or "no files",
+        fix="Check that it is the right one.",
+    )
 
 
 def differential_count(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -133,12 +127,11 @@ def differential_count(predictions: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns class, images, share (0..1), low and high: Wilson's 95 % interval of the share, which knows
-        the sample's size but not the model's errors.
+        the sample's size but not the model's errors; see `corrected_count.corrected_shares` for those.
     """
-    classes = list(predictions.columns[2:])
     counts = predictions["predicted"].value_counts()
     lines = []
-    for name in classes:
+    for name in class_columns(predictions):
         count = int(counts.get(name, 0))
         low, high = wilson(count, len(predictions)) or (None, None)
         share = count / len(predictions) if len(predictions) else None
@@ -154,11 +147,13 @@ def least_certain(predictions: pd.DataFrame, name: str | None = None) -> pd.Data
         name: Only those predicted as this class.
 
     Returns:
-        Columns file, predicted, confidence (0..1), and second: the two most probable classes in words.
+        Columns file, predicted, confidence (0..1), second: the two most probable classes in words, and the
+        marks that are there.
     """
     chosen = predictions if name is None else predictions[predictions["predicted"] == name]
-    chances = chosen.iloc[:, 2:].to_numpy(dtype=np.float64)
-    classes, order = list(predictions.columns[2:]), np.argsort(-chances, axis=1)
+    classes = class_columns(predictions)
+    chances = probability_table(chosen)
+    order = np.argsort(-chances, axis=1)
     words = [
         ", ".join(f"{classes[column]} {100 * line[column]:.1f} %" for column in best[:2])
         for line, best in zip(chances, order, strict=True)
@@ -171,4 +166,6 @@ def least_certain(predictions: pd.DataFrame, name: str | None = None) -> pd.Data
             "second": words,
         }
     )
+    for mark in predictions.columns[2 + len(classes) :]:
+        ranked[mark] = chosen[mark].to_numpy()
     return ranked.sort_values(["confidence", "file"], ignore_index=True)

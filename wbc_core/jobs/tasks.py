@@ -239,50 +239,28 @@ def latency(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -
 
 @TASKS.register("predict")
 def predict(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
-    """Name the class of every picture at `source` by `run`, into the CSV file `out`."""
+    """Name the class of every picture at `source` by `run`, into the CSV file `out`.
+
+    Marked for a person are a `share` of them or those below `least_probability`; with `check_foreign` those
+    unlike the run's training images.
+    """
+    from wbc_core.evaluation.marks import marked
     from wbc_core.evaluation.predictions import predict_source
 
     out = Path(spec["out"])
     table = predict_source(
-        workspace, spec["run"], Path(spec["source"]), out=out, tta=bool(spec.get("tta")), progress=progress
+        workspace,
+        spec["run"],
+        Path(spec["source"]),
+        out=out,
+        tta=bool(spec.get("tta")),
+        progress=progress,
+        share=spec.get("share"),
+        least_probability=spec.get("least_probability"),
+        check_foreign=bool(spec.get("check_foreign")),
     )
-    return {
-        "run": spec["run"],
-        "out": str(out),
-        "images": len(table),
-        "rejected": table.attrs["rejected"],
-    }
-
-
-@TASKS.register("explain")
-def explain(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
-    """Explain what `run` named the `rows` of its data set, or the pictures `names` of `source`.
-
-    `mix_ups` are pairs of classes, true and predicted, over whose images in the report `report` the maps are
-    averaged. All is kept with the run; with `out`, a new folder, it is also written there as pictures.
-    """
-    from wbc_core.evaluation.explain import Explainer, confused_images
-    from wbc_core.evaluation.explanation_files import write_explanations
-    from wbc_core.workspace import whole_folder
-
-    explainer = Explainer(workspace, spec["run"], patch=spec.get("patch"), stride=spec.get("stride"))
-    pairs, rows, names = spec.get("mix_ups") or [], spec.get("rows") or [], spec.get("names") or []
-    averaging = 0.5 * bool(pairs)
-    mix_ups = []
-    for number, (true, predicted) in enumerate(pairs):
-        begin, end = (averaging * (number + more) / len(pairs) for more in (0, 1))
-        images = confused_images(workspace, spec["run"], true, predicted, spec.get("report"))
-        mix_ups.append(explainer.mix_up(true, predicted, images, part_of(progress, begin, end)))
-    explained = explainer.rows(rows, part_of(progress, averaging, 1.0)) if rows else []
-    if names:
-        explainer.pictures(Path(spec["source"]), names, progress)
-    if spec.get("out"):
-        with whole_folder(Path(spec["out"])) as folder:
-            made = write_explanations(folder, explainer.run, explainer.checksum, explained, mix_ups)
-            workspace.write_json(folder / "explanations.json", made)
-        return {**made, "out": spec["out"]}
-    counts = {"rows": len(rows), "pictures": len(names), "mix_ups": len(mix_ups)}
-    return {"run": spec["run"], "model_sha256": explainer.checksum, **counts}
+    found = {str(name): value for name, value in table.attrs.items()}
+    return {"run": spec["run"], "out": str(out), "images": len(table), **found, **marked(table)}
 
 
 @TASKS.register("export")

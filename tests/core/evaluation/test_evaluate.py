@@ -7,15 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.results_lab import NAMES, add_run, build_dataset, build_split, pictures, write_pictures
 from wbc_core.errors import WbcError
-from wbc_core.evaluation.confidence import report_confidence
+from wbc_core.evaluation.confidence import report_confidence, run_temperature
+from wbc_core.evaluation.marks import FOR_A_PERSON, FOREIGN_PICTURE, FOREIGN_SCORE, class_columns, marked
+from wbc_core.evaluation.pictures import read_named
+from wbc_core.evaluation.prediction_csv import read_predictions
 from wbc_core.evaluation.predictions import (
     differential_count,
     least_certain,
     predict_source,
-    read_predictions,
 )
 from wbc_core.evaluation.report import evaluate_run
 from wbc_core.evaluation.reports import (
@@ -26,7 +29,9 @@ from wbc_core.evaluation.reports import (
     probabilities_of,
     reports_dir,
 )
+from wbc_core.evaluation.temperature import with_temperature
 from wbc_core.splitting import split_table
+from wbc_core.training.predict import load_model, predict_probabilities
 from wbc_core.workspace import Workspace
 
 RUN = "job-0123456789ab"
@@ -154,6 +159,38 @@ def test_zip_picture_and_npz_give_the_same_answers(lab: Workspace, tmp_path: Pat
     single = predict_source(lab, RUN, paths[1])
     assert single["file"].tolist() == ["cell-1.png"]
     assert single[list(NAMES)].to_numpy() == pytest.approx(by_folder[list(NAMES)].to_numpy()[1:2], abs=1e-5)
+
+
+def test_predictions_are_calibrated_and_marked(lab: Workspace, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "in", [0, 1, 2, 0, 1, 2])
+    stripes = np.zeros((32, 32, 3), np.uint8)
+    stripes[::2] = (255, 255, 0)
+    Image.fromarray(stripes).save(tmp_path / "in" / "stripes.png")
+    out = tmp_path / "out.csv"
+    evaluate_run(lab, RUN)
+    plain = predict_source(lab, RUN, tmp_path / "in")
+    marks = predict_source(lab, RUN, tmp_path / "in", out, share=0.5, check_foreign=True)
+    temperature = run_temperature(lab, RUN).value
+    assert marks.attrs["temperature"] == temperature is not None
+    model = load_model(lab, RUN)
+    image = read_named(tmp_path / "in", {"cell-1.png"}, (32, 32, 3))["cell-1.png"]
+    raw = predict_probabilities(model, image[None])
+    calibrated = with_temperature(raw, temperature)[0]
+    assert plain.iloc[1][list(NAMES)].tolist() == pytest.approx(calibrated.tolist(), abs=1e-5)
+    sent = plain[list(NAMES)].max(axis=1) < marks.attrs["threshold"]
+    assert marks[FOR_A_PERSON].tolist() == sent.tolist()
+    assert marks["file"][marks[FOREIGN_SCORE].idxmax()] == "stripes.png"
+    assert marks[FOREIGN_PICTURE].tolist()[-1]
+    again = read_predictions(out)
+    assert again[FOREIGN_PICTURE].tolist() == marks[FOREIGN_PICTURE].tolist()
+    assert again[FOR_A_PERSON].tolist() == sent.tolist()
+    assert class_columns(again) == list(NAMES)
+    assert differential_count(again)["class"].tolist() == list(NAMES)
+    assert FOREIGN_PICTURE in least_certain(again)
+    assert marked(again) == {"for_a_person": int(sent.sum()), "foreign": int(marks[FOREIGN_PICTURE].sum())}
+    for wrong in ({"share": 1.5}, {"least_probability": 0}, {"share": 0.1, "least_probability": 0.5}):
+        with pytest.raises(WbcError):
+            predict_source(lab, RUN, tmp_path / "in", **wrong)
 
 
 def test_a_failed_prediction_leaves_no_file(lab: Workspace, tmp_path: Path) -> None:

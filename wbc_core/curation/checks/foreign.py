@@ -37,6 +37,9 @@ _THRESHOLD = 16.5
 _CLASS_THRESHOLD = 14.0
 """Distance within a class that counts as much as the threshold."""
 
+_KEPT = 0.99
+"""Share of known pictures that are familiar whatever they look like."""
+
 _MOST_SECONDED = 1.35
 """How many times the first distance the second can make of it."""
 
@@ -44,7 +47,8 @@ _FEWEST_OF_CLASS = 100
 """A smaller class does not tell what is foreign to it."""
 
 
-def _standardise(features: NDArray[np.float64]) -> NDArray[np.float64]:
+def _scale(features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The median and the spread of every feature, float64 (d,) each."""
     centre = np.median(features, axis=0)
     spread = 1.4826 * np.median(np.abs(features - centre), axis=0)
     # A feature that is nearly constant must not turn one odd image into an infinite distance.
@@ -52,14 +56,18 @@ def _standardise(features: NDArray[np.float64]) -> NDArray[np.float64]:
     # Correlations of cells crowd near 1: without a floor every other picture would lie at the clip below.
     correlations = slice(len(COLOUR_FEATURES) - 3, len(COLOUR_FEATURES))
     spread[correlations] = np.maximum(spread[correlations], _LEAST_CORRELATION_SPREAD)
+    return centre, spread
+
+
+def _standardise(
+    features: NDArray[np.float64], centre: NDArray[np.float64], spread: NDArray[np.float64]
+) -> NDArray[np.float64]:
     standard: NDArray[np.float64] = np.clip((features - centre) / spread, -_CLIP, _CLIP)
     return standard
 
 
-def _distances(
-    standard: NDArray[np.float64], core: NDArray[np.float64], others: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mahalanobis distances (n,), (m,) of pictures and of others to the mean and covariance of a core."""
+def _distances(points: NDArray[np.float64], core: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mahalanobis distances (n,) of pictures to the mean and covariance of a core, from 0."""
     centre = core.mean(axis=0)
     values, axes = np.linalg.eigh(np.cov(core - centre, rowvar=False))
     # Few images support few axes: the rest share one variance (probabilistic PCA, Tipping and Bishop 1999).
@@ -67,10 +75,15 @@ def _distances(
     if unsupported:
         values[:unsupported] = values[:unsupported].mean()
     values = np.maximum(values, 0.0) * (1 - _SHRINKAGE) + _SHRINKAGE * max(float(values.mean()), 1e-9)
-    near, far = (
-        np.sqrt((((points - centre) @ axes) ** 2 / values).mean(axis=1)) for points in (standard, others)
-    )
-    return near, far
+    return np.asarray(np.sqrt((((points - centre) @ axes) ** 2 / values).mean(axis=1)))
+
+
+def _core_of(standard: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The nearest 60 % of some pictures, after the concentration steps."""
+    distances = (np.minimum(np.abs(standard), 5.0) ** 2).mean(axis=1)
+    for _ in range(_CONCENTRATION_STEPS - 1):
+        distances = _distances(standard, standard[distances <= np.quantile(distances, _CORE_SHARE)])
+    return np.asarray(standard[distances <= np.quantile(distances, _CORE_SHARE)])
 
 
 def _held_out_distances(standard: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -79,12 +92,7 @@ def _held_out_distances(standard: NDArray[np.float64]) -> NDArray[np.float64]:
     fold = np.random.default_rng(0).permutation(len(standard)) % _FOLDS
     held_out = np.empty(len(standard))
     for number in range(_FOLDS):
-        others = standard[fold != number]
-        distances = (np.minimum(np.abs(others), 5.0) ** 2).mean(axis=1)
-        for _ in range(_CONCENTRATION_STEPS):
-            core = others[distances <= np.quantile(distances, _CORE_SHARE)]
-            distances, found = _distances(others, core, standard[fold == number])
-        held_out[fold == number] = found
+        held_out[fold == number] = _distances(standard[fold == number], _core_of(standard[fold != number]))
     return held_out
 
 
@@ -93,11 +101,55 @@ def _unlikeness(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDA
 
     All zeros where there are too few pictures to tell what is ordinary.
     """
-    standard = _standardise(features.astype(np.float64))
+    plain = features.astype(np.float64)
+    standard = _standardise(plain, *_scale(plain))
     if len(features) < _FEWEST:
         return np.zeros(len(features)), standard
     distances = _held_out_distances(standard)
-    return distances / max(float(np.quantile(distances, _ORDINARY)), 1e-3), standard
+    return distances / _ordinary(distances), standard
+
+
+def _ordinary(distances: NDArray[np.float64]) -> float:
+    return max(float(np.quantile(distances, _ORDINARY)), 1e-3)
+
+
+class Familiar:
+    """What is ordinary among some pictures, by which others are judged as the check judges a set.
+
+    Without the check's second distance, to the core of a picture's class: others have no labels.
+
+    Args:
+        features: Measure `appearance` of the pictures that are known, (n, d), each picture once.
+    """
+
+    def __init__(self, features: NDArray[np.floating]) -> None:
+        known = features[:, : len(COLOUR_FEATURES)].astype(np.float64)
+        self.enough = len(known) >= _FEWEST
+        """Whether there are enough pictures to tell what is ordinary."""
+        self.threshold = _THRESHOLD
+        """Unlikeness from which a picture is foreign: the check's, or what 1 % of the known ones exceed."""
+        if self.enough:
+            self._scale = _scale(known)
+            standard = _standardise(known, *self._scale)
+            self._core = _core_of(standard)
+            distances = _held_out_distances(standard)
+            self._usual = _ordinary(distances)
+            # What the lab kept is familiar, however odd: a set of two very different halves has such.
+            self.threshold = max(_THRESHOLD, float(np.quantile(distances, _KEPT)) / self._usual)
+
+    def unlikeness(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
+        """How many times as far from the core as an ordinary picture each is.
+
+        Args:
+            features: Measure `appearance` of the pictures to judge, (m, d).
+
+        Returns:
+            float64 (m,); foreign from `threshold` on. All zeros where there are not `enough` known pictures.
+        """
+        if not self.enough or not len(features):
+            return np.zeros(len(features))
+        judged = features[:, : len(COLOUR_FEATURES)].astype(np.float64)
+        return _distances(_standardise(judged, *self._scale), self._core) / self._usual
 
 
 def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
