@@ -20,7 +20,6 @@ from wbc_core.balance.smote import SmoteDraw
 from wbc_core.balance.surroundings import Surroundings, surroundings
 from wbc_core.curation.scan import DUPLICATE_CHECKS
 from wbc_core.errors import WbcError
-from wbc_core.jobs.balance_comparison import study_comparison
 from wbc_core.records import Dataset, Json, Split
 
 EXAMPLES = 120
@@ -177,21 +176,3 @@ def _points(home: str, split_id: str, class_names: tuple[str, ...], seed: int, p
 def points(split: Split, dataset: Dataset, seed: int, parameters: Json) -> Points:
     """The map of a sample of the train images and of the first SMOTE images of every class."""
     return _points(_home(), split.id, dataset.class_names, seed, json.dumps(parameters, sort_keys=True))
-
-
-@st.cache_data(show_spinner=False, max_entries=16)
-def _comparison(home: str, job_id: str, runs: tuple[str, ...]) -> Json:
-    return study_comparison(workspace(), job_id)
-
-
-def comparison(job_id: str, runs: tuple[str, ...]) -> Json:
-    """What came of a study.
-
-    Args:
-        job_id: The study.
-        runs: Ids of its finished runs, which are new where one was resumed.
-
-    Raises:
-        WbcError: It is not finished, or a report is missing.
-    """
-    return _comparison(_home(), job_id, runs)

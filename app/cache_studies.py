@@ -5,10 +5,15 @@ from typing import Any
 
 import streamlit as st
 
+from app.cache import findings_stamp
 from app.state import workspace
+from wbc_core.curation.scan import DUPLICATE_CHECKS
 from wbc_core.derived_splits import Changes
 from wbc_core.evaluation import reports
 from wbc_core.jobs import relaunch
+from wbc_core.jobs.cleaning_study import CleaningStudy, plan_cleaning_study
+from wbc_core.jobs.study_comparison import study_comparison
+from wbc_core.records import Json
 
 
 def _stamps(run_ids: Sequence[str]) -> tuple[int, ...]:
@@ -35,3 +40,36 @@ def _relaunch_comparison(home: str, run_id: str, stamps: tuple[int, ...]) -> dic
 def relaunch_comparison(earlier: str, run_id: str) -> dict[str, Any]:
     """How a relaunch compares with the run before; made again after a new evaluation of one of them."""
     return _relaunch_comparison(str(workspace().home), run_id, _stamps((earlier, run_id)))
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _cleaning_plan(home: str, run_id: str, seeds: int, stamps: tuple[int, ...]) -> CleaningStudy:
+    return plan_cleaning_study(workspace(), run_id, range(seeds))
+
+
+def cleaning_plan(run_id: str, dataset_id: str, seeds: int) -> CleaningStudy:
+    """What a study of cleaning would launch, from the spec of a run; made again after a scan.
+
+    Raises:
+        WbcError: No study can begin from the run.
+    """
+    stamps = tuple(findings_stamp(dataset_id, check) for check in DUPLICATE_CHECKS)
+    return _cleaning_plan(str(workspace().home), run_id, seeds, stamps)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _comparison(home: str, job_id: str, runs: tuple[str, ...]) -> Json:
+    return study_comparison(workspace(), job_id)
+
+
+def comparison(job_id: str, runs: tuple[str, ...]) -> Json:
+    """What came of a study.
+
+    Args:
+        job_id: The study.
+        runs: Ids of its finished runs, which are new where one was resumed.
+
+    Raises:
+        WbcError: It is not finished, or a report is missing.
+    """
+    return _comparison(str(workspace().home), job_id, runs)

@@ -1,17 +1,21 @@
 """A small lab with runs and reports that nobody had to train: for tests of evaluation and its pages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from wbc_core.augment.prepare import prepare
+from wbc_core.augment.prepare import load_prepared, prepare
 from wbc_core.augment.recipe import load_recipe
 from wbc_core.datasets.store import DatasetWriter
 from wbc_core.evaluation.report import held_out
 from wbc_core.evaluation.reports import predictions_table, save_report
 from wbc_core.evaluation.scoring import score
+from wbc_core.jobs import queue
+from wbc_core.jobs.paired_study import KINDS
+from wbc_core.jobs.tasks import TASKS
+from wbc_core.progress import silent
 from wbc_core.records import Dataset, PreparedSet, Split
 from wbc_core.splitting import make_split
 from wbc_core.training.runs import Run, load_run, write_run
@@ -174,6 +178,30 @@ def add_shifted_report(
     costs = {"parameters": 1, "file_size_bytes": 1, "training_seconds": 1.0, "seconds": 0.5, "leaky": False}
     report = about | score(labels, chances, NAMES) | costs
     save_report(workspace, report, predictions_table(rows, ids, labels, chances, NAMES))
+
+
+def train_study(workspace: Workspace, shares: Mapping[str, Sequence[float]]) -> list[str]:
+    """Do what a worker does for the study that is queued, with reports of made-up predictions.
+
+    Args:
+        workspace: The lab.
+        shares: Way to the share that each of its seeds, 0, 1, .. gets right.
+
+    Returns:
+        Ids of the runs.
+    """
+    job, claim = queue.claim_next(workspace, KINDS, "cpu")
+    result = TASKS.get(job.kind)(workspace, job.id, job.spec, silent)
+    queue.finish(workspace, job.id, claim, "succeeded", result=result)
+    runs = {run: way for way, own in result["runs"].items() for run in own}
+    for _ in runs:
+        train, claim = queue.claim_next(workspace, ["train"], "cpu")
+        seed = train.spec["seed"]
+        made = add_run(workspace, load_prepared(workspace, train.spec["prepared"]), train.id, seed=seed)
+        report = add_report(workspace, made, right=shares[runs[train.id]][seed], seed=seed)
+        figures = {name: report[name] for name in ("accuracy", "macro_f1")}
+        queue.finish(workspace, train.id, claim, "succeeded", result=figures)
+    return list(runs)
 
 
 def write_pictures(folder: Path, labels: Sequence[int]) -> list[Path]:

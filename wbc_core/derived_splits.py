@@ -1,4 +1,4 @@
-"""Splits made from another one: after further decisions every image keeps the part that it was in."""
+"""Splits made from another one: with its parts after further decisions, or with its train part uncleaned."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from wbc_core.curation.clean import CleanSet, clean_set
 from wbc_core.curation.scan import duplicate_groups
+from wbc_core.datasets.store import load_table
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
 from wbc_core.records import Record, Split
@@ -167,3 +168,106 @@ def _refuse_missing_classes(clean: CleanSet, part_of_row: NDArray[np.int64], spl
                     expected="at least one image of every class in each part",
                     fix="Take back a decision, or make a new split.",
                 )
+
+
+@dataclass(frozen=True, eq=False)
+class RawTrain:
+    """The train part of a split as it would be had nobody cleaned.
+
+    Attributes:
+        rows: Row numbers in the data set, rising, int64 (n,).
+        labels: Their labels as imported, int64 (n,).
+        dropped: Images among them that cleaning dropped.
+        relabelled: Images among them whose label cleaning changed.
+        left_out: Dropped images that stay out, since they show a held-out picture.
+    """
+
+    rows: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    dropped: int
+    relabelled: int
+    left_out: int
+
+    @property
+    def restored(self) -> int:
+        """Images on which raw and clean differ."""
+        return self.dropped + self.relabelled
+
+    def words(self) -> str:
+        """The difference to the clean train part in a sentence or two."""
+        told = f"Raw: {_images(self.dropped)} that cleaning dropped, back in the train part"
+        told += f", and {self.relabelled:,} under the old label." if self.relabelled else "."
+        if self.left_out:
+            told += f" {_images(self.left_out)} dropped as copies of held-out ones stay out of both."
+        return told
+
+
+def raw_train(workspace: Workspace, split_id: str) -> RawTrain:
+    """The train part of a split with what cleaning dropped and the labels that it changed put back.
+
+    No held-out image is in it, nor a (near) duplicate of one, whatever its label.
+
+    Args:
+        workspace: The lab.
+        split_id: Id of the split. What was decided after it is not heeded.
+
+    Raises:
+        WbcError: There is no such split.
+    """
+    split, table = load_split(workspace, split_id), split_table(workspace, split_id)
+    clean = clean_set(workspace, split.dataset, until=split.decisions_head)
+    labels = load_table(workspace, split.dataset)["label"].to_numpy(np.int64)
+    everything = np.arange(clean.dataset.images)
+    learnt = table["part"].to_numpy() == "train"
+    held_out = set(table["row"].to_numpy()[~learnt].tolist())
+    shown = {
+        row
+        for group in duplicate_groups(workspace, split.dataset)
+        if not held_out.isdisjoint(group)
+        for row in group
+    }
+    dropped = np.setdiff1d(everything, clean.rows)
+    banned = np.array(sorted(held_out | shown), dtype=np.int64)
+    kept = table[learnt & ~np.isin(table["row"], banned)]
+    back = np.setdiff1d(dropped, banned)
+    rows = np.union1d(kept["row"].to_numpy(np.int64), back)
+    return RawTrain(
+        rows=rows,
+        labels=labels[rows],
+        dropped=len(back),
+        relabelled=int((kept["label"].to_numpy() != labels[kept["row"].to_numpy()]).sum()),
+        left_out=len(dropped) - len(back),
+    )
+
+
+def raw_counterpart(workspace: Workspace, split_id: str) -> Split:
+    """A split with the same held-out images and labels as another, whose train part was never cleaned.
+
+    It serves to say what cleaning bought; no list of splits shows it.
+
+    Args:
+        workspace: The lab.
+        split_id: Id of the split.
+
+    Raises:
+        WbcError: There is no such split.
+    """
+    split, table = load_split(workspace, split_id), split_table(workspace, split_id)
+    raw, held_out = raw_train(workspace, split_id), table[table["part"] != "train"]
+    rows = np.concatenate([raw.rows, held_out["row"].to_numpy(np.int64)])
+    labels = np.concatenate([raw.labels, held_out["label"].to_numpy(np.int64)])
+    parts = np.concatenate([np.zeros(len(raw.rows), dtype=np.int64), held_out["part"].map(PARTS.index)])
+    order = np.argsort(rows)
+    clean = clean_set(workspace, split.dataset, until=split.decisions_head)
+    own = replace(clean, rows=rows[order], labels=labels[order])
+    groups = kept_groups(own, duplicate_groups(workspace, split.dataset))
+    return record_split(
+        workspace,
+        own,
+        groups,
+        parts[order].astype(np.int64),
+        split.fractions,
+        split.seed,
+        keeps=split.id,
+        raw=True,
+    )

@@ -161,6 +161,7 @@ class Split(Record):
         created: When, ISO 8601 in UTC.
         folds: Of how many folds of a cross-validation it holds one out; 0 where it is none of them.
         keeps: Id of the split whose parts its images keep after further decisions; empty where it was drawn.
+        raw: Whether the train part of that split is uncleaned in it: for a study alone.
     """
 
     id: str
@@ -174,6 +175,7 @@ class Split(Record):
     created: str
     folds: int = 0
     keeps: str = ""
+    raw: bool = False
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,7 @@ def record_split(
     seed: int,
     folds: int = 0,
     keeps: str = "",
+    raw: bool = False,
 ) -> Split:
     """Write a split, and read it back: an older equal one stays.
 
@@ -119,6 +120,7 @@ def record_split(
         seed: Seed of the shuffle that the parts came of.
         folds: As `Split.folds`.
         keeps: As `Split.keeps`.
+        raw: As `Split.raw`.
     """
     counts = _counts(clean, part_of_row, len(shares))
     payload = {
@@ -129,6 +131,7 @@ def record_split(
         "parts": part_of_row.tolist(),
         **({"folds": folds} if folds else {}),
         **({"keeps": keeps, "rows": clean.rows.tolist()} if keeps else {}),
+        **({"raw": True} if raw else {}),
     }
     split = Split(
         id=content_id("sp", payload),
@@ -142,6 +145,7 @@ def record_split(
         created=now(),
         folds=folds,
         keeps=keeps,
+        raw=raw,
     )
     _write(workspace, split, clean, part_of_row, group_of)
     return load_split(workspace, split.id)
@@ -319,14 +323,16 @@ def split_table(workspace: Workspace, split_id: str) -> pd.DataFrame:
 
 
 def list_splits(workspace: Workspace, dataset_id: str | None = None) -> list[Split]:
-    """Every split, or those of one data set, newest first; folds belong to their sweep and are left out."""
+    """Every split, or those of one data set, newest first; without folds and what studies made."""
     paths = sorted(
         (workspace.home / "splits").glob("sp-*.json"),
         key=lambda path: (path.stat().st_mtime_ns, path.name),
         reverse=True,
     )
     splits = [load_split(workspace, path.stem) for path in paths]
-    return [split for split in splits if dataset_id in (None, split.dataset) and not split.folds]
+    return [
+        split for split in splits if dataset_id in (None, split.dataset) and not (split.folds or split.raw)
+    ]
 
 
 def is_stale(workspace: Workspace, split: Split) -> bool:

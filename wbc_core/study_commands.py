@@ -1,13 +1,22 @@
-"""The commands that train again to learn something: `wbc relaunch`."""
+"""The commands that train again to learn something: `wbc relaunch`, `cleaning-study` and `balance-study`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from typer import Option
+from typer import Argument, Option
 
-from wbc_core.command_line import WorkFailed, command, console_progress, run_task
+from wbc_core.command_line import WorkFailed, command, console_progress, run_task, split_values
+from wbc_core.errors import WbcError
 from wbc_core.records import Json
 from wbc_core.result_commands import RunReference
 from wbc_core.workspace import Workspace
+
+StudyReference = Annotated[
+    str,
+    Argument(metavar="RUN|DATASET|STUDY", help="A run, or a data set's newest; or a study, to see it."),
+]
+StudySeeds = Annotated[int, Option(min=1, max=10, help="Runs of everything that is compared.")]
+OnlyForesee = Annotated[bool, Option("--dry-run", help="Only say what would be launched.")]
+Wait = Annotated[bool, Option("--wait", help="Follow the runs to their end, and compare.")]
 
 
 def follow_run(workspace: Workspace, job_id: str) -> Json:
@@ -46,3 +55,107 @@ def relaunch(
         told |= follow_run(workspace, told["run"])
         told["comparison"] = again.relaunch_comparison(workspace, told["run"])
     return told
+
+
+@command("cleaning-study")
+def cleaning_study(
+    workspace: Workspace,
+    reference: StudyReference,
+    seeds: StudySeeds = 3,
+    dry_run: OnlyForesee = False,
+    wait: Wait = False,
+) -> Json:
+    """What did cleaning buy? One spec on raw and on clean images, judged on the same clean held-out ones."""
+    from wbc_core.jobs import cleaning_study as study
+
+    if _is_study(workspace, reference):
+        return _show_study(workspace, reference)
+    run = _run_of(workspace, reference)
+    plan = study.plan_cleaning_study(workspace, run, range(seeds))
+    told: Json = {
+        "run": run,
+        "words": plan.words(),
+        "images": dict(plan.images),
+        "held_out": plan.held_out,
+        "runs_to_train": len(study.WAYS) * seeds,
+        "foreseen_seconds": plan.seconds,
+        "study": None,
+    }
+    if dry_run:
+        return told
+    told["study"] = study.start_cleaning_study(workspace, run, range(seeds)).id
+    return told | _followed(workspace, told["study"], wait=wait)
+
+
+@command("balance-study")
+def balance_study(
+    workspace: Workspace,
+    reference: StudyReference,
+    seeds: StudySeeds = 3,
+    plans: Annotated[
+        str | None, Option(metavar="A,B", help="Plans to compare, the one to compare with first.")
+    ] = None,
+    dry_run: OnlyForesee = False,
+    wait: Wait = False,
+) -> Json:
+    """What did SMOTE buy? One spec on one split under several balance plans."""
+    from wbc_core.jobs import balance_study as study
+
+    if _is_study(workspace, reference):
+        return _show_study(workspace, reference)
+    run = _run_of(workspace, reference)
+    split, backbone, recipe, settings = study.asked_by_run(workspace, run)
+    chosen = split_values([plans]) if plans else study.PLANS_ASKED
+    asked: dict[str, Any] = {"settings": settings, "seeds": range(seeds), "plans": chosen}
+    told: Json = {
+        "run": run,
+        "plans": list(chosen),
+        "runs_to_train": len(chosen) * seeds,
+        "foreseen_seconds": study.seconds_needed(workspace, split, backbone, recipe, **asked),
+        "study": None,
+    }
+    if dry_run:
+        return told
+    told["study"] = study.start_balance_study(workspace, split.id, backbone, recipe, **asked).id
+    return told | _followed(workspace, told["study"], wait=wait)
+
+
+def _is_study(workspace: Workspace, reference: str) -> bool:
+    from wbc_core.jobs.paired_study import find_study
+
+    try:
+        find_study(workspace, reference)
+    except WbcError:
+        return False
+    return True
+
+
+def _run_of(workspace: Workspace, reference: str) -> str:
+    """The run that is meant: itself, or the newest finished one of a data set."""
+    from wbc_core.datasets.store import find_dataset
+    from wbc_core.jobs.paired_study import newest_run
+
+    if workspace.run_dir(reference).exists():
+        return reference
+    return newest_run(workspace, find_dataset(workspace, reference).id)
+
+
+def _followed(workspace: Workspace, study: str, *, wait: bool) -> Json:
+    if not wait:
+        return {}
+    made = follow_run(workspace, study)
+    for run in (run for own in made["runs"].values() for run in own):
+        follow_run(workspace, run)
+    return _show_study(workspace, study)
+
+
+def _show_study(workspace: Workspace, study: str) -> Json:
+    """Where a study stands, and once all of it is trained what came of it."""
+    from wbc_core.jobs.paired_study import study_runs
+    from wbc_core.jobs.study_comparison import study_comparison
+
+    runs = study_runs(workspace, study)
+    states = {way: {job.id: job.state for job in own} for way, own in runs.items()}
+    done = runs and all(job.state == "succeeded" for own in runs.values() for job in own)
+    comparison = study_comparison(workspace, study) if done else None
+    return {"study": study, "runs": states, "comparison": comparison}

@@ -179,21 +179,21 @@ def _diamonds(points: Points, own: np.ndarray, colour: str, look: Mapping[str, A
     )
 
 
-def plan_differences(
+def study_differences(
     differences: Sequence[Mapping[str, Any]], titles: Mapping[str, str], score: str
 ) -> go.Figure:
-    """Each plan minus the first, in points with its interval; one that crosses 0 shows no difference.
+    """Each way of training minus the first, in points with its interval; across 0: no difference shown.
 
     Args:
         differences: Of a study's comparison.
-        titles: Plan to its title.
+        titles: Way to its title.
         score: `accuracy` or `macro_f1`.
     """
     values = {}
     for entry in differences:
         low, high = entry[f"{score}_ci"] or (None, None)
         ends = (entry[score], low, high)
-        values[titles[entry["plan"]]] = tuple(None if end is None else 100 * end for end in ends)
+        values[titles[entry["way"]]] = tuple(None if end is None else 100 * end for end in ends)
     name = {"accuracy": "accuracy", "macro_f1": "macro-F1"}[score]
     figure = charts.interval_bars(
         values, x_title=f"difference of {name} (points)", height=110 + 52 * len(values)

@@ -6,12 +6,13 @@ from typing import Any
 import streamlit as st
 
 from app import cache, cache_studies, state
+from app.components import report_studies
 from app.components.job_panel import job_button, job_panel
 from app.components.page import link, plain, thousands
 from app.components.results_text import share
 from wbc_core.errors import WbcError
 from wbc_core.jobs import queue, relaunch
-from wbc_core.records import Job
+from wbc_core.records import TERMINAL_STATES, Job
 from wbc_core.training.runs import Run
 
 
@@ -22,16 +23,22 @@ def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
     _launch(run)
     for job in relaunch.relaunches_of(state.workspace(), run.id):
         _relaunched(job)
+    report_studies.draw(run)
 
 
 def _launch(run: Run) -> None:
     """Say what a relaunch would change, and offer it."""
     head = cache.head(run.dataset)
-    changes = cache_studies.relaunch_changes(run.id, head)
-    under_way = _preparing(run.id)
-    if under_way is not None:
-        job_panel(under_way.id, title="Preparing the relaunch")
+    try:
+        changes = cache_studies.relaunch_changes(run.id, head)
+    except WbcError as error:
+        st.markdown(f":gray[{plain(str(error))}]")
         return
+    preparing = _preparing(run.id)
+    if preparing is not None:
+        job_panel(preparing.id, title="Preparing the relaunch")
+        if preparing.state not in TERMINAL_STATES:
+            return
     st.markdown(changes.words())
     if not changes.images:
         st.markdown(

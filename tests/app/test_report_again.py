@@ -4,9 +4,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.app.shown import shown
-from tests.results_lab import RUN, add_report, add_run
+from tests.results_lab import RUN, add_report, add_run, build_split, train_study
 from wbc_core.augment.prepare import load_prepared
 from wbc_core.curation.review import decide
+from wbc_core.datasets.store import read_dataset
 from wbc_core.evaluation.reports import load_predictions
 from wbc_core.jobs import queue
 from wbc_core.jobs.relaunch import run_relaunch
@@ -58,3 +59,32 @@ def test_without_changes_no_relaunch_is_offered(page: AppTest) -> None:
     assert not page.exception
     assert "No image of the split was changed" in shown(page)
     assert not [button for button in page.button if button.key == "relaunch"]
+
+
+def test_what_cleaning_bought_is_asked_by_one_click_and_told(
+    workspace: Workspace, page: AppTest, run: Run
+) -> None:
+    page.query_params["section"] = "again"
+    page.run()
+    assert "Cleaning has changed nothing" in shown(page)
+    decide(workspace, run.dataset, {0: ("drop", None), 1: ("drop", None)}, who="Ada")
+    _, prepared = build_split(workspace, read_dataset(workspace, run.dataset), seed=1)
+    cleaned = add_run(workspace, prepared, "job-cleaned00000")
+    add_report(workspace, cleaned, right=0.8)
+    page.query_params["run"] = cleaned.id
+    page.number_input(key="again_seeds").set_value(2).run()
+    assert not page.exception
+    assert "2 images that cleaning dropped, back in the train part" in shown(page)
+    assert "4 runs, one after another" in shown(page)
+    page.button(key="start_cleaning_study").click().run()
+    assert not page.exception
+    assert "Preparing the raw and the clean train part" in shown(page)
+    train_study(workspace, {"raw": (0.5, 0.6), "clean": (0.9, 0.95)})
+    page.run()
+    assert not page.exception
+    assert "The clean set is better than the raw images: accuracy +" in shown(page).replace("\\", "")
+    table = next(entry.value for entry in page.dataframe if "Trained on" in entry.value)
+    assert table["Trained on"].tolist() == ["The raw images", "The clean set"]
+    page.button(key="start_balance_study").click().run()
+    assert not page.exception
+    assert queue.list_jobs(workspace)[0].kind == "balance_study"

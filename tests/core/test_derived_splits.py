@@ -9,7 +9,7 @@ from tests.core.test_splitting import write
 from wbc_core.curation.clean import clean_set
 from wbc_core.curation.review import decide, head, undo
 from wbc_core.curation.scan import duplicate_groups
-from wbc_core.derived_splits import changes_since, keep_parts
+from wbc_core.derived_splits import changes_since, keep_parts, raw_counterpart, raw_train
 from wbc_core.errors import WbcError
 from wbc_core.splitting import is_stale, leaks, list_splits, make_split, split_table
 from wbc_core.workspace import Workspace
@@ -112,3 +112,49 @@ def test_a_class_that_would_leave_a_part_is_refused(workspace: Workspace) -> Non
     decide(workspace, dataset.id, dict.fromkeys(last.tolist(), ("drop", None)), who="Ada")
     with pytest.raises(WbcError, match="validation part would have no image of the class class 1"):
         keep_parts(workspace, split.id)
+
+
+def test_the_raw_counterpart_undoes_cleaning_in_the_train_part_alone(workspace: Workspace) -> None:
+    # Rows 0 to 23 are twelve pairs of copies, of which cleaning keeps the first each.
+    dataset = write(workspace, LABELS, COPIES)
+    actions: dict[int, tuple[str, int | None]] = dict.fromkeys(COPIES, ("drop", None))
+    actions |= {30: ("drop", None), 40: ("relabel", 1), 41: ("relabel", 0), 42: ("relabel", 1)}
+    decide(workspace, dataset.id, actions, who="Ada")
+    split = make_split(workspace, dataset.id, seed=4)
+    # What comes later is not part of what is asked.
+    decide(workspace, dataset.id, {50: ("drop", None)}, who="Ada")
+    clean = split_table(workspace, split.id).set_index("row")
+    raw, made = raw_train(workspace, split.id), raw_counterpart(workspace, split.id)
+    table = split_table(workspace, made.id).set_index("row")
+    held_out = clean[clean["part"] != "train"]
+    assert table[table["part"] != "train"][["image_id", "label", "part"]].equals(
+        held_out[["image_id", "label", "part"]]
+    )
+    learnt = table[table["part"] == "train"]
+    assert (learnt["label"] == LABELS[learnt.index]).all()
+    twins = {row for row, first in COPIES.items() if first in held_out.index}
+    expected = set(clean.index[clean["part"] == "train"]) | {30} | (set(COPIES) - twins)
+    assert set(learnt.index) == expected
+    assert twins
+    assert raw.rows.tolist() == sorted(expected)
+    assert (raw.dropped, raw.left_out) == (13 - len(twins), len(twins))
+    assert raw.relabelled == sum(clean.loc[row, "part"] == "train" for row in (40, 41, 42))
+    assert leaks(workspace, made) == []
+    assert sum(made.parts["train"]) == len(expected)
+    assert list_splits(workspace) == [split]
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(dropped=st.sets(st.integers(0, 59), max_size=12), seed=st.integers(0, 5))
+def test_raw_images_never_show_what_is_held_out(workspace: Workspace, dropped: set[int], seed: int) -> None:
+    dataset = write(workspace, LABELS, COPIES)
+    if dropped:
+        decide(workspace, dataset.id, dict.fromkeys(dropped, ("drop", None)), who="Ada")
+    split = make_split(workspace, dataset.id, seed=seed)
+    table = split_table(workspace, split.id)
+    held_out = set(table[table["part"] != "train"]["row"])
+    learnt = set(raw_train(workspace, split.id).rows.tolist())
+    assert learnt.isdisjoint(held_out)
+    for group in duplicate_groups(workspace, dataset.id):
+        assert learnt.isdisjoint(group) or held_out.isdisjoint(group)
+    undo(workspace, dataset.id, 1000, who="Ada")

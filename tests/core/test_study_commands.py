@@ -1,7 +1,7 @@
 """The commands that train again: what they say, what they queue, what they refuse."""
 
 from tests.core.test_command_line import answer, called
-from tests.results_lab import RUN, add_report, add_run, build_dataset, build_split
+from tests.results_lab import RUN, add_report, add_run, build_dataset, build_split, train_study
 from wbc_core.jobs import queue
 from wbc_core.workspace import Workspace
 
@@ -24,3 +24,24 @@ def test_relaunch_says_what_changes_before_it_queues_a_run(workspace: Workspace)
     assert (job.id, job.kind, job.spec["prepared"]) == (made["run"], "train", made["prepared"])
     assert made["split"] != split.id
     assert called(home, "relaunch", "job-gone").returncode == 2
+
+
+def test_a_study_is_foreseen_queued_and_shown(workspace: Workspace) -> None:
+    dataset = build_dataset(workspace)
+    home = workspace.home
+    answer(home, "decide", dataset.id, "--drop", "0,1", "--by", "Ada")
+    add_run(workspace, build_split(workspace, dataset)[1], RUN)
+    foreseen = answer(home, "cleaning-study", dataset.id, "--seeds", 2, "--dry-run")
+    assert (foreseen["run"], foreseen["runs_to_train"], foreseen["study"]) == (RUN, 4, None)
+    assert foreseen["images"]["raw"] == foreseen["images"]["clean"] + 2
+    assert queue.list_jobs(workspace) == []
+    study = answer(home, "cleaning-study", RUN, "--seeds", 2)["study"]
+    assert answer(home, "cleaning-study", study) == {"study": study, "runs": {}, "comparison": None}
+    train_study(workspace, {"raw": (0.5, 0.6), "clean": (0.9, 0.95)})
+    found = answer(home, "cleaning-study", study)
+    assert [len(runs) for runs in found["runs"].values()] == [2, 2]
+    assert found["comparison"]["differences"][0]["accuracy"] > 0
+    again = answer(home, "balance-study", RUN, "--plans", "none,smote", "--seeds", 1, "--dry-run")
+    assert (again["plans"], again["runs_to_train"]) == (["none", "smote"], 2)
+    assert called(home, "balance-study", RUN, "--plans", "none,smoke").returncode == 2
+    assert called(home, "cleaning-study", "nothing").returncode == 2

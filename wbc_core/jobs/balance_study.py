@@ -1,7 +1,4 @@
-"""Does balancing help? The same network on one split under several balance plans and seeds, as one sweep.
-
-`balance_comparison` says what came of it.
-"""
+"""What did balancing buy? The same network on one split under several balance plans, with the same seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,25 +7,23 @@ from wbc_core.augment.prepare import bytes_after, check_room, images_after, prep
 from wbc_core.augment.recipe import check_recipe
 from wbc_core.datasets.store import find_dataset
 from wbc_core.errors import WbcError
-from wbc_core.jobs.queue import get_job, list_jobs, submit
-from wbc_core.jobs.sweep import sweep_jobs
+from wbc_core.jobs.paired_study import (
+    BALANCE,
+    checked_spec,
+    foreseen_seconds,
+    like_run,
+    named_after,
+    queue_runs,
+)
+from wbc_core.jobs.queue import submit
 from wbc_core.progress import Progress, part_of
 from wbc_core.records import Job, Json, Recipe, Split
 from wbc_core.splitting import load_split
-from wbc_core.training.estimate import estimate_run
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
 PLANS_ASKED = ("none", "class_weights", "random_over", "smote")
 """No balancing first: what the others are compared with."""
-
-KIND = "balance_study"
-MOST_SEEDS = 10
-"""Seeds of one study at most."""
-
-_LARGEST_NAME = 40
-_MANY_JOBS = 100_000
-_NO_PREPARED_YET = "pr-000000000000"
 
 
 def recipes_of(recipe: Recipe, plans: Sequence[str] = PLANS_ASKED) -> list[Recipe]:
@@ -48,14 +43,7 @@ def recipes_of(recipe: Recipe, plans: Sequence[str] = PLANS_ASKED) -> list[Recip
             got=", ".join(plans) or "none",
         )
     return [
-        check_recipe(
-            replace(
-                recipe,
-                name=f"{recipe.name[: _LARGEST_NAME - 1 - len(plan)]}-{plan}",
-                balance=plan,
-                balance_parameters={},
-            )
-        )
+        check_recipe(replace(named_after(recipe, plan), balance=plan, balance_parameters={}))
         for plan in plans
     ]
 
@@ -86,15 +74,10 @@ def seconds_needed(
     spec = _checked_spec(backbone, settings or {}, seeds)
     names, held_out = find_dataset(workspace, split.dataset).class_names, sum(split.parts["validation"])
     images = [images_after(split, one, names) for one in recipes_of(recipe, plans)]
-    return len(seeds) * sum(estimate_run(spec, count, held_out) for count in images)
+    return foreseen_seconds(spec, images, held_out, len(seeds))
 
 
 def _checked_spec(backbone: str, settings: Mapping[str, str], seeds: Sequence[int]) -> RunSpec:
-    """What the runs share.
-
-    Raises:
-        WbcError: The backbone, a setting or the seeds cannot be used.
-    """
     if settings.get("class_weight", "recipe") != "recipe":
         raise WbcError(
             "The class weights are what a comparison of balance plans varies.",
@@ -102,14 +85,7 @@ def _checked_spec(backbone: str, settings: Mapping[str, str], seeds: Sequence[in
             got=settings["class_weight"],
             fix="Leave it out, or name the plan class_weights.",
         )
-    if not 1 <= len(set(seeds)) == len(seeds) <= MOST_SEEDS or "seed" in settings:
-        raise WbcError(
-            "A comparison of balance plans needs seeds, the same for every plan.",
-            expected=f"1 to {MOST_SEEDS} different ones, and no setting seed",
-            got=", ".join(map(str, seeds)) or "none",
-        )
-    specs = [RunSpec.parse(_NO_PREPARED_YET, backbone, {**settings, "seed": str(seed)}) for seed in seeds]
-    return specs[0]
+    return checked_spec(backbone, settings, seeds)
 
 
 def start_balance_study(
@@ -134,8 +110,7 @@ def start_balance_study(
         plans: Names in the registry of balance plans, the one to compare with first.
 
     Returns:
-        The job. Its result names the sweep, and by plan the sets and runs: `{"sweep", "prepared": {plan: id},
-        "runs": {plan: [id of each seed]}}`; `study_runs` follows these.
+        The job. Its result is that of `paired_study.queue_runs`, by plan.
 
     Raises:
         WbcError: A plan, the backbone, a setting or the seeds are not valid, or the disk has too little room;
@@ -152,7 +127,17 @@ def start_balance_study(
         "seeds": list(seeds),
         "plans": list(plans),
     }
-    return submit(workspace, KIND, spec)
+    return submit(workspace, BALANCE, spec)
+
+
+def asked_by_run(workspace: Workspace, run_id: str) -> tuple[Split, str, Recipe, dict[str, str]]:
+    """Split, backbone, recipe and settings of a study of balance plans on the spec of a run.
+
+    Raises:
+        WbcError: As `like_run`.
+    """
+    run, recipe, settings = like_run(workspace, run_id)
+    return load_split(workspace, run.split), run.backbone, recipe, {**settings, "class_weight": "recipe"}
 
 
 def run_balance_study(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
@@ -161,52 +146,4 @@ def run_balance_study(workspace: Workspace, job_id: str, spec: Json, progress: P
     for number, one in enumerate(recipes_of(Recipe.from_json(spec["recipe"]), plans)):
         step = part_of(progress, number / len(plans), (number + 1) / len(plans))
         prepared[one.balance] = prepare(workspace, spec["split"], one, step).id
-    # Resumed, it is a new job of the same study.
-    sweep = f"sw-{spec.get('resumes', job_id).removeprefix('job-')}"
-    queued = {_made_of(job): job.id for job in sweep_jobs(workspace, sweep)}
-    runs: dict[str, list[str]] = {plan: [] for plan in prepared}
-    # Seed by seed: stopped half-way, there is still one whole comparison.
-    for seed in spec["seeds"]:
-        for plan, identifier in prepared.items():
-            run = RunSpec.parse(
-                identifier, spec["backbone"], {**spec["settings"], "seed": str(seed)}
-            ).to_json()
-            trial = {**run, "sweep": {"id": sweep, "search": "grid"}}
-            runs[plan].append(queued.get((identifier, seed)) or submit(workspace, "train", trial).id)
-    return {"sweep": sweep, "prepared": prepared, "runs": runs}
-
-
-def _made_of(job: Job) -> tuple[str, int]:
-    return job.spec["prepared"], job.spec["seed"]
-
-
-def list_studies(workspace: Workspace, split_id: str) -> list[Job]:
-    """The studies of a split, newest first; of one that was resumed only the last attempt."""
-    jobs = list_jobs(workspace, limit=_MANY_JOBS)
-    newest: dict[str, Job] = {}
-    for job in jobs:
-        if job.kind == KIND and job.spec["split"] == split_id:
-            newest.setdefault(job.spec.get("resumes", job.id), job)
-    return list(newest.values())
-
-
-def study_runs(workspace: Workspace, job_id: str) -> dict[str, list[Job]]:
-    """The runs of a study as they stand, by plan and in the order of the seeds.
-
-    A run that was resumed is a new job, and stands for the one before; until its sets are prepared a study
-    has none.
-
-    Raises:
-        WbcError: There is no such study.
-    """
-    job = get_job(workspace, job_id)
-    if job.kind != KIND:
-        raise WbcError(f"{job_id} is no comparison of balance plans.", got=job.kind)
-    if not job.result:
-        return {}
-    newest = {_made_of(trial): trial for trial in sweep_jobs(workspace, job.result["sweep"])}
-    seeds = job.spec["seeds"]
-    return {
-        plan: [newest[identifier, seed] for seed in seeds if (identifier, seed) in newest]
-        for plan, identifier in job.result["prepared"].items()
-    }
+    return queue_runs(workspace, job_id, spec, prepared)

@@ -14,6 +14,7 @@ from wbc_core.evaluation.reports import load_predictions, load_report
 from wbc_core.jobs.queue import get_job, list_jobs, submit
 from wbc_core.progress import Progress, part_of
 from wbc_core.records import Job, Json
+from wbc_core.splitting import load_split
 from wbc_core.training.runs import load_run
 from wbc_core.workspace import Workspace
 
@@ -31,9 +32,14 @@ def foresee_relaunch(workspace: Workspace, run_id: str, *, until: int | None = N
         until: Only decisions up to this line of the log.
 
     Raises:
-        WbcError: There is no such run, or its split is gone.
+        WbcError: There is no such run, or it is one of a study on the raw images.
     """
-    return changes_since(workspace, load_run(workspace, run_id).split, until=until)
+    split = load_split(workspace, load_run(workspace, run_id).split)
+    if split.raw:
+        raise WbcError(
+            f"Run {run_id} learnt from the raw images of a study.", fix="Relaunch a run on a clean set."
+        )
+    return changes_since(workspace, split.id, until=until)
 
 
 def what_it_means(changes: Changes) -> str:

@@ -118,6 +118,14 @@ def balance_study(workspace: Workspace, job_id: str, spec: Json, progress: Progr
     return run_balance_study(workspace, job_id, spec, progress)
 
 
+@TASKS.register("cleaning_study")
+def cleaning_study(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Prepare the train part of `split` raw and clean, and queue a run of `backbone` on both."""
+    from wbc_core.jobs.cleaning_study import run_cleaning_study
+
+    return run_cleaning_study(workspace, job_id, spec, progress)
+
+
 @TASKS.register("relaunch")
 def relaunch(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
     """Train `run` again on the clean set that the log left at line `head`, every image in its part."""

@@ -8,15 +8,14 @@ from wbc_core.augment.recipe import PRESETS
 from wbc_core.datasets.store import DatasetWriter
 from wbc_core.errors import WbcError
 from wbc_core.jobs import queue
-from wbc_core.jobs.balance_comparison import study_comparison
 from wbc_core.jobs.balance_study import (
-    list_studies,
     recipes_of,
     run_balance_study,
     seconds_needed,
     start_balance_study,
-    study_runs,
 )
+from wbc_core.jobs.paired_study import BALANCE, list_studies, study_runs
+from wbc_core.jobs.study_comparison import study_comparison
 from wbc_core.progress import silent
 from wbc_core.records import Recipe
 from wbc_core.splitting import load_split, make_split
@@ -54,7 +53,7 @@ def test_every_plan_gets_a_set_and_a_run_of_each_seed_in_one_sweep(workspace: Wo
     # So does a person, when it failed: one study still.
     again = queue.submit(workspace, job.kind, {**job.spec, "resumes": job.id})
     assert run_balance_study(workspace, again.id, again.spec, silent) == result
-    assert [study.id for study in list_studies(workspace, split)] == [again.id]
+    assert [study.id for study in list_studies(workspace, BALANCE, split)] == [again.id]
 
 
 def test_its_cost_grows_with_seeds_and_images(workspace: Workspace, split: str) -> None:
