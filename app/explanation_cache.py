@@ -9,7 +9,7 @@ import streamlit as st
 from app.cache import data_url
 from app.state import workspace
 from wbc_core.errors import WbcError
-from wbc_core.evaluation import explain, explanations, overlays
+from wbc_core.evaluation import explain, explanations, overlays, pictures
 from wbc_core.evaluation.explanations import Explanation, MixUp
 from wbc_core.evaluation.report import sha256_of
 from wbc_core.training.predict import best_model_path
@@ -82,13 +82,13 @@ def mix_up(run: Run, image_ids: Sequence[str]) -> MixUp | None:
 @st.cache_data(show_spinner=False, max_entries=128)
 def _drawn(key: tuple[str, ...], _about: Explanation | MixUp) -> dict[str, str]:
     heat = overlays.largest_grad_cam(_about)
-    pictures = {"original": overlays.drawn(_about.image)}
+    made = {"original": overlays.drawn(_about.image)}
     for kind, label in overlays.shown_classes(_about).items():
-        pictures[f"grad_cam {kind}"] = overlays.draw_grad_cam(_about, label, heat)
+        made[f"grad_cam {kind}"] = overlays.draw_grad_cam(_about, label, heat)
         if isinstance(_about, Explanation):
             drop = overlays.largest_drop(_about)
-            pictures[f"occlusion {kind}"] = overlays.draw_occlusion(_about, label, drop)
-    return {name: data_url(np.asarray(picture)) for name, picture in pictures.items()}
+            made[f"occlusion {kind}"] = overlays.draw_occlusion(_about, label, drop)
+    return {name: data_url(np.asarray(picture)) for name, picture in made.items()}
 
 
 def drawn(run: Run, about: Explanation | MixUp) -> dict[str, str]:
@@ -104,6 +104,13 @@ def drawn(run: Run, about: Explanation | MixUp) -> dict[str, str]:
         else f"{about.true}-{about.predicted}-{about.count}"
     )
     return _drawn((_home(), run.id, checksum(run), what), about)
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def picture_ids(source: str, names: tuple[str, ...], shape: tuple[int, int, int]) -> dict[str, str]:
+    """Ids of some pictures of a predicted source, in this order; those that are gone are left out."""
+    found = pictures.read_named(Path(source), set(names), shape)
+    return {name: explain.picture_id(found[name]) for name in names if name in found}
 
 
 @st.cache_data(show_spinner=False)

@@ -114,7 +114,7 @@ def neighbours(run: Run, explained: Explanation) -> None:
             " The run has seen what it is judged on here: this is leakage. Drop the copy on the Review page "
             "and split again."
             if held_out
-            else " What the run says of it is no evidence."
+            else " The run has learnt from it, so its answer is no evidence."
         )
         st.warning(
             f"Train image {thousands(one.row)} shows this picture: {plain(one.duplicate or '')}."

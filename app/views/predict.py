@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import state
-from app.components import predict_panels
+from app.components import predict_maps, predict_panels
 from app.components.job_panel import job_panel
 from app.components.page import begin
 from app.components.run_choice import choose_run
@@ -52,3 +52,4 @@ with count:
     st.subheader("Differential count", anchor=False)
     predict_panels.count(table)
 predict_panels.download(job)
+predict_maps.draw(job, table)

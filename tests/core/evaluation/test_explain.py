@@ -14,6 +14,8 @@ from wbc_core.evaluation.embedding import embed
 from wbc_core.evaluation.explain import Explainer, confused_images
 from wbc_core.evaluation.explanations import MixUp, load_explanation
 from wbc_core.evaluation.reports import load_predictions
+from wbc_core.jobs.tasks import TASKS
+from wbc_core.progress import silent
 from wbc_core.splitting import split_table
 from wbc_core.training.predict import load_model, predict_probabilities
 from wbc_core.training.runs import Run, load_run
@@ -142,6 +144,9 @@ def test_pictures_of_no_data_set(lab: Workspace, tmp_path: Path) -> None:
     assert first.image_id != second.image_id
     assert first.image_id.startswith("picture-")
     assert (first.row, first.label, first.part, len(first.neighbours)) == (None, None, None, 8)
+    spec = {"run": RUN, "source": str(tmp_path), "names": ["cell-0.png"]}
+    done = TASKS.get("explain")(lab, "", spec, silent)
+    assert (done["pictures"], done["rows"], done["mix_ups"]) == (1, 0, 0)
     with pytest.raises(WbcError, match=r"cell-9\.png is no longer in"):
         Explainer(lab, RUN).pictures(tmp_path, ["cell-9.png"])
 
