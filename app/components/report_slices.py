@@ -88,10 +88,10 @@ def _line(entry: Mapping[str, Any]) -> dict[str, Any]:
     """A slice as a line of the table."""
     return {
         "Slice": _title(entry),
+        "Verdict": _VERDICTS[entry["worse"], entry["better"]],
         "Images": entry["images"],
         "Accuracy": share_with_interval(entry["accuracy"], entry["accuracy_ci"]),
         "Points to the rest": points(entry["difference"], entry["difference_ci"]),
-        "Verdict": _VERDICTS[entry["worse"], entry["better"]],
         "q": p_value(entry["q"]),
         "Commonest class": f"{entry['commonest_class']} ({share(entry['commonest_class_share'])})",
     }

@@ -83,7 +83,9 @@ if len(listed) > 1:
         required=True,
         key="part",
         bind="query-params",
-        format_func=lambda part: part.replace("-tta", ", averaged views"),
+        format_func=lambda part: (
+            part.replace("-tta", ", averaged views").replace("-", ", ", 1).replace("-", " ")
+        ),
     )
 report = results_cache.report(run.id, name)
 if reports.is_outdated(workspace, run.id, name):

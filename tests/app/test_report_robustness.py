@@ -78,7 +78,7 @@ def test_shifted_reports_are_opened_from_here_and_do_not_crowd_the_choice(
     page.selectbox(key="robustness-open").select("validation-occlusion-3").run()
     assert not page.exception
     assert page.segmented_control(key="part").value == "validation-occlusion-3"
-    assert page.segmented_control(key="part").options == ["validation", "validation-occlusion-3"]
+    assert page.segmented_control(key="part").options == ["validation", "validation, occlusion 3"]
     assert page.segmented_control(key="section").value == "confusions"
     assert "pictures on this page are as they are" in shown(page)
     page.segmented_control(key="part").select("validation").run()

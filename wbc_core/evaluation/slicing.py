@@ -1,7 +1,7 @@
 """Ways to cut held-out images into slices: source, brightness, size, resemblance; never the outcome."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -48,14 +48,15 @@ def source_prefix(source: str, class_names: Sequence[str] = ()) -> str:
     return "/".join([*folders, *([start] if start else [])]) or "no prefix"
 
 
-def _quantiles(values: NDArray[np.float64], write: Callable[[float, float], str]) -> NDArray[np.object_]:
+def _quarters(values: NDArray[np.float64], unit: str, least: str, most: str) -> NDArray[np.object_]:
     """Name the quarter of each value; equal values are never parted, so there may be fewer than four."""
     edges = np.unique(np.quantile(values, np.linspace(0, 1, QUANTILES + 1)[1:-1]))
-    codes = np.searchsorted(edges, values, side="left")
+    _, codes = np.unique(np.searchsorted(edges, values, side="left"), return_inverse=True)
     names = np.empty(len(values), dtype=object)
-    for code in np.unique(codes):
+    for code in range(codes.max() + 1):
         inside = values[codes == code]
-        names[codes == code] = write(float(inside.min()), float(inside.max()))
+        end = f"{least}, " if code == 0 else f"{most}, " if code == codes.max() else ""
+        names[codes == code] = f"{end}{inside.min():.3g} to {inside.max():.3g} {unit}"
     return names
 
 
@@ -146,20 +147,17 @@ def slice_images(
     measured = _measured(workspace, dataset, rows, progress)
     sides = np.sqrt(table["width"].to_numpy(dtype=np.float64) * table["height"].to_numpy(dtype=np.float64))
     if len(np.unique(sides)) > 1:
-        size = _quantiles(sides, lambda low, high: f"original {low:.0f} to {high:.0f} px a side")
+        size = _quarters(sides, "px a side before the import", "smallest", "largest")
     else:
-        percent = 100 * measured["stained"]
-        size = _quantiles(percent, lambda low, high: f"{low:.3g} to {high:.3g} % of the image stained")
+        size = _quarters(100 * measured["stained"], "% of the image stained", "smallest", "largest")
     progress(0.9, "Grouping images that resemble each other")
     clusters = cluster(measured["features"], max(1, min(CLUSTERS, len(rows) // (2 * minimum))))
     return pd.DataFrame(
         {
             "row": rows,
             "source": [source_prefix(source, dataset.class_names) for source in table["source"]],
-            "brightness": _quantiles(
-                100 * measured["luminance"], lambda low, high: f"{low:.3g} to {high:.3g} % of white"
-            ),
+            "brightness": _quarters(100 * measured["luminance"], "% of white", "darkest", "brightest"),
             "size": size,
-            "cluster": [f"cluster {number}" for number in clusters],
+            "cluster": [f"{number} of {clusters.max()}" for number in clusters],
         }
     )

@@ -110,6 +110,7 @@ def test_a_source_that_is_named_wrong_is_found(workspace: Workspace, run: Run) -
     worst = [entry for entry in found["slices"] if entry["worse"]]
     assert {"source", "brightness"} <= {entry["kind"] for entry in worst}
     assert next(entry for entry in worst if entry["kind"] == "source")["slice"] == "new"
+    assert next(entry for entry in worst if entry["kind"] == "brightness")["slice"].startswith("darkest, ")
     kept, membership = load_slices(workspace, RUN, "validation")
     assert kept == json.loads(json.dumps(found))
     table = held_out(workspace, run).table
