@@ -89,7 +89,7 @@ def add_run(
 
         from wbc_core.backbones.model import build_model
 
-        keras.utils.set_random_seed(0)
+        keras.utils.set_random_seed(int(spec.seed))
         network = build_model(backbone, (SIDE, SIDE, 3), len(NAMES), dropout=0.3)
         network.save(folder / "best.keras")
         parameters = network.count_params()

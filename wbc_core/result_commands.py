@@ -62,6 +62,18 @@ def latency(workspace: Workspace, run: RunReference) -> Json:
     return run_task(workspace, "latency", {"run": run})
 
 
+@command("ensemble")
+def ensemble(
+    workspace: Workspace,
+    runs: Annotated[list[str], Argument(metavar="RUN RUN ..", help="Ids of runs on one split.")],
+    weights: Annotated[
+        str, Option(help="mean, or validation: fitted on the validation predictions by log loss.")
+    ] = "mean",
+) -> Json:
+    """Average the probabilities of several runs: a run of its own, evaluated like any other."""
+    return run_task(workspace, "ensemble", {"runs": runs, "weights": weights})
+
+
 @command("explain")
 def explain(
     workspace: Workspace,

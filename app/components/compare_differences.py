@@ -75,7 +75,7 @@ def _draw_verdict(pair: Mapping[str, Any]) -> None:
 
 def _settings(entry: Mapping[str, Any]) -> dict[str, str]:
     return {
-        name.replace("_", " ").capitalize(): str(value)
+        name.replace("_", " ").capitalize(): "–" if value is None else str(value)
         for name, value in entry["settings"].items()
         if name not in _IN_NAMES
     }

@@ -67,6 +67,12 @@ def _remember_runs() -> None:
     st.query_params[_RUNS] = ",".join(st.session_state["runs_picker"])
 
 
+def add_run(run_id: str) -> None:
+    """Add a run to those that `choose_runs` offers as chosen, from the next run of the page on."""
+    chosen = [*st.session_state.get("runs_picker", ()), run_id]
+    st.query_params[_RUNS] = ",".join(dict.fromkeys(chosen))
+
+
 def choose_runs(message: str) -> list[Run]:
     """Draw the choice of several runs; the newest finished runs of one split where the URL names none.
 

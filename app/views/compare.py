@@ -3,7 +3,13 @@
 import streamlit as st
 
 from app import results_cache, state
-from app.components import compare_charts, compare_confusions, compare_differences, compare_images
+from app.components import (
+    compare_charts,
+    compare_confusions,
+    compare_differences,
+    compare_ensemble,
+    compare_images,
+)
 from app.components.job_panel import job_button, job_panel
 from app.components.page import begin, empty, plain
 from app.components.run_choice import choose_runs
@@ -19,6 +25,7 @@ SECTIONS = {
     "classes": ("Classes", compare_charts.draw_classes),
     "curves": ("Learning curves", compare_charts.draw_curves),
     "confusions": ("Confusions", compare_confusions.draw),
+    "ensemble": ("Ensemble", compare_ensemble.draw),
     "images": ("Disagreements", compare_images.draw),
 }
 

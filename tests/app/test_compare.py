@@ -1,5 +1,7 @@
 """The Compare page: verdicts in words, refusals, missing reports."""
 
+from dataclasses import replace
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -7,6 +9,7 @@ from tests.app.shown import shown
 from tests.results_lab import add_report, add_run, build_dataset, build_split
 from wbc_core.jobs import queue
 from wbc_core.records import Dataset, PreparedSet
+from wbc_core.training.runs import write_run
 from wbc_core.workspace import Workspace
 
 ONE, TWO, THREE = "job-00000000000a", "job-00000000000b", "job-00000000000c"
@@ -113,3 +116,33 @@ def test_every_section_shows_what_its_title_says(
     changes = page.dataframe[0].value
     assert (changes["B - A"] == changes["B"] - changes["A"]).all()
     assert page.query_params["matrix-b"] in (ONE, TWO)
+
+
+def test_an_ensemble_is_asked_for_and_joins_the_comparison(
+    workspace: Workspace, page: AppTest, prepared: PreparedSet
+) -> None:
+    for number, run_id in enumerate((ONE, TWO)):
+        add_report(workspace, add_run(workspace, prepared, run_id, seed=number), right=0.9, seed=number)
+    page.query_params["section"] = "ensemble"
+    page.run()
+    page.segmented_control(key="weights").set_value("validation").run()
+    assert "will be a little hopeful" in shown(page)
+    page.button(key="build-ensemble").click().run()
+    assert not page.exception
+    (job,) = queue.list_jobs(workspace)
+    assert job.kind == "ensemble"
+    assert sorted(job.spec["runs"]) == [ONE, TWO]
+    ensemble = replace(
+        add_run(workspace, prepared, "en-00000000000c", backbone="ensemble"),
+        members=(ONE, TWO),
+        member_weights=(0.75, 0.25),
+    )
+    write_run(workspace, ensemble)
+    add_report(workspace, ensemble, right=0.95, seed=7)
+    claimed = queue.claim_next(workspace, ["ensemble"], "cpu")
+    assert claimed
+    queue.finish(workspace, job.id, claimed[1], "succeeded", result={"run": ensemble.id})
+    page.run()
+    assert not page.exception
+    assert ensemble.id in page.query_params["runs"].split(",")
+    assert page.dataframe[0].value["Weight"].tolist() == ["75.0 %", "25.0 %"]

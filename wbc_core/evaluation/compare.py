@@ -80,6 +80,13 @@ def _over_seeds(scores: Floats) -> Json:
     }
 
 
+def _pooled(group: RunGroup) -> str:
+    first, *others = group.runs
+    if first.members:
+        return f"ensemble of {len(first.members)}"
+    return f"{1 + len(others)} seeds" if others else "one seed"
+
+
 def _group(group: RunGroup, entries: dict[str, Json], scores: ResampledScores, settings: Json) -> Json:
     """One way of training: its figures as means over its seeds."""
     own = [entries[run.id] for run in group.runs]
@@ -98,7 +105,7 @@ def _group(group: RunGroup, entries: dict[str, Json], scores: ResampledScores, s
         "leaky": own[0]["leaky"],
         "runs": [run.id for run in group.runs],
         "seeds": group.seeds,
-        "pooled": "one seed" if len(own) == 1 else f"{len(own)} seeds",
+        "pooled": _pooled(group),
         **pooled,
         "parameters": own[0]["parameters"],
         "training_seconds": float(np.mean([entry["training_seconds"] for entry in own])),
@@ -131,7 +138,8 @@ def _compare_split(workspace: Workspace, runs: Sequence[Run]) -> Json:
             "leaky": run.leaky,
             **{figure: reports[run.id][figure] for figure in (*_FIGURES, "file_size_bytes")},
             **_latency(workspace, run.id),
-            "settings": {setting: values[run.id] for setting, values in differing.items()},
+            "members": dict(zip(run.members, run.member_weights, strict=True)),
+            "settings": {setting: values.get(run.id) for setting, values in differing.items()},
         }
         for run in runs
     }
@@ -145,7 +153,7 @@ def _compare_split(workspace: Workspace, runs: Sequence[Run]) -> Json:
         "leaky": any(run.leaky for run in runs),
         "runs": list(entries.values()),
         "groups": [
-            _group(group, entries, scores, {name: values[group.name] for name, values in told.items()})
+            _group(group, entries, scores, {name: values.get(group.name) for name, values in told.items()})
             for group in groups
         ],
         "differing": differing,

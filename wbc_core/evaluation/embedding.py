@@ -21,7 +21,7 @@ from wbc_core.progress import Progress, silent
 from wbc_core.quiet import import_keras_quietly
 from wbc_core.records import Dataset
 from wbc_core.training.predict import best_model_path, load_model
-from wbc_core.training.runs import load_run
+from wbc_core.training.runs import load_run, refuse_ensemble
 from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -132,6 +132,7 @@ def _of_run(workspace: Workspace, dataset: Dataset, run_id: str) -> _Network:
             fix="Check the spelling.",
         ) from None
     run = load_run(workspace, run_id)
+    refuse_ensemble(run, "an embedding")
     if run.image_shape != dataset.image_shape:
         raise WbcError(
             f"Run {run_id} takes images of another size.",

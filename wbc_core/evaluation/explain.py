@@ -24,7 +24,7 @@ from wbc_core.evaluation.reports import load_predictions, load_report
 from wbc_core.progress import Progress, part_of, silent
 from wbc_core.splitting import split_table
 from wbc_core.training.predict import best_model_path, load_model
-from wbc_core.training.runs import load_run
+from wbc_core.training.runs import load_run, refuse_ensemble
 from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Explainer:
         self._workspace = workspace
         self._known_train: TrainImages | None = None
         self.run = load_run(workspace, run_id)
+        refuse_ensemble(self.run, "an explanation")
         self.patch, self.stride = patch_of(self.run.image_shape, patch, stride)
         self.checksum = sha256_of(best_model_path(workspace, run_id))
 

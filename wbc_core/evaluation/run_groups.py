@@ -10,7 +10,7 @@ from wbc_core.training.runs import Run
 from wbc_core.workspace import Workspace
 
 _MARKS = 2
-_UNTOLD = ("prepared",)
+_UNTOLD = ("prepared", "members")
 _UNGROUPED = ("seed",)
 
 
@@ -18,7 +18,8 @@ def run_settings(workspace: Workspace, runs: Sequence[Run]) -> dict[str, Json]:
     """Every setting of each run by its id: its spec, and the name of the recipe that it learnt from."""
     prepared = {run.prepared for run in runs}
     recipes = {identifier: load_prepared(workspace, identifier).recipe.name for identifier in prepared}
-    return {run.id: {"recipe": recipes[run.prepared], **run.spec.to_json()} for run in runs}
+    # What an ensemble learnt from is its members' to say.
+    return {run.id: run.settings | ({} if run.members else {"recipe": recipes[run.prepared]}) for run in runs}
 
 
 def differing_settings(settings: Mapping[str, Json]) -> dict[str, dict[str, object]]:
@@ -28,14 +29,16 @@ def differing_settings(settings: Mapping[str, Json]) -> dict[str, dict[str, obje
         settings: Name of a run or a group to its settings.
 
     Returns:
-        Setting to its value by name.
+        Setting to its value by name, where the setting is one of its own: an ensemble has no learning rate.
 
     Example:
         >>> differing_settings({"a": {"seed": 0, "epochs": 3}, "b": {"seed": 1, "epochs": 3}})
         {'seed': {'a': 0, 'b': 1}}
     """
     names = dict.fromkeys(name for values in settings.values() for name in values)
-    columns = {name: {key: values.get(name) for key, values in settings.items()} for name in names}
+    columns = {
+        name: {key: values[name] for key, values in settings.items() if name in values} for name in names
+    }
     return {
         name: column
         for name, column in columns.items()
@@ -101,7 +104,7 @@ def _names(runs: Mapping[str, Run], settings: Mapping[str, Json]) -> dict[str, s
         marks = [
             f"{setting.replace('_', ' ')} {values[key]}"
             for setting, values in differing_settings(same).items()
-            if setting not in _UNTOLD
+            if key in values and setting not in _UNTOLD
         ]
         told = len(same) > 1 and 0 < len(marks) <= _MARKS
         names[key] = f"{run.backbone} ({', '.join(marks)})" if told else run.backbone

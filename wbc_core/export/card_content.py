@@ -61,21 +61,36 @@ def _cost(facts: CardFacts) -> str:
     return "; ".join(parts)
 
 
+def _made(facts: CardFacts) -> list[str]:
+    run = facts.run
+    if run.members:
+        shares = zip(run.members, run.member_weights, strict=True)
+        told = ", ".join(f"{member} ({100 * weight:.3g} %)" for member, weight in shares)
+        how = (
+            "alike" if run.member_weighting == "mean" else "as the log loss on the validation images asks for"
+        )
+        return [
+            f"Ensemble whose probabilities are the weighted mean of those of {told}, counted {how}: "
+            f"{_cost(facts)}.",
+            f"Its members were trained for {run.seconds:,.0f} s together; their own model cards tell how.",
+        ]
+    return [
+        f"Backbone {run.backbone}, weights {run.spec.weights}: {_cost(facts)}.",
+        f"Trained for {run.epochs:,} epochs (best: {run.best_epoch}) in {run.seconds:,.0f} s on "
+        f"{run.device_name}, begun {run.created[:10]}.",
+        f"Settings: {_settings(run.spec.to_json())}.",
+    ]
+
+
 def _details(facts: CardFacts) -> list[Block]:
     run = facts.run
     height, width, _ = run.image_shape
-    trained = (
-        f"{run.epochs:,} epochs (best: {run.best_epoch}) in {run.seconds:,.0f} s on {run.device_name}, "
-        f"begun {run.created[:10]}"
-    )
     names = ("wbc-lab", "python", "keras", "tensorflow", "jax", "torch", "numpy")
     versions = ", ".join(f"{name} {facts.versions[name]}" for name in names if name in facts.versions)
     items = [
         f"Names the class of an image of one blood cell, {height} x {width} pixels, RGB, values 0 to 255. "
         f"Outputs, in order: probabilities of {', '.join(run.class_names)}.",
-        f"Backbone {run.backbone}, weights {run.spec.weights}: {_cost(facts)}.",
-        f"Trained for {trained}.",
-        f"Settings: {_settings(run.spec.to_json())}.",
+        *_made(facts),
         f"SHA-256 of the model: {facts.main['model_sha256']}.",
     ]
     return [Bullets(tuple(items + ([f"Versions: {versions}."] if versions else [])))]

@@ -245,6 +245,14 @@ def latency(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -
     return measure_latency(workspace, spec["run"], progress)
 
 
+@TASKS.register("ensemble")
+def ensemble(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Average the probabilities of `runs` by `weights` (`mean` when absent), as a run with its report."""
+    from wbc_core.evaluation.ensemble import build_ensemble
+
+    return build_ensemble(workspace, spec["runs"], spec.get("weights") or "mean", progress)
+
+
 @TASKS.register("predict")
 def predict(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
     """Name the class of every picture at `source` by `run`, into the CSV file `out`.

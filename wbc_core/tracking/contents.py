@@ -91,7 +91,7 @@ def parameters(run: Run) -> dict[str, str]:
         >>> _flat({"a": {"b": 1}, "c": [1, 2]})
         {'a.b': '1', 'c': '[1, 2]'}
     """
-    return {name: value[:_LONGEST_PARAMETER] for name, value in _flat(run.spec.to_json()).items()}
+    return {name: value[:_LONGEST_PARAMETER] for name, value in _flat(run.settings).items()}
 
 
 def _flat(plain: Json, prefix: str = "") -> dict[str, str]:

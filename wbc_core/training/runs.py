@@ -12,6 +12,9 @@ from wbc_core.records import Json, Record
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
+ENSEMBLE = "ensemble"
+"""What stands for the backbone of an ensemble."""
+
 HISTORY_COLUMNS = (
     "epoch",
     "loss",
@@ -49,6 +52,10 @@ class Run(Record):
         finished: Whether it has ended by itself.
         ended: Why it ended, in words.
         leaky: Whether held-out images helped make what it learns from (`Recipe.leaky`).
+        members: Ids of the runs of an ensemble, whose probabilities are averaged; none for a trained run. The
+            prepared set is then that of the first, parameters and seconds are sums, and there are no epochs.
+        member_weights: How much each member counts, summing to 1.
+        member_weighting: How that was found, one of `evaluation.ensemble.WEIGHTS`.
     """
 
     id: str
@@ -70,6 +77,9 @@ class Run(Record):
     finished: bool
     ended: str
     leaky: bool = False
+    members: tuple[str, ...] = ()
+    member_weights: tuple[float, ...] = ()
+    member_weighting: str = ""
 
     @property
     def prepared(self) -> str:
@@ -81,17 +91,53 @@ class Run(Record):
         """Name of its backbone."""
         return self.spec.backbone
 
+    @property
+    def settings(self) -> Json:
+        """What it was made with: its spec, or the members of an ensemble."""
+        if not self.members:
+            return self.spec.to_json()
+        return {
+            "prepared": self.prepared,
+            "backbone": self.backbone,
+            "members": " + ".join(self.members),
+            "member_weights": self.member_weighting,
+        }
+
     @classmethod
     def from_json(cls, plain: Json) -> Self:
         """Build the run and its spec from JSON."""
         return super().from_json({**plain, "spec": RunSpec.from_json(plain["spec"])})
 
 
-def write_run(workspace: Workspace, run: Run) -> None:
-    """Write where a run stands to its `summary.json`."""
+def refuse_ensemble(run: Run, what: str) -> None:
+    """Refuse an ensemble where only a single network will do.
+
+    Args:
+        run: The run.
+        what: What was asked for, as a noun.
+
+    Raises:
+        WbcError: It is an ensemble.
+    """
+    if run.members:
+        raise WbcError(
+            f"{run.id} is an ensemble, and {what} needs a single network.",
+            expected="a run that was trained",
+            fix=f"Choose one of its members: {', '.join(run.members)}.",
+        )
+
+
+def write_run(workspace: Workspace, run: Run, folder: Path | None = None) -> None:
+    """Write where a run stands to its `summary.json`.
+
+    Args:
+        workspace: The lab.
+        run: The run.
+        folder: Where its files are, if not in their place yet.
+    """
     summary = run.to_json()
     del summary["id"], summary["spec"]  # the folder's name, and spec.json, which is written once
-    workspace.write_json(workspace.run_dir(run.id) / "summary.json", summary)
+    workspace.write_json((folder or workspace.run_dir(run.id)) / "summary.json", summary)
 
 
 def load_run(workspace: Workspace, run_id: str) -> Run:
