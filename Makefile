@@ -18,8 +18,7 @@ types: .venv/ready-dev
 	$(BIN)/mypy
 
 unit: .venv/ready-dev .venv/mlflow/ready
-	$(BIN)/pytest -q -n 2 --dist loadfile --durations=15 --ignore=tests/core/jobs --ignore=tests/browser
-	$(BIN)/pytest -q --durations=15 tests/core/jobs tests/browser
+	$(BIN)/pytest -q -n 2 --dist loadfile --durations=15
 
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv

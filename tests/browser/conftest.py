@@ -137,7 +137,7 @@ def open_page(browser: Browser, lab: Lab) -> Iterator[Open]:
         context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(90_000)
         page.goto(lab.url + path)
         page.locator(".stMainBlockContainer h1").wait_for()
         return page
@@ -147,7 +147,7 @@ def open_page(browser: Browser, lab: Lab) -> Iterator[Open]:
         context.close()
 
 
-def wait_until(condition: Callable[[], bool], what: str, timeout: float = 15) -> None:
+def wait_until(condition: Callable[[], bool], what: str, timeout: float = 60) -> None:
     """Wait for something that another process does."""
     until = time.monotonic() + timeout
     while not condition():
