@@ -9,17 +9,32 @@ from app.cache import findings_stamp
 from app.state import workspace
 from wbc_core.curation.scan import DUPLICATE_CHECKS
 from wbc_core.derived_splits import Changes
+from wbc_core.errors import WbcError
 from wbc_core.evaluation import reports
 from wbc_core.jobs import relaunch
 from wbc_core.jobs.cleaning_study import CleaningStudy, plan_cleaning_study
 from wbc_core.jobs.study_comparison import study_comparison
 from wbc_core.records import Json
+from wbc_core.splitting import load_split
 
 
 def _stamps(run_ids: Sequence[str]) -> tuple[int, ...]:
     """When the reports of runs were written."""
     folders = [reports.reports_dir(workspace(), run_id) for run_id in run_ids]
     return tuple(path.stat().st_mtime_ns for folder in folders for path in sorted(folder.glob("*.json")))
+
+
+@st.cache_data(show_spinner=False, max_entries=1024)
+def _is_raw(home: str, split_id: str) -> bool:
+    try:
+        return load_split(workspace(), split_id).raw
+    except WbcError:  # a run outlives its split
+        return False
+
+
+def is_raw(split_id: str) -> bool:
+    """Whether a split's train part is uncleaned, for a study."""
+    return _is_raw(str(workspace().home), split_id)
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

@@ -119,7 +119,10 @@ def choose_view(label: str, name: str, titles: Mapping[str, str]) -> str:
         name: Of the query parameter, and of the widget's key.
         titles: Name of each view to what the choice says.
     """
-    asked = st.session_state.get(name) or st.query_params.get(name)
+    written, in_url = f"{name}_written", st.query_params.get(name)
+    # What the URL says since it was last written is a link's wish; else the last click counts.
+    followed = in_url in titles and in_url != st.session_state.get(written)
+    asked = in_url if followed else st.session_state.get(name) or in_url
     st.session_state[name] = asked if asked in titles else next(iter(titles))
     chosen = st.segmented_control(
         label,
@@ -129,6 +132,7 @@ def choose_view(label: str, name: str, titles: Mapping[str, str]) -> str:
         key=name,
         label_visibility="collapsed",
     )
-    if chosen != st.query_params.get(name):
+    if chosen != in_url:
         st.query_params[name] = chosen
+    st.session_state[written] = chosen
     return str(chosen)

@@ -194,11 +194,13 @@ class RawTrain:
         return self.dropped + self.relabelled
 
     def words(self) -> str:
-        """The difference to the clean train part in a sentence or two."""
+        """The difference to the clean train part in a few sentences."""
         told = f"Raw: {_images(self.dropped)} that cleaning dropped, back in the train part"
         told += f", and {self.relabelled:,} under the old label." if self.relabelled else "."
         if self.left_out:
             told += f" {_images(self.left_out)} dropped as copies of held-out ones stay out of both."
+        if self.dropped:
+            told += " All of them are learnt from, though a split of the raw set would hold some of them out."
         return told
 
 

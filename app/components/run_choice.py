@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import results_cache, state
+from app import cache_studies, results_cache, state
 from app.components.page import empty, plain, require_dataset
 from app.components.results_text import share
 from wbc_core.training.runs import Run, load_run
@@ -14,7 +14,8 @@ _RUNS = "runs"
 def run_label(run: Run) -> str:
     """A run in one line: backbone, validation accuracy, id."""
     unfinished = "" if run.finished else " · not finished"
-    return f"{run.backbone} · validation {share(run.val_accuracy)}{unfinished} · {run.id}"
+    raw = " · on raw images" if cache_studies.is_raw(run.split) else ""
+    return f"{run.backbone} · validation {share(run.val_accuracy)}{unfinished}{raw} · {run.id}"
 
 
 def runs_or_empty(message: str) -> list[Run]:

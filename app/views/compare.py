@@ -11,7 +11,7 @@ from app.components import (
     compare_images,
 )
 from app.components.job_panel import job_button, job_panel
-from app.components.page import begin, empty, plain
+from app.components.page import begin, empty, link, plain
 from app.components.run_choice import choose_runs
 from wbc_core.errors import WbcError
 from wbc_core.evaluation import reports
@@ -73,3 +73,10 @@ for number, comparison in enumerate(comparisons):
         st.markdown(f"{plain(comparison['runs'][0]['name'])} is the only chosen run on this split.")
     else:
         SECTIONS[section][1](comparison, f"-{number}" if number else "")
+
+link(
+    "report",
+    "Ask what cleaning or SMOTE bought",
+    icon=":material/science:",
+    query={"section": "again"},
+)

@@ -58,6 +58,12 @@ def test_without_changes_no_relaunch_is_offered(page: AppTest) -> None:
     page.run()
     assert not page.exception
     assert "No image of the split was changed" in shown(page)
+    # A link to another section of the page that is open is followed.
+    page.query_params["section"] = "classes"
+    page.run()
+    assert page.segmented_control(key="section").value == "classes"
+    page.segmented_control(key="section").select("again").run()
+    assert page.query_params["section"] == "again"
     assert not [button for button in page.button if button.key == "relaunch"]
 
 
@@ -85,6 +91,8 @@ def test_what_cleaning_bought_is_asked_by_one_click_and_told(
     assert "The clean set is better than the raw images: accuracy +" in shown(page).replace("\\", "")
     table = next(entry.value for entry in page.dataframe if "Trained on" in entry.value)
     assert table["Trained on"].tolist() == ["The raw images", "The clean set"]
+    labels = page.selectbox(key="run_picker").options
+    assert sum("on raw images" in label for label in labels) == 2
     page.button(key="start_balance_study").click().run()
     assert not page.exception
     assert queue.list_jobs(workspace)[0].kind == "balance_study"

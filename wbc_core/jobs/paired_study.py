@@ -14,7 +14,7 @@ from wbc_core.jobs.sweep import sweep_jobs
 from wbc_core.records import Job, Json, Recipe
 from wbc_core.splitting import load_split
 from wbc_core.training.estimate import estimate_run
-from wbc_core.training.runs import Run, list_runs, load_run
+from wbc_core.training.runs import Run, list_runs, load_run, refuse_ensemble
 from wbc_core.training.settings import SETTINGS
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
@@ -53,10 +53,11 @@ def like_run(workspace: Workspace, run_id: str) -> tuple[Run, Recipe, dict[str, 
     """What a study takes from a run: the run, its recipe, and its settings but for the seed.
 
     Raises:
-        WbcError: There is no such run, or it cannot be asked: its recipe follows the leaky order, or it
-            learnt from the raw images of a study.
+        WbcError: There is no such run, or it cannot be asked: it is an ensemble, its recipe follows the
+            leaky order, or it learnt from the raw images of a study.
     """
     run = load_run(workspace, run_id)
+    refuse_ensemble(run, "a study")
     recipe = load_prepared(workspace, run.prepared).recipe
     if recipe.leaky or load_split(workspace, run.split).raw:
         why = "follows the leaky order" if recipe.leaky else "is one of a study on the raw images"
@@ -75,7 +76,7 @@ def newest_run(workspace: Workspace, dataset_id: str) -> str:
         WbcError: There is none.
     """
     for run in list_runs(workspace):
-        if run.dataset == dataset_id and run.finished and not run.leaky:
+        if run.dataset == dataset_id and run.finished and not (run.leaky or run.members):
             split = load_split(workspace, run.split)
             if not split.raw and not split.folds:
                 return run.id

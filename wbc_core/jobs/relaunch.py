@@ -15,7 +15,7 @@ from wbc_core.jobs.queue import get_job, list_jobs, submit
 from wbc_core.progress import Progress, part_of
 from wbc_core.records import Job, Json
 from wbc_core.splitting import load_split
-from wbc_core.training.runs import load_run
+from wbc_core.training.runs import load_run, refuse_ensemble
 from wbc_core.workspace import Workspace
 
 KIND = "relaunch"
@@ -32,9 +32,11 @@ def foresee_relaunch(workspace: Workspace, run_id: str, *, until: int | None = N
         until: Only decisions up to this line of the log.
 
     Raises:
-        WbcError: There is no such run, or it is one of a study on the raw images.
+        WbcError: There is no such run, or it is an ensemble or one of a study on the raw images.
     """
-    split = load_split(workspace, load_run(workspace, run_id).split)
+    run = load_run(workspace, run_id)
+    refuse_ensemble(run, "a relaunch")
+    split = load_split(workspace, run.split)
     if split.raw:
         raise WbcError(
             f"Run {run_id} learnt from the raw images of a study.", fix="Relaunch a run on a clean set."
