@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wbc_core.evaluation import overlays
+from wbc_core.evaluation.explain import Explainer, confused_images
 from wbc_core.evaluation.explanations import Explanation, MixUp
+from wbc_core.progress import Progress, part_of, silent
 from wbc_core.records import Json
 from wbc_core.training.runs import Run
+from wbc_core.workspace import Workspace, whole_folder
 
 
 def _save(folder: Path, pictures: dict[str, NDArray[np.uint8]], name: str) -> dict[str, str]:
@@ -81,3 +84,40 @@ def write_explanations(
         "images": [_explained(folder, one, run.class_names) for one in explanations],
         "mix_ups": [_averaged(folder, one, run.class_names) for one in mix_ups],
     }
+
+
+def explain_all(workspace: Workspace, spec: Json, progress: Progress = silent) -> Json:
+    """Explain images of one run and average the maps of its mix-ups, as a job of the kind `explain` does.
+
+    Args:
+        workspace: The lab.
+        spec: `run`, and of these what is wanted: `rows` of its data set; `names` of pictures in `source`;
+            `mix_ups`, pairs of classes as numbers, over whose images in the report `report` the maps are
+            averaged; `patch` and `stride` in pixels; `out`, a new folder for pictures and a document.
+        progress: Told the fraction done.
+
+    Returns:
+        What was written into `out`; without it, how many there are of each.
+
+    Raises:
+        WbcError: No such run, row, picture or report, no image in a mix-up, patches that do not fit, or a
+            folder that is not empty.
+    """
+    explainer = Explainer(workspace, spec["run"], patch=spec.get("patch"), stride=spec.get("stride"))
+    pairs, rows, names = spec.get("mix_ups") or [], spec.get("rows") or [], spec.get("names") or []
+    averaging = 0.5 * bool(pairs)
+    mix_ups = []
+    for number, (true, predicted) in enumerate(pairs):
+        begin, end = (averaging * (number + more) / len(pairs) for more in (0, 1))
+        images = confused_images(workspace, spec["run"], true, predicted, spec.get("report"))
+        mix_ups.append(explainer.mix_up(true, predicted, images, part_of(progress, begin, end)))
+    explained = explainer.rows(rows, part_of(progress, averaging, 1.0)) if rows else []
+    if names:
+        explainer.pictures(Path(spec["source"]), names, progress)
+    if spec.get("out"):
+        with whole_folder(Path(spec["out"])) as folder:
+            made = write_explanations(folder, explainer.run, explainer.checksum, explained, mix_ups)
+            workspace.write_json(folder / "explanations.json", made)
+        return {**made, "out": spec["out"]}
+    counts = {"rows": len(rows), "pictures": len(names), "mix_ups": len(mix_ups)}
+    return {"run": spec["run"], "model_sha256": explainer.checksum, **counts}

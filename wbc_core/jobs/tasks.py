@@ -279,6 +279,18 @@ def predict(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -
     return {"run": spec["run"], "out": str(out), "images": len(table), **found, **marked(table)}
 
 
+@TASKS.register("explain")
+def explain(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
+    """Explain what `run` named the `rows` of its data set, or the pictures `names` of `source`.
+
+    `mix_ups` are pairs of classes, true and predicted, over whose images in the report `report` the maps are
+    averaged. All is kept with the run; with `out`, a new folder, it is also written there as pictures.
+    """
+    from wbc_core.evaluation.explanation_files import explain_all
+
+    return explain_all(workspace, spec, progress)
+
+
 @TASKS.register("export")
 def export(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
     """Write the model of `run` as `to` into `directory`; without one, as each of `to` into the run's own."""
