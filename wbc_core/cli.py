@@ -318,12 +318,20 @@ def evaluate(
 @command("compare")
 def compare(
     workspace: Workspace,
-    runs: Annotated[list[str], Argument(metavar="RUN RUN ..", help="Ids of runs on one split.")],
+    runs: Annotated[
+        list[str], Argument(metavar="RUN RUN ..", help="Ids of runs; each split is compared by itself.")
+    ],
+    out: Annotated[Path | None, Option(help="Write it too: FILE.html, .tex or .csv.")] = None,
 ) -> Json:
-    """Compare runs: pairwise differences with intervals, and McNemar's p."""
-    from wbc_core.evaluation.compare import compare as compare_runs
+    """Compare runs: seeds pooled, pairwise differences with intervals, and McNemar's p."""
+    from wbc_core.evaluation.compare import compare_splits, one_comparison
 
-    return compare_runs(workspace, runs)
+    comparisons = compare_splits(workspace, runs)
+    if out is not None:
+        from wbc_core.export.comparison_files import write_comparison
+
+        write_comparison(workspace, comparisons, out)
+    return one_comparison(comparisons)
 
 
 @command("export")

@@ -17,7 +17,6 @@ from app.components.results_text import (
     share_with_interval,
     spread,
 )
-from wbc_core.evaluation import browsing
 from wbc_core.evaluation.pairs import SIGNIFICANCE
 
 _VERDICTS = 8
@@ -50,7 +49,6 @@ def draw(comparison: Mapping[str, Any], key: str) -> None:
         if not pooled:
             _caption(comparison, comparison["runs"])
         _draw_run_pairs(comparison, key)
-    _downloads(comparison, key)
 
 
 def _draw_verdicts(comparison: Mapping[str, Any]) -> None:
@@ -188,17 +186,3 @@ def _draw_run_pairs(comparison: Mapping[str, Any], key: str) -> None:
         "Intervals: paired bootstrap on the same resampled images, 2,000 draws. p: McNemar's test, "
         f"Holm-adjusted over all {len(comparison['pairs'])} pairs of runs."
     )
-
-
-def _downloads(comparison: Mapping[str, Any], key: str) -> None:
-    with st.container(horizontal=True):
-        for entries in ("runs", "groups", "pairs", "group_pairs"):
-            st.download_button(
-                f"Download {entries.replace('_', ' ')}",
-                lambda entries=entries: browsing.flat_table(comparison[entries]).to_csv(index=False),
-                file_name=f"{entries}.csv",
-                mime="text/csv",
-                icon=":material/download:",
-                on_click="ignore",
-                key=f"download-{entries}{key}",
-            )

@@ -73,7 +73,11 @@ def _draw_job() -> None:
 def _draw_members(run: Mapping[str, Any], names: Mapping[str, str]) -> None:
     st.markdown(f"**{plain(run['name'])}** {run['run']}: accuracy {share(run['accuracy'])}")
     lines = [
-        {"Member": names.get(member, member), "Weight": share(weight), "Id": member}
-        for member, weight in run["members"].items()
+        {
+            "Member": names.get(member["run"], member["run"]),
+            "Weight": share(member["weight"]),
+            "Id": member["run"],
+        }
+        for member in run["members"]
     ]
     st.dataframe(pd.DataFrame(lines), hide_index=True, height="content", key=f"members-of-{run['run']}")

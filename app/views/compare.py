@@ -16,6 +16,7 @@ from app.components.run_choice import choose_runs
 from wbc_core.errors import WbcError
 from wbc_core.evaluation import reports
 from wbc_core.evaluation.compare import apart_in_words
+from wbc_core.export.comparison_files import comparison_text
 from wbc_core.jobs import queue
 
 # One section is drawn at a time, so that the page answers at once however many runs there are.
@@ -74,6 +75,16 @@ for number, comparison in enumerate(comparisons):
     else:
         SECTIONS[section][1](comparison, f"-{number}" if number else "")
 
+FILES = {"html": "Download as HTML", "tex": "Download LaTeX tables", "csv": "Download CSV"}
+with st.container(horizontal=True):
+    for kind, label in FILES.items():
+        st.download_button(
+            label,
+            lambda kind=kind: comparison_text(workspace, comparisons, kind),
+            file_name=f"comparison.{kind}",
+            icon=":material/download:",
+            on_click="ignore",
+        )
 link(
     "report",
     "Ask what cleaning or SMOTE bought",

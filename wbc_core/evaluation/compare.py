@@ -138,7 +138,10 @@ def _compare_split(workspace: Workspace, runs: Sequence[Run]) -> Json:
             "leaky": run.leaky,
             **{figure: reports[run.id][figure] for figure in (*_FIGURES, "file_size_bytes")},
             **_latency(workspace, run.id),
-            "members": dict(zip(run.members, run.member_weights, strict=True)),
+            "members": [
+                {"run": member, "weight": weight}
+                for member, weight in zip(run.members, run.member_weights, strict=True)
+            ],
             "settings": {setting: values.get(run.id) for setting, values in differing.items()},
         }
         for run in runs
@@ -224,7 +227,11 @@ def compare(workspace: Workspace, run_ids: Sequence[str]) -> Json:
     Raises:
         WbcError: As `compare_splits`.
     """
-    comparisons = compare_splits(workspace, run_ids)
+    return one_comparison(compare_splits(workspace, run_ids))
+
+
+def one_comparison(comparisons: Sequence[Json]) -> Json:
+    """What `compare` returns, of what `compare_splits` found."""
     if len(comparisons) == 1:
         return comparisons[0]
-    return {"comparisons": comparisons, "apart": apart_in_words(comparisons)}
+    return {"comparisons": list(comparisons), "apart": apart_in_words(comparisons)}

@@ -27,7 +27,8 @@ def _block(block: Block) -> str:
     return f'<div class="wide"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>{note}'
 
 
-def _section(section: Section) -> str:
+def section_html(section: Section) -> str:
+    """A section as HTML; every text is escaped."""
     shown = [_block(block) for block in section.blocks if not isinstance(block, Code)]
     codes = [_block(block) for block in section.blocks if isinstance(block, Code)]
     samples = f'<div class="samples">{"".join(codes)}</div>' if codes else ""
@@ -39,4 +40,4 @@ def as_html(card: Card) -> str:
     kind, _, name = card.title.partition(": ")
     style = STYLE + Path(__file__).with_name("card.css").read_text(encoding="utf-8")
     head = f'<header><p class="kind">{escape(kind)}</p><h1>{escape(name)}</h1></header>'
-    return html_document(card.title, style, "\n".join([head, *map(_section, card.sections)]))
+    return html_document(card.title, style, "\n".join([head, *map(section_html, card.sections)]))

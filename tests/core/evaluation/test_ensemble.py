@@ -67,7 +67,8 @@ def test_an_ensemble_is_a_run_with_a_model_and_reports(workspace: Workspace, pre
     assert build_ensemble(workspace, [ONE, TWO], "validation") == made
 
     entry = compare(workspace, [run.id, ONE, TWO])["runs"][0]
-    assert (entry["name"], list(entry["members"])) == ("ensemble", [ONE, TWO])
+    assert entry["name"] == "ensemble"
+    assert [member["run"] for member in entry["members"]] == [ONE, TWO]
     with pytest.raises(WbcError, match="is an ensemble, and an embedding needs a single network"):
         embed(workspace, run.dataset, run.id)
     with pytest.raises(WbcError, match=f"Choose one of its members: {ONE}, {TWO}"):
