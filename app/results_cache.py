@@ -10,11 +10,12 @@ import streamlit as st
 from app.cache import data_url
 from app.state import workspace
 from wbc_core.errors import WbcError
-from wbc_core.evaluation import pictures, prediction_csv, reports
+from wbc_core.evaluation import corrected_count, pictures, prediction_csv, reports
 from wbc_core.evaluation import robustness as under_shifts
 from wbc_core.evaluation.compare import compare_splits
 from wbc_core.evaluation.confidence import report_confidence
 from wbc_core.evaluation.cost_decisions import report_costs
+from wbc_core.evaluation.marks import person_threshold
 from wbc_core.evaluation.slices import load_slices
 from wbc_core.records import Dataset
 from wbc_core.training import runs
@@ -164,6 +165,24 @@ def _slices(
 def predicted(path: str, stamp: int) -> pd.DataFrame:
     """Predictions from a CSV file of a predict job."""
     return prediction_csv.read_predictions(Path(path))
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def corrected(
+    counts: tuple[int, ...], confusion: tuple[tuple[int, ...], ...]
+) -> corrected_count.CorrectedShares:
+    """A differential count corrected for known mix-ups."""
+    return corrected_count.corrected_shares(counts, confusion)
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _threshold(home: str, run_id: str, share: float, tta: bool, stamps: tuple[int, ...]) -> float | None:
+    return person_threshold(workspace(), run_id, share=share, tta=tta)
+
+
+def threshold(run_id: str, share: float, tta: bool) -> float | None:
+    """The probability below which this share of a run's validation images lies."""
+    return _threshold(_home(), run_id, share, tta, _stamps(run_id))
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

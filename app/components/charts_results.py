@@ -181,15 +181,31 @@ def class_score(report: Mapping[str, Any], score: str, title: str, *, in_percent
 
 
 def differential(
-    counts: Sequence[Mapping[str, Any]], class_names: Sequence[str], *, height: int = 320
+    lines: Sequence[Mapping[str, Any]],
+    class_names: Sequence[str],
+    *,
+    counted: Sequence[Mapping[str, Any]] = (),
+    height: int = 320,
 ) -> go.Figure:
     """Share of each class among predicted pictures, with its interval.
 
     Args:
-        counts: Lines of a differential count.
+        lines: Lines of a differential count: class, share, low, high.
         class_names: The classes, in the lab's order.
+        counted: Lines as they were counted, drawn as diamonds beside corrected ones.
         height: In pixels.
     """
     colours = charts.class_colours(class_names)
-    values = {line["class"]: tuple(100 * line[end] for end in ("share", "low", "high")) for line in counts}
-    return charts.interval_bars(values, x_title="share of pictures (%)", colours=colours, height=height)
+    values = {line["class"]: tuple(100 * line[end] for end in ("share", "low", "high")) for line in lines}
+    figure = charts.interval_bars(values, x_title="share of pictures (%)", colours=colours, height=height)
+    if counted:
+        figure.add_trace(
+            go.Scatter(
+                x=[100 * line["share"] for line in counted],
+                y=[line["class"] for line in counted],
+                mode="markers",
+                marker={"symbol": "diamond-open", "size": 9, "color": charts.NEUTRAL},
+                hovertemplate="%{y}: counted %{x:.3g} %<extra></extra>",
+            )
+        )
+    return figure

@@ -1,7 +1,8 @@
-"""The parts of the Predict page: pictures in, classes, differential count and CSV out."""
+"""The parts of the Predict page: pictures in, their classes and the CSV file out."""
 
 import secrets
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,14 @@ import pandas as pd
 import streamlit as st
 
 from app import results_cache, state
-from app.components import charts, charts_results
 from app.components.gallery import Item, gallery
 from app.components.page import percent, plain, thousands
-from app.components.results_text import share_with_interval
+from app.components.predict_marks import MARKS
 from app.formatting import file_name
 from wbc_core.errors import WbcError
 from wbc_core.evaluation import predictions as core
+from wbc_core.evaluation.marks import class_columns
+from wbc_core.evaluation.prediction_csv import write_predictions
 from wbc_core.jobs import queue
 from wbc_core.records import Job
 from wbc_core.training.runs import Run
@@ -71,6 +73,11 @@ def source_form(run: Run) -> None:
     tta = st.toggle(
         "Average over turned and mirrored views", help="Somewhat more accurate, eight times as slow."
     )
+    foreign = st.toggle(
+        "Mark pictures unlike the training images",
+        value=True,
+        help="The scan's check for foreign pictures, against the images that the run learnt from.",
+    )
     archives = [upload for upload in uploads if upload.name.lower().endswith((".zip", ".npz"))]
     if archives and len(uploads) > 1:
         st.error("Upload pictures, or one archive alone.", icon=":material/error:")
@@ -82,11 +89,11 @@ def source_form(run: Run) -> None:
         out = state.workspace().home / "predictions" / f"{secrets.token_hex(8)}.csv"
         out.parent.mkdir(parents=True, exist_ok=True)
         kept = source or _keep(uploads)
-        _submit(run, kept, out, tta)
+        _submit(run, kept, out, {"tta": tta, "check_foreign": foreign})
 
 
-def _submit(run: Run, source: Path, out: Path, tta: bool) -> None:
-    spec = {"run": run.id, "source": str(source), "out": str(out), "tta": tta}
+def _submit(run: Run, source: Path, out: Path, settings: dict[str, bool]) -> None:
+    spec = {"run": run.id, "source": str(source), "out": str(out), **settings}
     try:
         job = queue.submit(state.workspace(), "predict", spec)
     except WbcError as error:
@@ -102,34 +109,14 @@ def predicted(job: Job) -> pd.DataFrame | None:
     return results_cache.predicted(str(path), path.stat().st_mtime_ns) if path.exists() else None
 
 
-def count(table: pd.DataFrame) -> None:
-    """Draw how many pictures were named as each class."""
-    counts = core.differential_count(table)
-    names = counts["class"].tolist()
-    charts.draw(charts_results.differential(counts.to_dict("records"), names), key="differential")
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "Class": names,
-                "Pictures": counts["images"],
-                "Share": [
-                    share_with_interval(line.share, (line.low, line.high)) for line in counts.itertuples()
-                ],
-            }
-        ),
-        hide_index=True,
-        height="content",
-        column_config={"Pictures": st.column_config.NumberColumn(format="localized")},
-    )
-    st.caption("95 % intervals (Wilson) know the number of pictures, not the errors of the model.")
-
-
 def pictures(job: Job, table: pd.DataFrame, run: Run) -> None:
     """Draw the pictures with what they were named, the least certain first."""
-    names = list(table.columns[2:])
-    there = [name for name in names if (table["predicted"] == name).any()]
-    shown_class = st.selectbox("Show", [_ALL, *there], key="predicted-class", width=280)
-    ranked = core.least_certain(table, None if shown_class == _ALL else shown_class)
+    names = class_columns(table)
+    choices = {_ALL: table} | {title: table[table[mark]] for mark, title in MARKS.items() if mark in table}
+    choices |= {name: table[table["predicted"] == name] for name in names}
+    there = [title for title, chosen in choices.items() if len(chosen)]
+    shown_class = st.selectbox("Show", there, key="predicted-class", width=280)
+    ranked = core.least_certain(choices[shown_class])
     shown = ranked.head(_SHOWN)
     sources = results_cache.pictures_of(job.spec["source"], tuple(shown["file"]), run.image_shape)
     if not sources:
@@ -140,6 +127,8 @@ def pictures(job: Job, table: pd.DataFrame, run: Run) -> None:
         (f"The first {_SHOWN} of {number}" if len(ranked) > _SHOWN else number)
         + " pictures, the least certain first"
     )
+    marks = [title for mark, title in MARKS.items() if mark in shown]
+    noted = shown[[mark for mark in MARKS if mark in shown]].to_numpy(dtype=bool)
     items = [
         Item(
             row=place,
@@ -149,9 +138,10 @@ def pictures(job: Job, table: pd.DataFrame, run: Run) -> None:
             badge=percent(line.confidence, 0),
             mark=None,
             title=line.second,
+            note=", ".join(title for title, holds in zip(marks, noted[place], strict=True) if holds),
             group=None,
         )
-        for place, line in enumerate(shown.itertuples())
+        for place, line in enumerate(shown[["file", "predicted", "confidence", "second"]].itertuples())
         if line.file in sources
     ]
     gallery(items, key="predicted-pictures", class_names=names, actions=False, height=520)
@@ -167,12 +157,17 @@ def left_out(job: Job) -> None:
         st.dataframe(pd.DataFrame(rejected).rename(columns={"source": "File", "why": "Why"}), hide_index=True)
 
 
-def download(job: Job) -> None:
-    """Draw the button that downloads the CSV file."""
-    path = Path(job.spec["out"])
+def download(table: pd.DataFrame) -> None:
+    """Draw the button that downloads the predictions with their marks as a CSV file."""
+
+    def written() -> str:
+        stream = StringIO()
+        write_predictions(table, stream)
+        return stream.getvalue()
+
     st.download_button(
         "Download CSV",
-        path.read_bytes,
+        written,
         file_name="predictions.csv",
         mime="text/csv",
         icon=":material/download:",

@@ -12,7 +12,7 @@ from app.components.job_panel import job_button
 from app.components.page import thousands
 from app.components.report_decisions import decide_on
 from app.components.report_images import FILE_NOT_KEPT
-from app.components.results_text import decimals, share, share_with_interval
+from app.components.results_text import decimals, number, share, share_with_interval
 from wbc_core.evaluation import browsing
 from wbc_core.evaluation.calibration import BINNINGS
 from wbc_core.training.runs import Run
@@ -100,7 +100,7 @@ def temperature_in_words(report: Mapping[str, Any], figures: Mapping[str, Any]) 
             )
         return f"No temperature: {figures['temperature_undefined']}."
     verdict = "too sure" if value > 1 else "not sure enough"
-    fitted = f"**Temperature {value:.3g}**, fitted on {images} validation images: the run is {verdict}."
+    fitted = f"**Temperature {number(value)}**, fitted on {images} validation images: the run is {verdict}."
     if report["part"] == "validation":
         return (
             f"{fitted} These are those images, so no honest figure after it can be had here; a test part or "

@@ -45,7 +45,7 @@ def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
             )
     st.markdown(saving_in_words(figures))
     st.caption(
-        f"Probabilities with temperature {figures['temperature']:.3g}, fitted on validation. Decision by "
+        f"Probabilities with temperature {number(figures['temperature'])}, fitted on validation. Decision by "
         "least expected cost: Elkan 2001."
         if figures["temperature"]
         else "Probabilities as trained: no temperature fitted on other images is to be had here, see "

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import state
-from app.components import predict_maps, predict_panels
+from app.components import predict_count, predict_maps, predict_marks, predict_panels
 from app.components.job_panel import job_panel
 from app.components.page import begin
 from app.components.run_choice import choose_run
@@ -31,6 +31,7 @@ job = current_job()
 done = job is not None and job.state == "succeeded"
 with st.expander("Choose pictures", icon=":material/add_photo_alternate:", expanded=not done):
     predict_panels.source_form(run)
+    predict_marks.device_note()
 st.caption("For research only, not a medical device. The model names one of its classes for any picture.")
 if job is None:
     st.stop()
@@ -44,12 +45,15 @@ if table is None:
     st.stop()
 st.subheader(predict_panels.told(job, table), anchor=False)
 predict_panels.left_out(job)
+predict_marks.foreign_warning(table)
+predict_marks.probabilities_note(job.result or {})
+table = predict_marks.for_a_person(job, table)
 pictures, count = st.columns([3, 2], gap="large")
 with pictures:
     st.subheader("Pictures", anchor=False)
     predict_panels.pictures(job, table, run)
 with count:
     st.subheader("Differential count", anchor=False)
-    predict_panels.count(table)
-predict_panels.download(job)
+    predict_count.count(job, table)
+predict_panels.download(table)
 predict_maps.draw(job, table)

@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components import report_confusions
+from app.components.results_text import number
 from tests.app.shown import shown
 from tests.results_lab import NAMES, RUN, add_report, add_run, build_dataset, build_split
 from wbc_core.evaluation.confidence import report_confidence
@@ -176,7 +177,7 @@ def test_confidence_before_and_after_and_a_share_for_a_person(workspace: Workspa
     page.run()
     assert not page.exception
     figures = report_confidence(workspace, RUN, "test", [0.2])
-    assert f"Temperature {figures['temperature']:.3g}" in shown(page)
+    assert f"Temperature {number(figures['temperature'])}" in shown(page)
     (entry,) = figures["reject_option"]
     assert "Send 20.0 % to a person" in shown(page)
     assert f"{entry['sent']} pictures here" in shown(page)

@@ -1,0 +1,102 @@
+"""What on the Predict page needs a person: the least certain pictures, and foreign ones."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app import results_cache, state
+from app.components.page import link, plain, thousands
+from app.components.results_text import number, share
+from wbc_core.errors import WbcError
+from wbc_core.evaluation.marks import FOR_A_PERSON, FOREIGN_PICTURE, marked, with_marks
+from wbc_core.jobs.busy_gpu import training_on_gpu
+from wbc_core.records import Job
+
+MARKS = {FOR_A_PERSON: "for a person", FOREIGN_PICTURE: "unlike the training images"}
+WAYS = {"nobody": "No", "share": "A share", "probability": "Below a probability"}
+_MANY = 0.2
+
+
+def device_note() -> None:
+    """Say that predictions leave a GPU that trains alone, where one does."""
+    job = training_on_gpu(state.workspace())
+    if job is not None:
+        st.caption(
+            f":material/memory: {plain(job.id)} trains on {plain(job.device or 'a GPU')}: predictions run on "
+            "the CPU meanwhile."
+        )
+
+
+def for_a_person(job: Job, table: pd.DataFrame) -> pd.DataFrame:
+    """Draw the reject option.
+
+    Returns:
+        The predictions, with the mark for a person where one is asked for.
+    """
+    st.subheader("Send the least certain to a person?", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        way = state.choose_view("Send to a person", "reject", WAYS)
+        if way == "share":
+            percent = st.slider(
+                "Share (%)", 1, 50, 5, format="%d %%", key="reject_share", bind="query-params", width=320
+            )
+        elif way == "probability":
+            least = st.slider(
+                "Least probability (%)",
+                1,
+                99,
+                80,
+                format="%d %%",
+                key="reject_below",
+                bind="query-params",
+                width=320,
+            )
+    if way == "nobody":
+        return table
+    if way == "probability":
+        threshold: float | None = least / 100
+    else:
+        try:
+            threshold = results_cache.threshold(job.spec["run"], percent / 100, bool(job.spec.get("tta")))
+        except WbcError as error:
+            st.warning(plain(str(error)), icon=":material/info:")
+            link("report", "Open the report")
+            return table
+    chosen = with_marks(table, threshold)
+    sent = marked(chosen)["for_a_person"] or 0
+    where = (
+        f"The threshold, {share(threshold)}, is that of {percent} % of the validation images: harder "
+        "pictures send more."
+        if way == "share"
+        else f"Those whose class is less probable than {least} %."
+    )
+    of_all = share(sent / len(chosen))
+    st.markdown(
+        f"**{thousands(sent)} of {thousands(len(chosen))}** pictures go to a person ({of_all}). {where}"
+    )
+    return chosen
+
+
+def probabilities_note(result: dict[str, Any]) -> None:
+    """Say whether the probabilities are calibrated."""
+    temperature = result.get("temperature")
+    st.caption(
+        f"Probabilities are calibrated with the run's temperature of {number(temperature)} (validation)."
+        if temperature
+        else "Probabilities are as trained: the run has no temperature; its report says why under Confidence."
+    )
+
+
+def foreign_warning(table: pd.DataFrame) -> None:
+    """Warn of pictures that are unlike all that the run learnt from."""
+    count = marked(table)["foreign"]
+    if not count:
+        return
+    of_all = count / len(table)
+    many = " So many speak for another stain, camera or crop than the run knows." if of_all >= _MANY else ""
+    st.warning(
+        f"{thousands(count)} of {thousands(len(table))} pictures ({share(of_all)}) are unlike the images "
+        f"that the run learnt from: what it names them means little.{many}",
+        icon=":material/warning:",
+    )
