@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 
 from app.cache import data_url
+from app.formatting import plain
 from app.state import workspace
 from wbc_core.errors import WbcError
 from wbc_core.evaluation import explain, explanations, overlays, pictures
@@ -31,13 +32,16 @@ def checksum(run: Run) -> str:
     return _checksum(_home(), run.id, about.st_mtime_ns, about.st_size)
 
 
-def has_model(run: Run) -> bool:
-    """Whether the run's model is there."""
+def obstacle(run: Run) -> str | None:
+    """Why a run can explain nothing, in a sentence; None where it can."""
+    if run.members:
+        members = plain(", ".join(run.members))
+        return f"An ensemble looks at an image through several networks: open one of its members, {members}."
     try:
         best_model_path(workspace(), run.id)
     except WbcError:
-        return False
-    return True
+        return "The model of this run is gone, so nothing can be explained."
+    return None
 
 
 def is_known(run: Run, image_id: str) -> bool:

@@ -22,7 +22,8 @@ HOW_TO_READ = (
     "**Occlusion**: orange where covering a patch with the image's mean colour takes probability from the "
     "class, blue where it adds some.  \n"
     "Both show what the model used, not whether that was sound. Each scale ends at the largest value of "
-    "this image, so compare classes of one image, not images."
+    "this image, so compare classes of one image, not images. Probabilities are the model's own, before any "
+    "calibration."
 )
 
 

@@ -38,9 +38,12 @@ def draw(job: Job, table: pd.DataFrame) -> None:
     ranked = core.least_certain(table).head(_LISTED)
     source = Path(job.spec["source"])
     ids = explanation_cache.picture_ids(str(source), tuple(ranked["file"]), run.image_shape)
-    if not ids or not explanation_cache.has_model(run):
+    if not ids:
         return
     st.subheader("Why", anchor=False)
+    if obstacle := explanation_cache.obstacle(run):
+        st.markdown(f":gray[{obstacle}]")
+        return
     _follow(run)
     chosen = _choose(ranked[ranked["file"].isin(ids)])
     explained = explanation_cache.explanation(run, ids[chosen])

@@ -26,8 +26,8 @@ def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
     if report["part"] == "file" or report.get("shift"):
         st.markdown(FILE_NOT_KEPT)
         return
-    if not explanation_cache.has_model(run):
-        st.markdown(":gray[The model of this run is gone, so nothing can be explained.]")
+    if obstacle := explanation_cache.obstacle(run):
+        st.markdown(f":gray[{obstacle}]")
         return
     predictions = results_cache.report_predictions(run.id, name)
     ids = dict(zip(predictions["row"], predictions["image_id"], strict=True))
@@ -48,16 +48,20 @@ def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
     _mix_ups(run, report, mix_ups)
 
 
+def _asked() -> int:
+    """The row that the URL names; -1 where it names none."""
+    asked = st.query_params.get(_IMAGE, "")
+    return int(asked) if asked.isdecimal() and len(asked) < 12 else -1
+
+
 def _listed(predictions: pd.DataFrame, classes: int) -> pd.DataFrame:
     """The images to choose from: the one of the URL, the most confident errors, and the chosen cell's."""
     parts = [browsing.confident_errors(predictions, _ERRORS)]
     cell = chosen_cell(classes)
     if cell is not None:
         parts.append(browsing.cell_images(predictions, *cell).head(_OF_CELL))
-    asked = st.query_params.get(_IMAGE, "")
     every = browsing.with_confidence(predictions)
-    if asked.isdecimal():
-        parts.append(every[every["row"] == int(asked)])
+    parts.append(every[every["row"] == _asked()])
     listed = pd.concat(parts).drop_duplicates("row", ignore_index=True)
     return listed if len(listed) else every.sort_values("confidence", ignore_index=True).head(_ERRORS)
 
@@ -77,9 +81,8 @@ def _choose(listed: pd.DataFrame, names: Sequence[str]) -> int:
         f"{line.row:,}"
         for line in listed.itertuples()
     }
-    asked = st.query_params.get(_IMAGE, "")
-    key = "why-image"
-    st.session_state[key] = int(asked) if asked.isdecimal() and int(asked) in told else next(iter(told))
+    asked, key = _asked(), "why-image"
+    st.session_state[key] = asked if asked in told else next(iter(told))
     st.selectbox(
         "Image",
         list(told),

@@ -1,5 +1,7 @@
 """The section Why: what was explained is drawn from the cache, what was not is offered as a job."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -12,7 +14,7 @@ from wbc_core.evaluation.neighbours import Neighbour
 from wbc_core.evaluation.report import sha256_of
 from wbc_core.evaluation.reports import load_predictions
 from wbc_core.jobs import queue
-from wbc_core.training.runs import Run
+from wbc_core.training.runs import Run, write_run
 from wbc_core.workspace import Workspace
 
 PATCH, STRIDE = 5, 2
@@ -105,7 +107,7 @@ def test_a_link_opens_the_maps_of_its_image(workspace: Workspace, page: AppTest)
 
 def test_the_images_of_the_chosen_cell_can_be_chosen(workspace: Workspace, page: AppTest) -> None:
     page.query_params["cell"] = "1-1"
-    page.query_params["image"] = "nonsense"
+    page.query_params["image"] = "9" * 5000
     page.run()
     assert not page.exception
     predictions = load_predictions(workspace, RUN)
@@ -131,3 +133,10 @@ def test_a_run_whose_model_is_gone_says_so(workspace: Workspace, page: AppTest) 
     page.run()
     assert not page.exception
     assert "The model of this run is gone" in shown(page)
+
+
+def test_an_ensemble_names_its_members(workspace: Workspace, page: AppTest, run: Run) -> None:
+    write_run(workspace, replace(run, members=("job-one", "job-two")))
+    page.run()
+    assert not page.exception
+    assert "open one of its members, job-one, job-two" in shown(page).replace("\\", "")
