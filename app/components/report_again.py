@@ -57,6 +57,9 @@ def _launch(run: Run) -> None:
             "it are a little hopeful. Look at its other images too, or keep a test part that nobody cleans "
             "by a report."
         )
+    if relaunch.relaunched_with(state.workspace(), run.id, cache.clean_set(run.dataset).id):
+        st.markdown(":gray[It was trained again with these decisions; see below.]")
+        return
     label = f"Train again with {thousands(changes.images)} change{'s' * (changes.images != 1)}"
     spec = {"run": run.id, "head": head}
     if job_button(label, relaunch.KIND, spec, type="primary", icon=":material/replay:", key="relaunch"):

@@ -42,7 +42,12 @@ def test_decisions_are_counted_and_lead_to_a_relaunch_that_is_compared(
     assert (job.kind, job.spec["run"]) == ("relaunch", RUN)
     assert not [button for button in page.button if button.key == "relaunch"]
     # What a worker would do.
+    _, claim = queue.claim_next(workspace, ["relaunch"], "cpu")
     made = run_relaunch(workspace, job.id, job.spec, silent)
+    queue.finish(workspace, job.id, claim, "succeeded", result=made)
+    page.run()
+    assert "It was trained again with these decisions" in shown(page)
+    assert not [button for button in page.button if button.key == "relaunch"]
     add_report(
         workspace, add_run(workspace, load_prepared(workspace, made["prepared"]), made["run"]), right=0.8
     )

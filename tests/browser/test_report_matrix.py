@@ -32,7 +32,7 @@ def test_a_click_opens_the_images_of_a_cell(browser: Browser, results: Lab, widt
     settled = page.locator("[data-testid=stApp][data-test-script-state=notRunning]")
     matrix = page.locator(".stPlotlyChart").first
     area = matrix.locator(".nsewdrag").first
-    expect(area).to_be_attached(timeout=30_000)
+    expect(area).to_be_attached(timeout=60_000)
     expect(page.get_by_text("taken for").first).to_be_visible(timeout=30_000)
     for true, predicted in ((1, 1), (2, 2)):
         expect(settled).to_be_attached(timeout=30_000)
@@ -80,6 +80,9 @@ def test_keys_and_buttons_decide_on_the_images_of_a_cell(browser: Browser, resul
     wait_until(lambda: len(results.decisions(dataset)) == 3, "the relabelling by the button")
     page.reload()
     page.locator(f".tile[data-row='{second}'][data-mark=drop]").wait_for(timeout=30_000)
+    page.get_by_role("button", name="Train again…").click()
+    expect(page.get_by_role("button", name="Train again with 2 changes")).to_be_visible(timeout=30_000)
+    page.get_by_text("Confusions", exact=True).click()
     page.get_by_role("link", name="See the log").click()
     expect(page.get_by_text("Decision log")).to_be_visible(timeout=30_000)
     expect(page.locator("[data-testid=stDataFrame]").last).to_be_visible(timeout=15_000)

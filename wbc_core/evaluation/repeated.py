@@ -51,7 +51,7 @@ class RepeatedDifference:
         low, high = (100 * end for end in self.accuracy_ci or (np.nan, np.nan))
         numbers = (
             f"accuracy {100 * self.accuracy:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}, "
-            f"{'p < .001' if p < 0.001 else f'p = {p:.3f}'.replace('0.', '.', 1)}"
+            f"{'p < .001' if p < 0.001 else f'p = {p:.3f}'.replace('0.', '.', 1).replace('1.000', '1')}"
         )
         if p >= significance:
             return f"{second}: no difference from {first} shown ({numbers})"

@@ -80,22 +80,21 @@ def run_relaunch(workspace: Workspace, job_id: str, spec: Json, progress: Progre
     split = keep_parts(workspace, run.split, until=spec["head"], progress=part_of(progress, 0.0, 0.3))
     recipe = load_prepared(workspace, run.prepared).recipe
     prepared = prepare(workspace, split.id, recipe, part_of(progress, 0.3, 1.0))
-    queued = next(
-        (
-            job.id
-            for job in _relaunches(workspace)
-            if job.spec["prepared"] == prepared.id and _of(job, run.id)
-        ),
-        None,
-    )
-    training = {**run.spec.to_json(), "prepared": prepared.id, "clones": run.id}
-    training["relaunches"] = {"run": run.id, "changes": changes.to_json()}
-    return {
-        "split": split.id,
-        "prepared": prepared.id,
-        "run": queued or submit(workspace, "train", training).id,
-        "changes": changes.to_json(),
-    }
+    job = relaunched_with(workspace, run.id, split.clean)
+    if job is None:
+        training = {**run.spec.to_json(), "prepared": prepared.id, "clones": run.id}
+        training["relaunches"] = {"run": run.id, "clean": split.clean, "changes": changes.to_json()}
+        job = submit(workspace, "train", training)
+    return {"split": split.id, "prepared": prepared.id, "run": job.id, "changes": changes.to_json()}
+
+
+def relaunched_with(workspace: Workspace, run_id: str, clean_id: str) -> Job | None:
+    """The training that relaunches a run on a clean set; None where none is under way or has succeeded."""
+    for job in _relaunches(workspace):
+        same = _of(job, run_id) and job.spec["relaunches"]["clean"] == clean_id
+        if same and job.state not in ("failed", "cancelled"):
+            return job
+    return None
 
 
 def _relaunches(workspace: Workspace) -> Iterator[Job]:

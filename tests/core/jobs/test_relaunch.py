@@ -53,6 +53,12 @@ def test_the_same_spec_is_queued_on_the_new_clean_set(workspace: Workspace, run:
     assert [entry.id for entry in relaunch.relaunches_of(workspace, RUN)] == [job.id]
     assert relaunch.relaunched_run(workspace, job.id) == RUN
     assert relaunch.relaunched_run(workspace, RUN) is None
+    # One that was cancelled does not stand in the way of another.
+    clean = load_split(workspace, made["split"]).clean
+    assert relaunch.relaunched_with(workspace, RUN, clean) == job
+    queue.cancel(workspace, job.id)
+    assert relaunch.relaunched_with(workspace, RUN, clean) is None
+    assert relaunch.run_relaunch(workspace, "", spec, silent)["run"] != job.id
 
 
 def test_both_are_compared_on_what_both_hold_out_under_the_new_labels(workspace: Workspace, run: Run) -> None:
