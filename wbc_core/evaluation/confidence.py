@@ -8,7 +8,7 @@ import pandas as pd
 
 from wbc_core.evaluation import reports
 from wbc_core.evaluation.calibration import expected_calibration_error, reliability_of
-from wbc_core.evaluation.figures import bootstrap_figures, bootstrap_means
+from wbc_core.evaluation.figures import bootstrap_figures
 from wbc_core.evaluation.intervals import DRAWS, percentile_interval
 from wbc_core.evaluation.metrics import Floats, Integers, image_losses
 from wbc_core.evaluation.risk_coverage import SHARES, RankedErrors, reject_option
@@ -32,16 +32,22 @@ def _losses(labels: Integers, probabilities: Floats) -> Json:
     }
 
 
-def _change(labels: Integers, before: Floats, after: Floats) -> Json:
-    """Log loss and Brier score after minus before on the same images, with 95 % bootstrap intervals."""
-    one, two = image_losses(labels, before), image_losses(labels, after)
-    differences = {name: two[name] - one[name] for name in one}
-    drawn = bootstrap_means(labels, differences, np.random.default_rng(0), DRAWS)
-    change: Json = {}
-    for name, values in differences.items():
+def _with_intervals(labels: Integers, ranked: RankedErrors, changes: dict[str, Floats]) -> Json:
+    """`aurc` and the means of the changes (n,), each with its interval of one stratified bootstrap."""
+    if not labels.size:
+        return {"aurc": None, "aurc_ci": None}
+
+    def weighted(weights: Floats) -> dict[str, Floats]:
+        means = {name: values @ weights / weights.sum(axis=0) for name, values in changes.items()}
+        return ranked(weights) | means
+
+    once = weighted(np.ones((len(labels), 1)))
+    drawn = bootstrap_figures(labels, weighted, np.random.default_rng(0), DRAWS)
+    scores: Json = {}
+    for name, values in once.items():
         interval = percentile_interval(drawn[name])
-        change |= {name: float(values.mean()), f"{name}_ci": list(interval) if interval else None}
-    return change
+        scores |= {name: float(values[0]), f"{name}_ci": list(interval) if interval else None}
+    return scores
 
 
 def confidence_figures(
@@ -81,21 +87,24 @@ def confidence_figures(
         "threshold_chosen_on": VALIDATION if validation else OWN_IMAGES,
     }
     used, chosen_on = raw, validation[1] if validation else raw
+    changes: dict[str, Floats] = {}
     if validation and fitted.value and truth.size:
         used, chosen_on = (with_temperature(table, fitted.value) for table in (raw, validation[1]))
-        figures |= {"after": _losses(truth, used), "change": _change(truth, raw, used)}
+        before, after = image_losses(truth, raw), image_losses(truth, used)
+        changes = {name: after[name] - before[name] for name in before}
+        figures["after"] = _losses(truth, used)
     confidence, correct = used.max(axis=1, initial=0.0), used.argmax(axis=1) == truth
     ranked = RankedErrors(confidence, correct)
-    area = ranked(np.ones((len(truth), 1)))["aurc"][0] if truth.size else None
-    drawn = bootstrap_figures(truth, ranked, np.random.default_rng(0), DRAWS) if truth.size else None
-    interval = percentile_interval(drawn["aurc"]) if drawn else None
+    scores = _with_intervals(truth, ranked, changes)
+    figures |= {
+        "change": scores if changes else None,
+        "aurc": scores.pop("aurc"),
+        "aurc_ci": scores.pop("aurc_ci"),
+    }
+    chances = np.asarray(chosen_on).max(axis=1, initial=0.0)
     return figures | {
-        "aurc": None if area is None else float(area),
-        "aurc_ci": list(interval) if interval else None,
         "risk_coverage": ranked.curve(),
-        "reject_option": reject_option(
-            confidence, correct, np.asarray(chosen_on).max(axis=1, initial=0.0), shares
-        ),
+        "reject_option": reject_option(confidence, correct, chances, shares),
     }
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from wbc_core.evaluation.confidence import labels_and_probabilities, report_temperature
-from wbc_core.evaluation.figures import bootstrap_means
 from wbc_core.evaluation.intervals import DRAWS, percentile_interval, wilson
 from wbc_core.evaluation.metrics import Floats, Integers, confusion_matrix
 from wbc_core.evaluation.mixup_costs import checked_costs, equal_costs, load_costs
@@ -61,6 +60,23 @@ def _ranked_mixups(confusion: Integers, costs: Floats, class_names: Sequence[str
     ]
 
 
+def _drawn_costs(
+    labels: Integers, first: Integers, second: Integers, costs: Floats, generator: np.random.Generator
+) -> Floats:
+    """Costs per 100 images of two ways to decide, floats (2, draws), in every draw of a stratified bootstrap.
+
+    All that counts of an image is its class and the two decisions, so one multinomial draw over the observed
+    pairs of a class replaces drawing its images one by one.
+    """
+    sums, size = np.zeros((2, DRAWS)), len(costs)
+    for label in np.unique(labels):
+        chosen = labels == label
+        pairs, counts = np.unique(first[chosen] * size + second[chosen], return_counts=True)
+        drawn = generator.multinomial(counts.sum(), counts / counts.sum(), size=DRAWS)
+        sums += [drawn @ costs[label, pairs // size], drawn @ costs[label, pairs % size]]
+    return np.asarray(_PER * sums / max(1, len(labels)))
+
+
 def cost_figures(
     labels: npt.ArrayLike,
     probabilities: npt.ArrayLike,
@@ -90,13 +106,15 @@ def cost_figures(
     truth, table = np.asarray(labels, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
     matrix = checked_costs(costs, class_names)
     probable, cheapest = table.argmax(axis=1), least_cost_decisions(table, matrix)
-    values = {"most_probable": _PER * matrix[truth, probable], "least_cost": _PER * matrix[truth, cheapest]}
-    values["saved"] = values["most_probable"] - values["least_cost"]
     figures: Json = {"images": len(truth), "costs": matrix.tolist()}
-    drawn = bootstrap_means(truth, values, np.random.default_rng(seed), DRAWS) if len(truth) else {}
-    for name, each in values.items():
-        interval = percentile_interval(drawn[name]) if drawn else None
-        figures[name] = float(each.mean()) if len(truth) else None
+    drawn = _drawn_costs(truth, probable, cheapest, matrix, np.random.default_rng(seed))
+    spent = [
+        float(_PER * matrix[truth, decided].mean()) if len(truth) else 0.0 for decided in (probable, cheapest)
+    ]
+    values = {"most_probable": spent[0], "least_cost": spent[1], "saved": spent[0] - spent[1]}
+    for name, draws in zip(values, (drawn[0], drawn[1], drawn[0] - drawn[1]), strict=True):
+        interval = percentile_interval(draws) if len(truth) else None
+        figures[name] = values[name] if len(truth) else None
         figures[f"{name}_ci"] = list(interval) if interval else None
     figures["changed"] = int((probable != cheapest).sum())
     for end, decided in (("", probable), ("_least_cost", cheapest)):

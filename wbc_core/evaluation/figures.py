@@ -4,7 +4,7 @@ A bootstrap draw says how often each image was drawn: it is a weighting. All fig
 over images, so 2,000 draws are one product of a sparse matrix, built once, with the draws' weights.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -143,25 +143,3 @@ def bootstrap_figures(
     """
     parts = [figures(weights) for weights in stratified_weights(labels, generator, draws)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def bootstrap_means(
-    labels: Integers, values: Mapping[str, Floats], generator: np.random.Generator, draws: int
-) -> dict[str, Floats]:
-    """The mean over images of values that each has, in every draw of `bootstrap_figures`.
-
-    Args:
-        labels: True labels, integers (n,).
-        values: Name to floats (n,); differences of two are paired, since a draw weighs all alike.
-        generator: Source of randomness.
-        draws: Number of bootstrap draws.
-
-    Returns:
-        Name to floats (draws,).
-    """
-    table = np.stack(list(values.values()))
-
-    def means(weights: Floats) -> dict[str, Floats]:
-        return dict(zip(values, table @ weights / weights.sum(axis=0), strict=True))
-
-    return bootstrap_figures(labels, means, generator, draws)

@@ -33,8 +33,10 @@ class RankedErrors:
     def __call__(self, weights: Floats) -> dict[str, Floats]:
         """The area under the risk-coverage curve for each column of weights (n, draws): see `aurc`."""
         chosen = weights[self._order]
-        risk = ratio(np.cumsum(chosen * self._errors[:, None], axis=0), np.cumsum(chosen, axis=0))
-        return {"aurc": ratio((chosen * np.nan_to_num(risk)).sum(axis=0), chosen.sum(axis=0))}
+        total = np.cumsum(chosen, axis=0)
+        risk = np.cumsum(chosen * self._errors[:, None], axis=0)
+        np.divide(risk, total, out=risk, where=total > 0)
+        return {"aurc": ratio((chosen * risk).sum(axis=0), total[-1])}
 
     def curve(self) -> dict[str, list[float]]:
         """The risk-coverage curve at up to 100 coverages, the last of them 1: `coverage` and `risk`, 0..1.
