@@ -120,3 +120,17 @@ def _cell_gallery(report: Mapping[str, Any], name: str, cell: tuple[int, int]) -
     told = f"The first {_SHOWN} of {number}" if len(images) > _SHOWN else number
     st.caption(f"{told} image{'s' * (len(images) != 1)}, the least probable true class first")
     decide_on(report, name, shown, key="cell-images", height=520)
+    st.button(
+        "See where the model looked",
+        key="open-why",
+        icon=":material/center_focus_strong:",
+        on_click=_open_why,
+        args=(cell, int(shown["row"].iloc[0])),
+    )
+
+
+def _open_why(cell: tuple[int, int], row: int) -> None:
+    """Open the section Why at an image of the cell."""
+    st.session_state["section"] = "why"
+    st.query_params[_CELL] = "{}-{}".format(*cell)
+    st.query_params["image"] = str(row)

@@ -32,7 +32,7 @@ def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
     predictions = results_cache.report_predictions(run.id, name)
     ids = dict(zip(predictions["row"], predictions["image_id"], strict=True))
     listed = _listed(predictions, len(report["classes"]))
-    mix_ups = browsing.commonest_mix_ups(predictions, _MIX_UPS)
+    mix_ups = _shown_mix_ups(predictions, len(report["classes"]))
     row = _choose(listed, report["classes"])
     explained = explanation_cache.explanation(run, ids[row])
     _missing(run, name, [row, *listed["row"]], ids, mix_ups)
@@ -44,7 +44,7 @@ def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
             st.markdown(explanation_view.HOW_TO_READ)
         st.subheader("What it thinks this is like", anchor=False)
         explanation_view.neighbours(run, explained)
-    st.subheader("What the most frequent mix-ups share", anchor=False)
+    st.subheader("What mix-ups share", anchor=False)
     _mix_ups(run, report, mix_ups)
 
 
@@ -64,6 +64,13 @@ def _listed(predictions: pd.DataFrame, classes: int) -> pd.DataFrame:
     parts.append(every[every["row"] == _asked()])
     listed = pd.concat(parts).drop_duplicates("row", ignore_index=True)
     return listed if len(listed) else every.sort_values("confidence", ignore_index=True).head(_ERRORS)
+
+
+def _shown_mix_ups(predictions: pd.DataFrame, classes: int) -> list[browsing.Cell]:
+    """The most frequent mix-ups; before them the one that is chosen in Confusions."""
+    every = browsing.commonest_mix_ups(predictions, classes * classes)
+    chosen = chosen_cell(classes)
+    return sorted(every, key=lambda cell: (cell.true, cell.predicted) != chosen)[:_MIX_UPS]
 
 
 def _picked(key: str) -> None:

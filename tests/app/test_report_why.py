@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.app.shown import shown
 from tests.results_lab import NAMES, RUN, SIDE, add_report
-from wbc_core.evaluation.browsing import commonest_mix_ups, confident_errors
+from wbc_core.evaluation.browsing import cell_images, commonest_mix_ups, confident_errors
 from wbc_core.evaluation.explanations import Explanation, MixUp, save_explanation, save_mix_up
 from wbc_core.evaluation.neighbours import Neighbour
 from wbc_core.evaluation.report import sha256_of
@@ -116,6 +116,20 @@ def test_the_images_of_the_chosen_cell_can_be_chosen(workspace: Workspace, page:
     assert not page.exception
     assert page.query_params["image"] == str(row)
     assert page.selectbox(key="why-image").value == row
+
+
+def test_from_a_cell_of_the_matrix_to_its_images(workspace: Workspace, page: AppTest) -> None:
+    page.query_params["section"] = "confusions"
+    last = commonest_mix_ups(load_predictions(workspace, RUN), 9)[-1]
+    page.query_params["cell"] = f"{last.true}-{last.predicted}"
+    page.run()
+    page.button(key="open-why").click().run()
+    assert not page.exception
+    assert page.query_params["section"] == "why"
+    chosen = cell_images(load_predictions(workspace, RUN), last.true, last.predicted)["row"].iloc[0]
+    assert page.selectbox(key="why-image").value == chosen
+    words = f"{NAMES[last.true]} taken for {NAMES[last.predicted]}".capitalize()
+    assert next(text.value for text in page.markdown if "taken for" in text.value) == f"**{words}**"
 
 
 def test_without_errors_the_least_certain_images_are_listed(
