@@ -33,9 +33,9 @@ def test_a_click_opens_the_images_of_a_cell(browser: Browser, results: Lab, widt
     matrix = page.locator(".stPlotlyChart").first
     area = matrix.locator(".nsewdrag").first
     expect(area).to_be_attached(timeout=60_000)
-    expect(page.get_by_text("taken for").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("taken for").first).to_be_visible(timeout=90_000)
     for true, predicted in ((1, 1), (2, 2)):
-        expect(settled).to_be_attached(timeout=30_000)
+        expect(settled).to_be_attached(timeout=90_000)
         matrix.scroll_into_view_if_needed()
         box = area.bounding_box()
         assert box is not None
@@ -43,10 +43,10 @@ def test_a_click_opens_the_images_of_a_cell(browser: Browser, results: Lab, widt
         across, down = (predicted + 0.6) / len(NAMES), (true + 0.4) / len(NAMES)
         page.mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
         page.mouse.click(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
-        expect(page.get_by_text(f"{NAMES[true].capitalize()} recognised")).to_be_visible(timeout=15_000)
+        expect(page.get_by_text(f"{NAMES[true].capitalize()} recognised")).to_be_visible(timeout=90_000)
         expect(page).to_have_url(re.compile(f"cell={true}-{predicted}"))
     page.reload()
-    expect(page.get_by_text("Platelet recognised")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Platelet recognised")).to_be_visible(timeout=90_000)
     page.close()
 
 
@@ -54,7 +54,7 @@ def test_keys_and_buttons_decide_on_the_images_of_a_cell(browser: Browser, resul
     (dataset,) = list_datasets(results.workspace)
     page = browser.new_page(viewport={"width": 390, "height": 844})
     page.goto(f"{results.url}/report?run={RUN}&cell=0-1")
-    page.locator(".gallery.actions .tile").first.wait_for(timeout=30_000)
+    page.locator(".gallery.actions .tile").first.wait_for(timeout=90_000)
     expect(page.get_by_text("Nothing was decided since this run's clean set")).to_be_visible()
     tiles = page.locator(".tile").evaluate_all("tiles => tiles.map(tile => Number(tile.dataset.row))")
     first, second, third, *_ = tiles
@@ -70,7 +70,7 @@ def test_keys_and_buttons_decide_on_the_images_of_a_cell(browser: Browser, resul
     decisions = results.decisions(dataset)
     assert decisions[third].label == 1
     assert decisions[first].reason == (f"{RUN}: basophil taken for lymphocyte, the label is right")
-    expect(page.get_by_text("3 images decided since this run's clean set")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("3 images decided since this run's clean set")).to_be_visible(timeout=90_000)
     page.locator("[data-do=undo]").click()
     wait_until(lambda: third not in stands(), "the undo in the log")
     page.locator("[data-do=relabel]").click()
@@ -79,11 +79,11 @@ def test_keys_and_buttons_decide_on_the_images_of_a_cell(browser: Browser, resul
     choices.nth(2).click()
     wait_until(lambda: len(results.decisions(dataset)) == 3, "the relabelling by the button")
     page.reload()
-    page.locator(f".tile[data-row='{second}'][data-mark=drop]").wait_for(timeout=30_000)
+    page.locator(f".tile[data-row='{second}'][data-mark=drop]").wait_for(timeout=90_000)
     page.get_by_role("button", name="Train again…").click()
-    expect(page.get_by_role("button", name="Train again with 2 changes")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="Train again with 2 changes")).to_be_visible(timeout=90_000)
     page.get_by_text("Confusions", exact=True).click()
     page.get_by_role("link", name="See the log").click()
-    expect(page.get_by_text("Decision log")).to_be_visible(timeout=30_000)
-    expect(page.locator("[data-testid=stDataFrame]").last).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("Decision log")).to_be_visible(timeout=90_000)
+    expect(page.locator("[data-testid=stDataFrame]").last).to_be_visible(timeout=90_000)
     page.close()
