@@ -16,6 +16,7 @@ from wbc_core.jobs.cleaning_study import CleaningStudy, plan_cleaning_study
 from wbc_core.jobs.study_comparison import study_comparison
 from wbc_core.records import Json
 from wbc_core.splitting import load_split
+from wbc_core.training.runs import Run
 
 
 def _stamps(run_ids: Sequence[str]) -> tuple[int, ...]:
@@ -38,13 +39,18 @@ def is_raw(split_id: str) -> bool:
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def _relaunch_changes(home: str, run_id: str, head: int) -> Changes:
+def _relaunch_changes(home: str, run_id: str, head: int, stamps: tuple[int, ...]) -> Changes:
     return relaunch.foresee_relaunch(workspace(), run_id, until=head)
 
 
-def relaunch_changes(run_id: str, head: int) -> Changes:
-    """What the decisions up to a line of the log have changed for a run."""
-    return _relaunch_changes(str(workspace().home), run_id, head)
+def _copies_stamp(dataset_id: str) -> tuple[int, ...]:
+    """Changes with every search for duplicates."""
+    return tuple(findings_stamp(dataset_id, check) for check in DUPLICATE_CHECKS)
+
+
+def relaunch_changes(run: Run, head: int) -> Changes:
+    """What the decisions up to a line of the log, and a later scan, have changed for a run."""
+    return _relaunch_changes(str(workspace().home), run.id, head, _copies_stamp(run.dataset))
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
@@ -68,12 +74,11 @@ def cleaning_plan(run_id: str, dataset_id: str, seeds: int) -> CleaningStudy:
     Raises:
         WbcError: No study can begin from the run.
     """
-    stamps = tuple(findings_stamp(dataset_id, check) for check in DUPLICATE_CHECKS)
-    return _cleaning_plan(str(workspace().home), run_id, seeds, stamps)
+    return _cleaning_plan(str(workspace().home), run_id, seeds, _copies_stamp(dataset_id))
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _comparison(home: str, job_id: str, runs: tuple[str, ...]) -> Json:
+def _comparison(home: str, job_id: str, stamps: tuple[int, ...]) -> Json:
     return study_comparison(workspace(), job_id)
 
 
@@ -87,4 +92,4 @@ def comparison(job_id: str, runs: tuple[str, ...]) -> Json:
     Raises:
         WbcError: It is not finished, or a report is missing.
     """
-    return _comparison(str(workspace().home), job_id, runs)
+    return _comparison(str(workspace().home), job_id, _stamps(runs))

@@ -24,32 +24,39 @@ class Changes(Record):
     Attributes:
         dropped: Images that are dropped now, by part.
         relabelled: Images that have another label now, by part.
+        copies: Images that leave, by part, since a (near) duplicate was found in a later one.
         returned: Images that are kept now and were dropped then; they are in no part.
     """
 
     dropped: dict[str, int]
     relabelled: dict[str, int]
+    copies: dict[str, int]
     returned: int
 
     @property
     def images(self) -> int:
-        """Images of the split that are dropped or relabelled."""
-        return sum(self.dropped.values()) + sum(self.relabelled.values())
+        """Images of the split that leave or are relabelled."""
+        return sum(sum(counts.values()) for counts in (self.dropped, self.relabelled, self.copies))
+
+    @property
+    def learnt(self) -> int:
+        """Those of them that are learnt from."""
+        return sum(counts.get("train", 0) for counts in (self.dropped, self.relabelled, self.copies))
 
     @property
     def held_out(self) -> int:
         """Those of them that are held out."""
-        learnt = self.dropped.get("train", 0) + self.relabelled.get("train", 0)
-        return self.images - learnt
+        return self.images - self.learnt
 
     def words(self) -> str:
         """The changes in a sentence or two.
 
         Example:
-            >>> Changes({"train": 3, "test": 1}, {"train": 0, "test": 0}, 0).words()
+            >>> Changes({"train": 3, "test": 1}, {"train": 0, "test": 0}, {}, 0).words()
             '4 images dropped (3 of train, 1 of test).'
         """
         told = [_told(self.dropped, "dropped"), _told(self.relabelled, "relabelled")]
+        told.append(_told(self.copies, "left out as copies of later parts' images"))
         words = "; ".join(part for part in told if part)
         sentences = [words[:1].upper() + words[1:] if words else "No image of the split was changed"]
         if self.returned:
@@ -81,11 +88,23 @@ def changes_since(workspace: Workspace, split_id: str, *, until: int | None = No
     clean = clean_set(workspace, split.dataset, until=until)
     labels = _labels_now(table, clean)
     dropped, relabelled = labels < 0, (labels >= 0) & (labels != table["label"].to_numpy())
+    copies = _leaking(
+        table["row"].to_numpy(np.int64),
+        table["part"].map(PARTS.index).to_numpy(np.int64),
+        ~dropped,
+        duplicate_groups(workspace, split.dataset),
+    )
     parts = table["part"].to_numpy()
+
+    def by_part(which: NDArray[np.bool_]) -> dict[str, int]:
+        return {part: int((which & (parts == part)).sum()) for part in split.parts}
+
+    kept_then = clean_set(workspace, split.dataset, until=split.decisions_head).rows
     return Changes(
-        dropped={part: int((dropped & (parts == part)).sum()) for part in split.parts},
-        relabelled={part: int((relabelled & (parts == part)).sum()) for part in split.parts},
-        returned=int((~np.isin(clean.rows, table["row"].to_numpy())).sum()),
+        dropped=by_part(dropped),
+        relabelled=by_part(relabelled & ~copies),
+        copies=by_part(copies),
+        returned=len(np.setdiff1d(clean.rows, np.union1d(kept_then, table["row"]))),
     )
 
 
@@ -172,14 +191,14 @@ def _refuse_missing_classes(clean: CleanSet, part_of_row: NDArray[np.int64], spl
 
 @dataclass(frozen=True, eq=False)
 class RawTrain:
-    """The train part of a split as it would be had nobody cleaned.
+    """The train part of a split about as it would be had nobody cleaned.
 
     Attributes:
         rows: Row numbers in the data set, rising, int64 (n,).
         labels: Their labels as imported, int64 (n,).
-        dropped: Images among them that cleaning dropped.
+        dropped: Images among them that cleaning dropped: the share that a split teaches from.
         relabelled: Images among them whose label cleaning changed.
-        left_out: Dropped images that stay out, since they show a held-out picture.
+        left_out: Dropped images that stay out all the same, since they show a held-out picture.
     """
 
     rows: NDArray[np.int64]
@@ -199,15 +218,15 @@ class RawTrain:
         told += f", and {self.relabelled:,} under the old label." if self.relabelled else "."
         if self.left_out:
             told += f" {_images(self.left_out)} dropped as copies of held-out ones stay out of both."
-        if self.dropped:
-            told += " All of them are learnt from, though a split of the raw set would hold some of them out."
         return told
 
 
 def raw_train(workspace: Workspace, split_id: str) -> RawTrain:
     """The train part of a split with what cleaning dropped and the labels that it changed put back.
 
-    No held-out image is in it, nor a (near) duplicate of one, whatever its label.
+    No held-out image is in it, nor a (near) duplicate of one, whatever its label. Of the other dropped images
+    as large a share is drawn, by the split's seed, as the split teaches from, since a split of the raw set
+    would hold the rest of them out.
 
     Args:
         workspace: The lab.
@@ -231,14 +250,16 @@ def raw_train(workspace: Workspace, split_id: str) -> RawTrain:
     dropped = np.setdiff1d(everything, clean.rows)
     banned = np.array(sorted(held_out | shown), dtype=np.int64)
     kept = table[learnt & ~np.isin(table["row"], banned)]
-    back = np.setdiff1d(dropped, banned)
+    eligible = np.setdiff1d(dropped, banned)
+    share = round(split.fractions[0] * len(eligible))
+    back = np.random.default_rng(split.seed).choice(eligible, share, replace=False)
     rows = np.union1d(kept["row"].to_numpy(np.int64), back)
     return RawTrain(
         rows=rows,
         labels=labels[rows],
         dropped=len(back),
         relabelled=int((kept["label"].to_numpy() != labels[kept["row"].to_numpy()]).sum()),
-        left_out=len(dropped) - len(back),
+        left_out=len(dropped) - len(eligible),
     )
 
 

@@ -135,8 +135,11 @@ def _run_of(workspace: Workspace, reference: str) -> str:
     from wbc_core.datasets.store import find_dataset
     from wbc_core.jobs.paired_study import newest_run
 
-    if workspace.run_dir(reference).exists():
-        return reference
+    try:
+        if workspace.run_dir(reference).exists():
+            return reference
+    except WbcError:  # a name is no id
+        pass
     return newest_run(workspace, find_dataset(workspace, reference).id)
 
 

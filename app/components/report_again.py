@@ -30,7 +30,7 @@ def _launch(run: Run) -> None:
     """Say what a relaunch would change, and offer it."""
     head = cache.head(run.dataset)
     try:
-        changes = cache_studies.relaunch_changes(run.id, head)
+        changes = cache_studies.relaunch_changes(run, head)
     except WbcError as error:
         st.markdown(f":gray[{plain(str(error))}]")
         return
@@ -52,17 +52,14 @@ def _launch(run: Run) -> None:
         + relaunch.what_it_means(changes)
     )
     if changes.held_out:
-        st.caption(
-            "Held-out images were looked at because this run got them wrong, so that both accuracies after "
-            "it are a little hopeful. Look at its other images too, or keep a test part that nobody cleans "
-            "by a report."
-        )
+        st.caption("For a fair comparison, keep a test part that nobody cleans by a report.")
     if relaunch.relaunched_with(state.workspace(), run.id, cache.clean_set(run.dataset).id):
         st.markdown(":gray[It was trained again with these decisions; see below.]")
         return
     label = f"Train again with {thousands(changes.images)} change{'s' * (changes.images != 1)}"
     spec = {"run": run.id, "head": head}
-    if job_button(label, relaunch.KIND, spec, type="primary", icon=":material/replay:", key="relaunch"):
+    weight = "primary" if changes.learnt else "secondary"
+    if job_button(label, relaunch.KIND, spec, type=weight, icon=":material/replay:", key="relaunch"):
         st.rerun()
 
 

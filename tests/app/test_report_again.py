@@ -85,7 +85,7 @@ def test_what_cleaning_bought_is_asked_by_one_click_and_told(
     page.query_params["run"] = cleaned.id
     page.number_input(key="again_seeds").set_value(2).run()
     assert not page.exception
-    assert "2 images that cleaning dropped, back in the train part" in shown(page)
+    assert "1 image that cleaning dropped, back in the train part" in shown(page)
     assert "4 runs, one after another" in shown(page)
     page.button(key="start_cleaning_study").click().run()
     assert not page.exception

@@ -31,9 +31,9 @@ def test_a_study_is_foreseen_queued_and_shown(workspace: Workspace) -> None:
     home = workspace.home
     answer(home, "decide", dataset.id, "--drop", "0,1", "--by", "Ada")
     add_run(workspace, build_split(workspace, dataset)[1], RUN)
-    foreseen = answer(home, "cleaning-study", dataset.id, "--seeds", 2, "--dry-run")
+    foreseen = answer(home, "cleaning-study", dataset.name, "--seeds", 2, "--dry-run")
     assert (foreseen["run"], foreseen["runs_to_train"], foreseen["study"]) == (RUN, 4, None)
-    assert foreseen["images"]["raw"] == foreseen["images"]["clean"] + 2
+    assert foreseen["images"]["raw"] == foreseen["images"]["clean"] + 1
     assert queue.list_jobs(workspace) == []
     study = answer(home, "cleaning-study", RUN, "--seeds", 2)["study"]
     assert answer(home, "cleaning-study", study) == {"study": study, "runs": {}, "comparison": None}
