@@ -47,7 +47,7 @@ from wbc_core.workspace import Workspace, now
 CLASSES = ("basophil", "eosinophil", "erythroblast", "ig", "lymphocyte", "monocyte", "neutrophil", "platelet")
 SCORES = ("precision", "recall", "f1")
 SIDE = 16
-SECTIONS = ("differences", "cost", "classes", "curves", "confusions", "ensemble", "images")
+SECTIONS = ("differences", "cost", "classes", "curves", "confusions", "ensemble", "images", "published")
 LOOP_DRAWS, PACKAGE_DRAWS = 10, 40
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
+from app.components import figure_format
+
 # The first eight came first in a search for the largest smallest distance (OKLab; normal, protan, deutan and
 # tritan sight) among colours that stand out at least 2.5:1 on the light and on the dark page.
 _COLOURS = (
@@ -66,16 +68,19 @@ def figure(*traces: Any, height: int = _HEIGHT, **layout: Any) -> go.Figure:
 
 
 def draw(figure: go.Figure, *, key: str, **widget: Any) -> Any:
-    """Draw a figure the lab's way: full width, no mode bar, in the page's theme.
+    """Draw a figure the lab's way: full width, in the page's theme, with a camera that saves it.
 
     Args:
         figure: From a function of this module.
         key: Unique on the page.
         widget: Passed on to `st.plotly_chart` (`on_select`, `selection_mode`).
     """
-    return st.plotly_chart(
-        figure, key=key, width="stretch", theme="streamlit", config={"displayModeBar": False}, **widget
-    )
+    config = {
+        "displaylogo": False,
+        "modeBarButtons": [["toImage"]],
+        "toImageButtonOptions": figure_format.options(key),
+    }
+    return st.plotly_chart(figure, key=key, width="stretch", theme="streamlit", config=config, **widget)
 
 
 def bar_by_class(

@@ -9,6 +9,8 @@ from app.components import (
     compare_differences,
     compare_ensemble,
     compare_images,
+    compare_published,
+    figure_format,
 )
 from app.components.job_panel import job_button, job_panel
 from app.components.page import begin, empty, link, plain
@@ -28,6 +30,7 @@ SECTIONS = {
     "confusions": ("Confusions", compare_confusions.draw),
     "ensemble": ("Ensemble", compare_ensemble.draw),
     "images": ("Disagreements", compare_images.draw),
+    "published": ("Published", compare_published.draw),
 }
 
 begin("Compare", "Put runs side by side, and see whether a difference between them was shown.")
@@ -85,6 +88,7 @@ with st.container(horizontal=True):
             icon=":material/download:",
             on_click="ignore",
         )
+    figure_format.choose()
 link(
     "report",
     "Ask what cleaning or SMOTE bought",

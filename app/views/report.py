@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import results_cache, state
 from app.components import (
+    figure_format,
     report_again,
     report_classes,
     report_confidence,
@@ -121,3 +122,4 @@ with st.container(horizontal=True):
         on_click="ignore",
     )
     link("compare", "Compare with other runs")
+    figure_format.choose()

@@ -7,6 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from tests.app.shown import shown
 from tests.results_lab import add_report, add_run, build_dataset, build_split
+from wbc_core.backbones.registry import BACKBONES
+from wbc_core.evaluation.published import PUBLISHED
 from wbc_core.jobs import queue
 from wbc_core.records import Dataset, PreparedSet
 from wbc_core.training.runs import write_run
@@ -146,3 +148,21 @@ def test_an_ensemble_is_asked_for_and_joins_the_comparison(
     assert not page.exception
     assert ensemble.id in page.query_params["runs"].split(",")
     assert page.dataframe[0].value["Weight"].tolist() == ["75.0 %", "25.0 %"]
+
+
+def test_published_figures_stand_beside_ours_and_are_not_tested(
+    workspace: Workspace, page: AppTest, prepared: PreparedSet
+) -> None:
+    assert {row.backbone for table in PUBLISHED.values() for row in table.rows} <= {"", *BACKBONES}
+    add_report(workspace, add_run(workspace, prepared, ONE), right=0.6)
+    add_report(workspace, add_run(workspace, prepared, TWO, backbone="wbcnet"), right=0.95, seed=1)
+    page.query_params["section"] = "published"
+    page.run()
+    assert not page.exception
+    assert "no difference between them and our runs is computed" in shown(page)
+    table = page.dataframe[0].value.set_index("Model")
+    assert table.loc["Custom CNN", "Published"] == "40.0 %"
+    assert table.loc["Custom CNN", "Ours, validation part"].startswith("55.6 % (")
+    assert table.loc["wbcnet", "Published"] == "–"
+    page.segmented_control(key="published").set_value("field").run()
+    assert page.dataframe[0].value["Published"].iloc[0] == "96.9 %"
