@@ -87,3 +87,22 @@ def test_keys_and_buttons_decide_on_the_images_of_a_cell(browser: Browser, resul
     expect(page.get_by_text("Decision log")).to_be_visible(timeout=90_000)
     expect(page.locator("[data-testid=stDataFrame]").last).to_be_visible(timeout=90_000)
     page.close()
+
+
+def test_the_camera_on_a_chart_saves_what_was_chosen(browser: Browser, results: Lab) -> None:
+    page = browser.new_page(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    page.goto(f"{results.url}/report?run={RUN}")
+    chart = page.locator(".stPlotlyChart").first
+    expect(chart.locator(".main-svg").first).to_be_attached(timeout=60_000)
+    for name, begins in (("SVG", b"<svg"), ("PNG", b"\x89PNG")):
+        page.get_by_role("radio", name=name, exact=True).click()
+        chart.hover()
+
+        def saved(suffix: str = f".{name.lower()}", begins: bytes = begins) -> bool:
+            with page.expect_download(timeout=30_000) as download:
+                chart.locator(".modebar-btn").first.click()
+            fits = download.value.path().read_bytes().startswith(begins)
+            return fits and download.value.suggested_filename.endswith(suffix)
+
+        wait_until(saved, f"a chart saved as {name}")
+    page.close()
