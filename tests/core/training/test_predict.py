@@ -19,7 +19,11 @@ class Corner:
 
     input_shape, output_shape = (None, 4, 4, 3), (None, 2)
 
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
     def predict_on_batch(self, images: np.ndarray) -> np.ndarray:
+        self.batches.append(len(images))
         corner = images[:, 0, 0, 0] / 255
         return np.stack([corner, 1 - corner], axis=1)
 
@@ -34,12 +38,20 @@ def test_chunks_and_rows_and_averaging() -> None:
     seen: list[float] = []
     plain = predict_probabilities(Corner(), images, progress=lambda fraction, message: seen.append(fraction))
     np.testing.assert_allclose(plain[:, 0], images[:, 0, 0, 0] / 255, rtol=1e-6)
-    assert seen == [256 / 600, 512 / 600, 1.0]
+    assert seen == [*(stop / 600 for stop in range(64, 600, 64)), 1.0]
     rows = np.array([599, 0, 7])
     np.testing.assert_array_equal(predict_probabilities(Corner(), images, rows=rows), plain[rows])
     averaged = predict_probabilities(Corner(), images[:5], tta=True)
     corners = images[:5, [0, 0, -1, -1], [0, -1, 0, -1], 0].mean(axis=1) / 255
     np.testing.assert_allclose(averaged[:, 0], corners, rtol=1e-5)
+
+
+def test_all_batches_have_one_size_so_that_a_model_is_compiled_once() -> None:
+    images, model = np.zeros((600, 4, 4, 3), np.uint8), Corner()
+    for count, batches in ((600, [64] * 10), (65, [64, 64]), (3, [3])):
+        model.batches.clear()
+        assert len(predict_probabilities(model, images[:count])) == count
+        assert model.batches == batches
 
 
 def test_images_of_another_size_are_refused() -> None:
