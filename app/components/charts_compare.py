@@ -189,25 +189,26 @@ def confusion_difference(
         ],
         hovertemplate="%{text}<extra></extra>",
     )
-    texts = [
-        {
-            "x": named,
-            "y": true,
-            "text": f"{difference[true, named]:+.1f}" if shares else f"{difference[true, named]:+,.0f}",
-            "showarrow": False,
-            "font": {"size": 12, "color": "white" if dark or abs(depth[true, named]) > _STRONG else _INK},
-        }
-        for true in places
-        for named in places
-        if difference[true, named]
-    ]
+    cells = [(true, named) for true in places for named in places if difference[true, named]]
+    # One trace, which is drawn ten times faster than as many annotations.
+    numbers = go.Scatter(
+        x=[named for _, named in cells],
+        y=[true for true, _ in cells],
+        text=[f"{difference[cell]:+.1f}" if shares else f"{difference[cell]:+,.0f}" for cell in cells],
+        mode="text",
+        textfont={
+            "size": 12,
+            "color": ["white" if dark or abs(depth[cell]) > _STRONG else _INK for cell in cells],
+        },
+        hoverinfo="skip",
+    )
     names = [charts.written(name, _CELL_NAME) for name in class_names]
     ticks = {"tickvals": places, "ticktext": names, "showgrid": False, "fixedrange": True}
     edge = [-0.5, len(places) - 0.5]
     unit = "points of the true class" if shares else "images"
     return charts.figure(
         heat,
-        annotations=texts,
+        numbers,
         height=charts_results.matrix_height(class_names),
         showlegend=False,
         xaxis={**ticks, "title": f"predicted ({unit}, B - A)", "range": edge, "tickangle": -40},

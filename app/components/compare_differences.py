@@ -17,6 +17,7 @@ from app.components.results_text import (
     share_with_interval,
     spread,
 )
+from wbc_core.evaluation.compare import FITTED_HERE
 from wbc_core.evaluation.pairs import SIGNIFICANCE
 
 _VERDICTS = 8
@@ -32,6 +33,9 @@ def draw(comparison: Mapping[str, Any], key: str) -> None:
     """
     leaky.mark(comparison["leaky"])
     _draw_verdicts(comparison)
+    for run in comparison["runs"]:
+        if run["weights_fitted_here"]:
+            st.caption(f"{plain(run['name'])}: {FITTED_HERE}")
     pooled = any(len(group["runs"]) > 1 for group in comparison["groups"])
     if pooled:
         _draw_table(groups_table(comparison["groups"]))

@@ -138,6 +138,7 @@ def test_an_ensemble_is_asked_for_and_joins_the_comparison(
         add_run(workspace, prepared, "en-00000000000c", backbone="ensemble"),
         members=(ONE, TWO),
         member_weights=(0.75, 0.25),
+        member_weighting="validation",
     )
     write_run(workspace, ensemble)
     add_report(workspace, ensemble, right=0.95, seed=7)
@@ -148,6 +149,8 @@ def test_an_ensemble_is_asked_for_and_joins_the_comparison(
     assert not page.exception
     assert ensemble.id in page.query_params["runs"].split(",")
     assert page.dataframe[0].value["Weight"].tolist() == ["75.0 %", "25.0 %"]
+    page.segmented_control(key="section").set_value("differences").run()
+    assert "ensemble: its weights were fitted on these very images" in shown(page)
 
 
 def test_published_figures_stand_beside_ours_and_are_not_tested(

@@ -17,6 +17,9 @@ from wbc_core.records import Json
 from wbc_core.training.runs import Run, load_run
 from wbc_core.workspace import Workspace
 
+FITTED_HERE = "its weights were fitted on these very images, so that its figures are a little hopeful."
+"""What is said of such an ensemble."""
+
 _COMPARABLE = ("test", "validation", "test-tta", "validation-tta")
 _FIGURES = ("parameters", "accuracy", "accuracy_ci", "macro_f1", "macro_f1_ci", "ece", "training_seconds")
 
@@ -137,6 +140,7 @@ def _compare_split(workspace: Workspace, runs: Sequence[Run]) -> Json:
             "seed": run.spec.seed,
             "leaky": run.leaky,
             **{figure: reports[run.id][figure] for figure in (*_FIGURES, "file_size_bytes")},
+            "weights_fitted_here": run.member_weighting == "validation" and part.startswith("validation"),
             **_latency(workspace, run.id),
             "members": [
                 {"run": member, "weight": weight}
@@ -181,10 +185,11 @@ def compare_splits(workspace: Workspace, run_ids: Sequence[str]) -> list[Json]:
     Returns:
         One comparison a split, in the order of the runs: `dataset`, `split`, `part`, `images`, `classes`;
         `leaky`: whether held-out images helped make what any of the runs learnt from; `runs`: one entry a run
-        with its figures, intervals, cost and differing settings; `groups`: one entry a way of training with
-        its runs and seeds, and mean, interval (`_ci`), standard deviation (`_sd`) and range (`_range`) over
-        the seeds; `differing`: setting to values by run; `pairs`, `group_pairs`: one entry a pair, b minus a
-        as shares, with the verdict in `words`, both empty for a run that is alone on its split.
+        with its figures, intervals, cost and differing settings, and of an ensemble its `members` and whether
+        their weights were fitted on these images (`weights_fitted_here`); `groups`: one entry a way of training
+        with its runs and seeds, and mean, interval (`_ci`), standard deviation (`_sd`) and range (`_range`)
+        over the seeds; `differing`: setting to values by run; `pairs`, `group_pairs`: one entry a pair, b
+        minus a as shares, with the verdict in `words`, both empty for a run that is alone on its split.
 
     Raises:
         WbcError: Fewer than two runs, a missing report, or reports on different images.

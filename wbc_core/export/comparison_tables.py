@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from wbc_core.evaluation.compare import FITTED_HERE
 from wbc_core.evaluation.pairs import SIGNIFICANCE
 from wbc_core.export.card_blocks import Bullets, Paragraph, Section, Table, number, share
 from wbc_core.records import Json
@@ -53,6 +54,9 @@ def _verdicts(comparison: Json) -> Section:
         blocks.append(
             Paragraph("The best epochs were chosen on these images, so the figures are a little hopeful.")
         )
+    blocks += [
+        Paragraph(f"{run['name']}: {FITTED_HERE}") for run in comparison["runs"] if run["weights_fitted_here"]
+    ]
     if not pairs:
         return Section("What was shown", (*blocks, Paragraph("All runs are one way of training.")))
     return Section("What was shown", (*blocks, Bullets(tuple(pair["words"] for pair in pairs))))
