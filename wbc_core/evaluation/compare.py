@@ -183,13 +183,17 @@ def compare_splits(workspace: Workspace, run_ids: Sequence[str]) -> list[Json]:
         run_ids: At least two runs.
 
     Returns:
-        One comparison a split, in the order of the runs: `dataset`, `split`, `part`, `images`, `classes`;
-        `leaky`: whether held-out images helped make what any of the runs learnt from; `runs`: one entry a run
-        with its figures, intervals, cost and differing settings, and of an ensemble its `members` and whether
-        their weights were fitted on these images (`weights_fitted_here`); `groups`: one entry a way of training
-        with its runs and seeds, and mean, interval (`_ci`), standard deviation (`_sd`) and range (`_range`)
-        over the seeds; `differing`: setting to values by run; `pairs`, `group_pairs`: one entry a pair, b
-        minus a as shares, with the verdict in `words`, both empty for a run that is alone on its split.
+        One comparison a split, in the order of the runs:
+
+        - `dataset`, `split`, `part`, `images`, `classes`.
+        - `leaky`: whether held-out images helped make what any of the runs learnt from.
+        - `runs`: one entry a run with its figures, intervals, cost and differing settings; of an ensemble its
+          `members`, and whether their weights were fitted on these images (`weights_fitted_here`).
+        - `groups`: one entry a way of training with its runs and seeds, and mean, interval (`_ci`), standard
+          deviation (`_sd`) and range (`_range`) over the seeds.
+        - `differing`: setting to values by run.
+        - `pairs`, `group_pairs`: one entry a pair, b minus a as shares, with the verdict in `words`; both
+          empty for a run that is alone on its split.
 
     Raises:
         WbcError: Fewer than two runs, a missing report, or reports on different images.
