@@ -1,6 +1,6 @@
 """What pages read of explanations, cached by model checksum and image: they are made by jobs, never here."""
 
-from collections.abc import Sequence
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from app.formatting import plain
 from app.state import workspace
 from wbc_core.errors import WbcError
 from wbc_core.evaluation import explain, explanations, overlays, pictures
+from wbc_core.evaluation.browsing import Cell
 from wbc_core.evaluation.explanations import Explanation, MixUp
 from wbc_core.evaluation.report import sha256_of
 from wbc_core.training.predict import best_model_path
@@ -71,16 +72,19 @@ def explanation(run: Run, image_id: str) -> Explanation | None:
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _mix_up(home: str, run_id: str, model: str, image_ids: tuple[str, ...], stamp: int) -> MixUp | None:
-    return explanations.load_mix_up(workspace(), run_id, model, image_ids)
+def _mix_up(
+    home: str, run_id: str, model: str, pair: tuple[int, int], image_ids: tuple[str, ...], stamp: int
+) -> MixUp | None:
+    return explanations.load_mix_up(workspace(), run_id, model, pair, image_ids)
 
 
-def mix_up(run: Run, image_ids: Sequence[str]) -> MixUp | None:
-    """The averaged maps of some images; None where they were not made yet."""
-    path = explanations.mix_up_path(workspace(), run.id, checksum(run), image_ids)
+def mix_up(run: Run, cell: Cell) -> MixUp | None:
+    """The averaged maps of the images of a cell; None where they were not made yet."""
+    pair = (cell.true, cell.predicted)
+    path = explanations.mix_up_path(workspace(), run.id, checksum(run), pair, cell.image_ids)
     if not path.exists():
         return None
-    return _mix_up(_home(), run.id, checksum(run), tuple(image_ids), path.stat().st_mtime_ns)
+    return _mix_up(_home(), run.id, checksum(run), pair, tuple(cell.image_ids), path.stat().st_mtime_ns)
 
 
 @st.cache_data(show_spinner=False, max_entries=128)
@@ -102,17 +106,24 @@ def drawn(run: Run, about: Explanation | MixUp) -> dict[str, str]:
         `original`, and for each class of `overlays.shown_classes` `grad_cam KIND` and, of an explanation,
         `occlusion KIND`.
     """
-    what = (
-        f"{about.image_id}"
-        if isinstance(about, Explanation)
-        else f"{about.true}-{about.predicted}-{about.count}"
-    )
+    if isinstance(about, Explanation):
+        what = about.image_id
+    else:
+        pixels = hashlib.sha256(about.image.tobytes()).hexdigest()
+        what = f"{about.true}-{about.predicted}-{pixels}"
     return _drawn((_home(), run.id, checksum(run), what), about)
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
 def picture_ids(source: str, names: tuple[str, ...], shape: tuple[int, int, int]) -> dict[str, str]:
     """Ids of some pictures of a predicted source, in this order; those that are gone are left out."""
+    path = Path(source)
+    return _picture_ids(source, names, shape, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _picture_ids(
+    source: str, names: tuple[str, ...], shape: tuple[int, int, int], stamp: int
+) -> dict[str, str]:
     found = pictures.read_named(Path(source), set(names), shape)
     return {name: explain.picture_id(found[name]) for name in names if name in found}
 

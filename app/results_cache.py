@@ -25,6 +25,10 @@ PERCENTS = tuple(percent / 100 for percent in range(51))
 """Shares that the reject option's slider offers."""
 
 
+Stamps = tuple[tuple[str, int], ...]
+"""When what a figure was made from was written."""
+
+
 def _home() -> str:
     return str(workspace().home)
 
@@ -70,25 +74,25 @@ def report_predictions(run_id: str, name: str) -> pd.DataFrame:
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _confidence(home: str, run_id: str, name: str, stamps: tuple[int, ...]) -> dict[str, Any]:
+def _confidence(home: str, run_id: str, name: str, stamps: Stamps) -> dict[str, Any]:
     return report_confidence(workspace(), run_id, name, PERCENTS)
 
 
 def confidence(run_id: str, name: str) -> dict[str, Any]:
     """What a report says about confidence; entry p of its reject option sends p per cent to a person."""
-    return _confidence(_home(), run_id, name, _stamps(run_id))
+    return _confidence(_home(), run_id, name, _stamps_and_model(run_id))
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
 def _costs(
-    home: str, run_id: str, name: str, costs: tuple[tuple[float, ...], ...], stamps: tuple[int, ...]
+    home: str, run_id: str, name: str, costs: tuple[tuple[float, ...], ...], stamps: Stamps
 ) -> dict[str, Any]:
     return report_costs(workspace(), run_id, name, costs)
 
 
 def costs(run_id: str, name: str, matrix: tuple[tuple[float, ...], ...]) -> dict[str, Any]:
     """What the mix-ups of a report cost by a matrix [true][predicted]."""
-    return _costs(_home(), run_id, name, matrix, _stamps(run_id))
+    return _costs(_home(), run_id, name, matrix, _stamps_and_model(run_id))
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
@@ -103,7 +107,7 @@ def comparisons(run_ids: tuple[str, ...]) -> list[dict[str, Any]]:
     return _comparisons(_home(), run_ids, tuple(_stamps(run_id) for run_id in run_ids))
 
 
-def _stamps_and_model(run_id: str) -> tuple[tuple[str, int], ...]:
+def _stamps_and_model(run_id: str) -> Stamps:
     """When every report of a run was written, and its model, which makes reports outdated."""
     model = workspace().run_dir(run_id) / "best.keras"
     written = [(name, _stamp(run_id, name)) for name in reports.list_reports(workspace(), run_id)]
@@ -111,7 +115,7 @@ def _stamps_and_model(run_id: str) -> tuple[tuple[str, int], ...]:
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _robustness(home: str, run_id: str, stamps: tuple[tuple[str, int], ...]) -> dict[str, Any]:
+def _robustness(home: str, run_id: str, stamps: Stamps) -> dict[str, Any]:
     return under_shifts.summary(workspace(), run_id)
 
 
@@ -133,7 +137,7 @@ def runs_with_shifts(run: Run) -> list[Run]:
 
 @st.cache_data(show_spinner=False, max_entries=16)
 def _robustness_against(
-    home: str, run_ids: tuple[str, str], tta: bool, stamps: tuple[tuple[tuple[str, int], ...], ...]
+    home: str, run_ids: tuple[str, str], tta: bool, stamps: tuple[Stamps, ...]
 ) -> dict[str, Any] | None:
     try:
         return under_shifts.compare_with(workspace(), *run_ids, tta=tta)
@@ -176,13 +180,13 @@ def corrected(
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def _threshold(home: str, run_id: str, share: float, tta: bool, stamps: tuple[int, ...]) -> float | None:
+def _threshold(home: str, run_id: str, share: float, tta: bool, stamps: Stamps) -> float | None:
     return person_threshold(workspace(), run_id, share=share, tta=tta)
 
 
 def threshold(run_id: str, share: float, tta: bool) -> float | None:
     """The probability below which this share of a run's validation images lies."""
-    return _threshold(_home(), run_id, share, tta, _stamps(run_id))
+    return _threshold(_home(), run_id, share, tta, _stamps_and_model(run_id))
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

@@ -32,16 +32,23 @@ def draw_cost(comparison: Mapping[str, Any], key: str) -> None:
     with st.container(horizontal=True):
         score = state.choose_view("Score", f"score{key}", SCORES)
         figure = state.choose_view("Cost", f"cost{key}", {cost: COSTS[cost][0] for cost in known})
-    front = pareto_front([group[figure] or None for group in groups], [group[score] for group in groups])
+    machines = {group["latency_on"] for group in groups if group["latency_on"]}
+    fair = figure != "latency_ms" or len(machines) < 2
+    front = (
+        pareto_front([group[figure] or None for group in groups], [group[score] for group in groups])
+        if fair
+        else []
+    )
     chart = charts_compare.cost(
         groups, figure, score, front, x_title=COSTS[figure][1], y_title=SCORES[score].lower()
     )
     charts.draw(chart, key=f"cost-chart{key}")
     named = ", ".join(plain(groups[place]["name"]) for place in front)
-    st.markdown(
-        f"On the Pareto front, where nothing cheaper is as good: {named}. Whether a step along it was shown "
-        "to be one is said under Differences."
-    )
+    if fair:
+        st.markdown(
+            f"On the Pareto front, where nothing cheaper is as good: {named}. Whether a step along it was "
+            "shown to be one is said under Differences."
+        )
     _latency_words(groups)
 
 

@@ -86,7 +86,8 @@ def _scales(about: Explanation | MixUp) -> None:
 def _told(run: Run, explained: Explanation) -> str:
     names = run.class_names
     chance = percent(float(explained.probabilities[explained.predicted]))
-    told = f"Predicted {names[explained.predicted]} ({chance})"
+    # As the network gives it for this one view, not calibrated nor averaged as other figures may be.
+    told = f"Network: {names[explained.predicted]} ({chance})"
     if explained.label is not None:
         true = percent(float(explained.probabilities[explained.label]))
         told += f", labelled {names[explained.label]} ({true})"

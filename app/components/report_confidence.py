@@ -101,6 +101,10 @@ def temperature_in_words(report: Mapping[str, Any], figures: Mapping[str, Any]) 
         return f"No temperature: {figures['temperature_undefined']}."
     verdict = "too sure" if value > 1 else "not sure enough"
     fitted = f"**Temperature {number(value)}**, fitted on {images} validation images: the run is {verdict}."
+    if report.get("shift"):
+        return f"{fitted} It is fitted on images as they are, not on shifted ones."
+    if report["part"] == "file":
+        return f"{fitted} The figures after it are fair as far as the file holds none of these images."
     if report["part"] == "validation":
         return (
             f"{fitted} These are those images, so no honest figure after it can be had here; a test part or "

@@ -108,7 +108,7 @@ def _missing(
 ) -> None:
     """Offer to explain what was not explained yet: the chosen image alone, or all that the page shows."""
     unknown = [row for row in dict.fromkeys(rows) if not explanation_cache.is_known(run, ids[row])]
-    open_mix_ups = [cell for cell in mix_ups if explanation_cache.mix_up(run, cell.image_ids) is None]
+    open_mix_ups = [cell for cell in mix_ups if explanation_cache.mix_up(run, cell) is None]
     if not unknown and not open_mix_ups:
         return
     spec = {"run": run.id, "report": name}
@@ -141,7 +141,7 @@ def _mix_ups(run: Run, report: Mapping[str, Any], mix_ups: Sequence[browsing.Cel
     for cell in mix_ups:
         words = plain(cell_words(report["classes"], (cell.true, cell.predicted)))
         st.markdown(f"**{words[:1].upper()}{words[1:]}**")
-        averaged = explanation_cache.mix_up(run, cell.image_ids)
+        averaged = explanation_cache.mix_up(run, cell)
         if averaged is None:
             count = thousands(len(cell.image_ids))
             st.markdown(f":gray[{count} image{'s' * (count != '1')}, whose maps were not averaged yet.]")

@@ -84,7 +84,7 @@ def test_what_is_known_is_drawn(workspace: Workspace, page: AppTest, tmp_path: P
     said = shown(page).replace("\\", "")
     assert "Train image 2 shows this picture: the same pixels. The run has learnt from it" in said
     html = "\n".join(element.proto.body for element in page.get("html"))
-    assert "Predicted basophil (90.0 %)" in html
+    assert "Network: basophil (90.0 %)" in html
     assert "Grad-CAM for basophil (predicted)" in html
     assert "(true)" not in html
     assert "Explain this picture" not in [button.label for button in page.button]

@@ -91,7 +91,7 @@ def test_a_link_opens_the_maps_of_its_image(workspace: Workspace, page: AppTest)
     html = "\n".join(element.proto.body for element in page.get("html"))
     label, predicted = NAMES[made.label or 0], NAMES[made.predicted]
     for caption in (
-        f"Predicted {predicted} (100.0 %), labelled {label} (0.0 %)",
+        f"Network: {predicted} (100.0 %), labelled {label} (0.0 %)",
         f"Grad-CAM for {predicted} (predicted)",
         f"Grad-CAM for {label} (true)",
         f"Occlusion for {predicted} (predicted)",

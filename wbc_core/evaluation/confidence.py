@@ -132,13 +132,18 @@ def run_temperature(workspace: Workspace, run_id: str, *, tta: bool = False) -> 
     return fit_temperature(*(validation_predictions(workspace, run_id, tta=tta) or ((), np.empty((0, 1)))))
 
 
+def is_of_validation(report: Json) -> bool:
+    """Whether a report is of the very predictions that a temperature is fitted on; shifted ones are not."""
+    return bool(report["part"] == VALIDATION and not report.get("shift"))
+
+
 def _validation_for(workspace: Workspace, report: Json) -> Predictions | None:
     """What a report may choose on: validation predictions of the same model, not its own images."""
     name = reports.report_name(
         report["part"], tta=report["tta"], shift=report.get("shift"), strength=report.get("strength")
     )
     # A run that was resumed has predictions of an older model beside those of today.
-    if report["part"] == VALIDATION or reports.is_outdated(workspace, report["run"], name):
+    if is_of_validation(report) or reports.is_outdated(workspace, report["run"], name):
         return None
     return validation_predictions(workspace, report["run"], tta=report["tta"])
 
@@ -159,6 +164,6 @@ def report_confidence(workspace: Workspace, run_id: str, name: str, shares: Sequ
     """
     report = reports.load_report(workspace, run_id, name)
     labels, probabilities = labels_and_probabilities(reports.load_predictions(workspace, run_id, name))
-    of_validation = report["part"] == VALIDATION
+    of_validation = is_of_validation(report)
     validation = _validation_for(workspace, report)
     return confidence_figures(labels, probabilities, validation, of_validation=of_validation, shares=shares)

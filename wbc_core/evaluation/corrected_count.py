@@ -37,12 +37,15 @@ def _likeliest(counts: Floats, rates: Floats) -> Floats:
 
     With rates M[i, j] = P(predicted j | true i) the likelihood is that of a multinomial with probabilities
     pi M. Where the inverse, counts / n M^-1, has no negative share, it is the maximum; else the EM steps
-    pi_i <- pi_i sum_j (n_j / n) M_ij / (pi M)_j climb to it, from there and never below 0.
+    pi_i <- pi_i sum_j (n_j / n) M_ij / (pi M)_j climb to it, from halfway between there and equal shares: a
+    share that starts at 0 would stay there.
     """
     observed = counts / counts.sum(axis=1, keepdims=True)
     start = (np.linalg.pinv(rates.transpose(0, 2, 1)) @ observed[:, :, None])[:, :, 0]
     done = (start >= 0).all(axis=1) & (np.abs(start.sum(axis=1) - 1) < _CLOSE)
-    shares = np.where(done[:, None], start, np.maximum(start, _LEAST_SHARE))
+    clipped = np.maximum(start, _LEAST_SHARE)
+    clipped /= clipped.sum(axis=1, keepdims=True)
+    shares = np.where(done[:, None], start, (clipped + 1 / start.shape[1]) / 2)
     shares /= shares.sum(axis=1, keepdims=True)
     open_draws = np.flatnonzero(~done)
     for _ in range(_STEPS):
@@ -73,10 +76,10 @@ def corrected_shares(
     that no share is negative. It holds where pictures of a class look as those of the confusion matrix do,
     and only how many there are of each class differs.
 
-    The interval is a Bayesian bootstrap of both: the predicted shares (Dirichlet posterior, Jeffreys' prior)
-    and the rows of the confusion matrix (likewise, Perks' prior of one image in all). Plain resampling would
-    take a class that was not seen for one that cannot be there, and one without an error for one that never
-    errs.
+    The interval is a Bayesian bootstrap of both, the predicted shares and the rows of the confusion matrix
+    (Dirichlet posteriors, Perks' prior of one image in all), widened to hold the share itself. Plain
+    resampling would take a class that was not seen for one that cannot be there, and one without an error for
+    one that never errs.
 
     Args:
         counts: How many pictures were predicted as each class, integers (K,).
@@ -104,11 +107,12 @@ def corrected_shares(
         return CorrectedShares(None, None, "a class has no held-out image, so its mix-ups are not known")
     once = _likeliest(named[None].astype(np.float64), (table / table.sum(axis=1, keepdims=True))[None])[0]
     generator = np.random.default_rng(seed)
-    samples = generator.dirichlet(named + 0.5, size=draws)
+    samples = generator.dirichlet(named + 1 / len(table), size=draws)
     rates = np.stack([generator.dirichlet(row + 1 / len(table), size=draws) for row in table], axis=1)
     drawn = _likeliest(samples, rates)
-    intervals = [percentile_interval(drawn[:, place]) for place in range(named.size)]
-    return CorrectedShares(once, np.array(intervals, dtype=np.float64))
+    ends = np.array([percentile_interval(drawn[:, place]) for place in range(named.size)], dtype=np.float64)
+    ends = np.column_stack([np.minimum(ends[:, 0], once), np.maximum(ends[:, 1], once)])
+    return CorrectedShares(once, ends)
 
 
 def known_confusion(workspace: Workspace, run_id: str, *, tta: bool = False) -> tuple[str, Integers] | None:

@@ -9,7 +9,7 @@ import numpy as np
 from wbc_core.errors import WbcError
 from wbc_core.evaluation.confidence import VALIDATION, validation_predictions
 from wbc_core.evaluation.metrics import Floats, Integers
-from wbc_core.evaluation.report import evaluate_run, sha256_of
+from wbc_core.evaluation.report import evaluate_run, held_out, sha256_of
 from wbc_core.evaluation.reports import list_reports, load_report
 from wbc_core.progress import Progress, part_of, silent
 from wbc_core.quiet import import_keras_quietly
@@ -154,7 +154,7 @@ def build_ensemble(
     if not workspace.run_dir(run_id).exists():
         _write(workspace, run_id, members, weights, part_of(progress, 0.0, 0.4))
     progress(0.4, "Evaluating the ensemble")
-    if not list_reports(workspace, run_id):
+    if held_out(workspace, load_run(workspace, run_id)).part not in list_reports(workspace, run_id):
         evaluate_run(workspace, run_id, progress=part_of(progress, 0.4, 1.0))
     run, report = load_run(workspace, run_id), load_report(workspace, run_id)
     if run.val_accuracy is None:

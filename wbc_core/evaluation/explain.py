@@ -146,7 +146,7 @@ class Explainer:
             progress: Told the fraction done.
         """
         ids = images["image_id"].tolist()
-        known = explanations.load_mix_up(self._workspace, self.run.id, self.checksum, ids)
+        known = explanations.load_mix_up(self._workspace, self.run.id, self.checksum, (true, predicted), ids)
         if known is not None:
             return known
         pixels = open_images(self._workspace, self.run.dataset)

@@ -110,9 +110,11 @@ def explanation_path(
     return _folder(workspace, run_id, checksum) / f"{image_id}-{patch}-{stride}-v{_VERSION}.npz"
 
 
-def mix_up_path(workspace: Workspace, run_id: str, checksum: str, image_ids: Sequence[str]) -> Path:
-    """File of the averaged maps of some images, made or not."""
-    name = content_id("mix", sorted(image_ids))
+def mix_up_path(
+    workspace: Workspace, run_id: str, checksum: str, pair: tuple[int, int], image_ids: Sequence[str]
+) -> Path:
+    """File of the averaged maps of images of class `pair[0]` that were taken for `pair[1]`, made or not."""
+    name = content_id("mix", [list(pair), sorted(image_ids)])
     return _folder(workspace, run_id, checksum) / f"{name}-v{_VERSION}.npz"
 
 
@@ -172,10 +174,13 @@ def save_mix_up(
     """Keep the averaged maps of the images `image_ids`."""
     facts = asdict(mix_up)
     arrays = {name: facts.pop(name) for name in _MIX_UP}
-    _write(workspace, mix_up_path(workspace, run_id, checksum, image_ids), facts, arrays)
+    pair = (mix_up.true, mix_up.predicted)
+    _write(workspace, mix_up_path(workspace, run_id, checksum, pair, image_ids), facts, arrays)
 
 
-def load_mix_up(workspace: Workspace, run_id: str, checksum: str, image_ids: Sequence[str]) -> MixUp | None:
-    """Read the averaged maps of some images; None where they were not made yet."""
-    found = _read(mix_up_path(workspace, run_id, checksum, image_ids), _MIX_UP)
+def load_mix_up(
+    workspace: Workspace, run_id: str, checksum: str, pair: tuple[int, int], image_ids: Sequence[str]
+) -> MixUp | None:
+    """Read the averaged maps of a mix-up's images; None where they were not made yet."""
+    found = _read(mix_up_path(workspace, run_id, checksum, pair, image_ids), _MIX_UP)
     return MixUp(**found) if found else None

@@ -144,7 +144,14 @@ def costs_from_csv(text: str, class_names: Sequence[str]) -> Floats:
     Raises:
         WbcError: Its classes are others, or `checked_costs` refuses it.
     """
-    rows = [row for row in csv.reader(io.StringIO(text.removeprefix("\ufeff"))) if any(row)]
+    try:
+        lines = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=None))
+        rows = [row for row in lines if any(row)]
+    except csv.Error as error:
+        raise WbcError(
+            f"This is no CSV file: {error}.",
+            fix="Download the costs as CSV, change the numbers and upload it.",
+        ) from None
     head = [without_escape(name.strip()) for name in rows[0][1:]] if rows else []
     names = [without_escape(row[0].strip()) for row in rows[1:]]
     wanted = sorted(class_names)

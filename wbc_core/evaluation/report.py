@@ -17,7 +17,7 @@ from wbc_core.augment.shifts import ShiftedImages, check_shift
 from wbc_core.datasets.importers import import_source
 from wbc_core.datasets.store import load_table, open_images
 from wbc_core.errors import WbcError
-from wbc_core.evaluation.confidence import confidence_figures, validation_predictions
+from wbc_core.evaluation.confidence import confidence_figures, is_of_validation, validation_predictions
 from wbc_core.evaluation.leaky_held_out import with_synthetic
 from wbc_core.evaluation.reports import predictions_table, save_report
 from wbc_core.evaluation.scoring import score
@@ -226,7 +226,7 @@ def _judge(
             workspace, run, labelled.part, labels, probabilities, model, tta
         )
     report |= labelled.origin | score(labels, probabilities, run.class_names)
-    of_validation = labelled.part == "validation"
+    of_validation = is_of_validation(report)
     report["confidence"] = confidence_figures(
         labels,
         probabilities,

@@ -25,8 +25,10 @@ class RankedErrors:
     def __init__(self, confidence: npt.ArrayLike, correct: npt.ArrayLike) -> None:
         values, wrong = np.asarray(confidence, dtype=np.float64), ~np.asarray(correct, dtype=bool)
         self._order = np.argsort(-values, kind="stable")
+        self._wrong: Floats = wrong[self._order].astype(np.float64)
         # Among equal confidences no order is known: each stands for their mean.
-        _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+        _, inverse, counts = np.unique(-values, return_inverse=True, return_counts=True)
+        self._ties = counts
         mean = np.bincount(inverse, weights=wrong.astype(np.float64)) / counts if values.size else wrong * 1.0
         self._errors: Floats = mean[inverse][self._order] if values.size else mean
 
@@ -34,9 +36,19 @@ class RankedErrors:
         """The area under the risk-coverage curve for each column of weights (n, draws): see `aurc`."""
         chosen = weights[self._order]
         total = np.cumsum(chosen, axis=0)
-        risk = np.cumsum(chosen * self._errors[:, None], axis=0)
+        risk = np.cumsum(chosen * self._errors_drawn(chosen), axis=0)
         np.divide(risk, total, out=risk, where=total > 0)
         return {"aurc": ratio((chosen * risk).sum(axis=0), total[-1])}
+
+    def _errors_drawn(self, weights: Floats) -> Floats:
+        """The mean error of each image's ties under each column of weights, floats (n, draws)."""
+        if len(self._ties) == len(self._wrong):
+            return self._wrong[:, None]
+        starts = np.cumsum(self._ties) - self._ties
+        errors = np.add.reduceat(weights * self._wrong[:, None], starts, axis=0)
+        drawn = np.add.reduceat(weights, starts, axis=0)
+        np.divide(errors, drawn, out=errors, where=drawn > 0)
+        return np.repeat(errors, self._ties, axis=0)
 
     def curve(self) -> dict[str, list[float]]:
         """The risk-coverage curve at up to 100 coverages, the last of them 1: `coverage` and `risk`, 0..1.

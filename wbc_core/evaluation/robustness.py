@@ -201,7 +201,7 @@ def _summary(judged: _Judged) -> Json:
         },
         "shift_errors": corruption_error.shift_errors(errors),
         "mean_corruption_error": corruption_error.mean_corruption_error(errors),
-        "mean_corruption_error_ci": list(ends) if ends else None,
+        "mean_corruption_error_ci": [max(0.0, ends[0]), min(1.0, ends[1])] if ends else None,
         "missing": _cells(found.missing),
         "outdated": _cells(found.outdated),
     }

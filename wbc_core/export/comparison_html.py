@@ -87,7 +87,9 @@ def _costs(groups: Sequence[Json]) -> str:
     parts = []
     for cost, title in _COSTS.items():
         known = [group for group in groups if group[cost] and group["accuracy_ci"]]
-        if len(known) < 2:
+        machines = {group["latency_on"] for group in known}
+        # Times of different machines do not compare.
+        if len(known) < 2 or (cost == "latency_ms" and len(machines) > 1):
             continue
         values = {
             group["name"]: (

@@ -6,7 +6,7 @@ from wbc_core.export.card_blocks import Section, Table
 
 _MEANING = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}",
+    "{": r"\{", "}": r"\}", "[": "{[}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "–": "--",
 }  # fmt: skip

@@ -20,7 +20,7 @@ from wbc_core.workspace import Workspace
 SILENT_AFTER_SECONDS = 20.0
 """How long a head may not answer; Ray would wait for a minute and then end the process."""
 
-HERE_KINDS = ["import", "evaluate", "latency", "predict", "export", "export_clean"]
+HERE_KINDS = ["import", "evaluate", "explain", "latency", "predict", "export", "export_clean"]
 """Kinds that read or write where a person said, perhaps outside of the workspace, or time this machine."""
 
 HERE = "here"

@@ -11,10 +11,11 @@ from tests.results_lab import RUN, add_report, add_run, build_dataset, build_spl
 from wbc_core.evaluation.confidence import (
     confidence_figures,
     report_confidence,
+    report_temperature,
     run_temperature,
     validation_predictions,
 )
-from wbc_core.evaluation.reports import reports_dir
+from wbc_core.evaluation.reports import load_report, reports_dir
 from wbc_core.evaluation.risk_coverage import RankedErrors, aurc, reject_option, threshold_for
 from wbc_core.evaluation.temperature import fit_temperature, with_temperature
 from wbc_core.workspace import Workspace
@@ -91,6 +92,14 @@ def test_weights_repeat_images() -> None:
     assert weighted == pytest.approx(aurc(confidence[kept], correct[kept]), abs=1e-12)
 
 
+def test_ties_are_drawn_with_the_images() -> None:
+    correct = np.arange(200) % 5 > 0
+    weights = np.random.default_rng(0).multinomial(200, [1 / 200] * 200, size=50).T.astype(np.float64)
+    drawn = RankedErrors(np.ones(200), correct)(weights)["aurc"]
+    # Where all are equally sure, the area is the share of errors among those that were drawn.
+    np.testing.assert_allclose(drawn, (weights * ~correct[:, None]).sum(axis=0) / 200, atol=1e-12)
+
+
 def test_the_least_certain_go_to_a_person() -> None:
     chosen_on = np.linspace(0.01, 1.0, 100)
     assert threshold_for(chosen_on, 0.05) == pytest.approx(0.06)
@@ -114,6 +123,9 @@ def test_a_report_of_validation_has_no_figures_after_its_own_temperature(workspa
     assert figures["temperature"] == run_temperature(workspace, RUN).value
     assert (figures["after"], figures["threshold_chosen_on"]) == (None, "these images")
     assert run_temperature(workspace, RUN, tta=True).value is None
+    # Under a shift they are other predictions, for which the temperature of the images as they are stands.
+    shifted = load_report(workspace, RUN, "validation") | {"shift": "occlusion", "strength": 3}
+    assert report_temperature(workspace, shifted) == figures["temperature"]
 
 
 def test_a_test_report_takes_what_was_chosen_on_validation(workspace: Workspace) -> None:

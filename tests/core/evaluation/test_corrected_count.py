@@ -72,3 +72,12 @@ def test_the_confusion_is_that_of_the_held_out_images(workspace: Workspace) -> N
     report = add_report(workspace, run, right=0.7)
     name, matrix = known_confusion(workspace, RUN, tta=True)
     assert (name, matrix.tolist()) == ("test", report["confusion"])
+
+
+def test_an_interval_holds_its_own_share() -> None:
+    made = corrected_shares([20, *[0] * 7], np.eye(8, dtype=int) * 100)
+    assert made.intervals is not None
+    assert made.shares is not None
+    assert (made.intervals[:, 0] <= made.shares).all()
+    assert (made.shares <= made.intervals[:, 1]).all()
+    assert made.shares[0] == pytest.approx(1)

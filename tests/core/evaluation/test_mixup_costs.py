@@ -61,7 +61,14 @@ def test_a_table_of_costs_goes_out_and_comes_back_in_any_order(tmp_path: Path) -
     path = tmp_path / "costs.csv"
     path.write_text("\n".join([head, *rows[::-1]]), encoding="utf-8-sig")
     assert read_costs(path, names).tolist() == COSTS.tolist()
-    for wrong in ("", "x", text.replace("d", "e"), text + "d,1,1,0\n", text.replace("30", "")):
+    for wrong in (
+        "",
+        "x",
+        text.replace("d", "e"),
+        text + "d,1,1,0\n",
+        text.replace("30", ""),
+        "," + "x" * 140_000,
+    ):
         with pytest.raises(WbcError):
             costs_from_csv(wrong, names)
     with pytest.raises(WbcError, match="cannot be read"):
