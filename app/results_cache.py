@@ -97,14 +97,15 @@ def costs(run_id: str, name: str, matrix: tuple[tuple[float, ...], ...]) -> dict
 
 @st.cache_data(show_spinner=False, max_entries=16)
 def _comparisons(
-    home: str, run_ids: tuple[str, ...], stamps: tuple[tuple[int, ...], ...]
+    home: str, run_ids: tuple[str, ...], stamps: tuple[tuple[int, ...], ...], costs: tuple[int, ...]
 ) -> list[dict[str, Any]]:
     return compare_splits(workspace(), run_ids)
 
 
 def comparisons(run_ids: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The comparison of runs, one a split; made again after one of them was evaluated or timed."""
-    return _comparisons(_home(), run_ids, tuple(_stamps(run_id) for run_id in run_ids))
+    """The comparison of runs, one a split; made again after an evaluation, a timing or other costs."""
+    costs = tuple(path.stat().st_mtime_ns for path in sorted(workspace().home.glob("costs/*.json")))
+    return _comparisons(_home(), run_ids, tuple(_stamps(run_id) for run_id in run_ids), costs)
 
 
 def _stamps_and_model(run_id: str) -> Stamps:

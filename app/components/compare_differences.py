@@ -22,6 +22,7 @@ from wbc_core.evaluation.pairs import SIGNIFICANCE
 
 _VERDICTS = 8
 _IN_NAMES = ("backbone", "prepared")
+_COST = "Cost of mix-ups, per 100 images"
 
 
 def draw(comparison: Mapping[str, Any], key: str) -> None:
@@ -103,6 +104,11 @@ def groups_table(groups: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     )
 
 
+def _mixup_cost(run: Mapping[str, Any]) -> dict[str, float]:
+    """What the run's mix-ups cost, where the lab has said how bad each is; a number, to sort by."""
+    return {} if run["mixup_cost"] is None else {_COST: run["mixup_cost"]}
+
+
 def runs_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Runs as a table: figures with intervals, cost, and only the settings that differ."""
     return pd.DataFrame(
@@ -112,6 +118,7 @@ def runs_table(runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
                 "Accuracy": share_with_interval(run["accuracy"], run["accuracy_ci"]),
                 "Macro-F1": share_with_interval(run["macro_f1"], run["macro_f1_ci"]),
                 "Calibration error": share(run["ece"]),
+                **_mixup_cost(run),
                 "Parameters": run["parameters"],
                 "Training time": seconds(run["training_seconds"]),
                 "Model file": megabytes(run["file_size_bytes"]),
@@ -161,6 +168,7 @@ def _draw_table(table: pd.DataFrame) -> None:
         column_config={
             table.columns[0]: st.column_config.TextColumn(pinned=True),
             "Parameters": st.column_config.NumberColumn(format="localized"),
+            _COST: st.column_config.NumberColumn(format="%.3g"),
         },
     )
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from wbc_core.errors import WbcError
+from wbc_core.evaluation.cost_decisions import kept_cost
 from wbc_core.evaluation.intervals import percentile_interval
 from wbc_core.evaluation.latency import load_latency
 from wbc_core.evaluation.metrics import Floats, defined
@@ -142,6 +143,7 @@ def _compare_split(workspace: Workspace, runs: Sequence[Run]) -> Json:
             **{figure: reports[run.id][figure] for figure in (*_FIGURES, "file_size_bytes")},
             "weights_fitted_here": run.member_weighting == "validation" and part.startswith("validation"),
             **_latency(workspace, run.id),
+            **kept_cost(workspace, run.class_names, labels, tables[run.id]["predicted"].to_numpy()),
             "members": [
                 {"run": member, "weight": weight}
                 for member, weight in zip(run.members, run.member_weights, strict=True)

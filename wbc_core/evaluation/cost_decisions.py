@@ -77,6 +77,26 @@ def _drawn_costs(
     return np.asarray(_PER * sums / max(1, len(labels)))
 
 
+def kept_cost(
+    workspace: Workspace, class_names: Sequence[str], labels: Integers, predicted: Integers
+) -> Json:
+    """What predictions cost by the matrix that the lab has set.
+
+    Returns:
+        `mixup_cost`, per 100 images, and its 95 % bootstrap interval `mixup_cost_ci`; None where the lab has
+        set no costs for these classes.
+    """
+    costs = load_costs(workspace, class_names)
+    if costs is None or not len(labels):
+        return {"mixup_cost": None, "mixup_cost_ci": None}
+    drawn = _drawn_costs(labels, predicted, predicted, costs, np.random.default_rng(0))
+    interval = percentile_interval(drawn[0])
+    return {
+        "mixup_cost": float(_PER * costs[labels, predicted].mean()),
+        "mixup_cost_ci": list(interval) if interval else None,
+    }
+
+
 def cost_figures(
     labels: npt.ArrayLike,
     probabilities: npt.ArrayLike,

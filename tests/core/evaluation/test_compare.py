@@ -6,9 +6,11 @@ import sys
 import numpy as np
 import pytest
 
-from tests.results_lab import add_report, add_run, build_dataset, build_split
+from tests.results_lab import NAMES, add_report, add_run, build_dataset, build_split
 from wbc_core.errors import WbcError
 from wbc_core.evaluation.compare import compare
+from wbc_core.evaluation.cost_decisions import report_costs
+from wbc_core.evaluation.mixup_costs import keep_costs, missing_costs
 from wbc_core.records import PreparedSet
 from wbc_core.workspace import Workspace
 
@@ -36,6 +38,18 @@ def test_a_clear_difference_is_said_as_one(workspace: Workspace, prepared: Prepa
     turned = compare(workspace, [TWO, ONE])["pairs"][0]
     assert turned["words"] == pair["words"]
     assert turned["accuracy_difference"] == -pair["accuracy_difference"]
+
+
+def test_costs_of_mixups_stand_beside_where_the_lab_has_set_them(
+    workspace: Workspace, prepared: PreparedSet
+) -> None:
+    for run_id, right in ((ONE, 0.6), (TWO, 0.9)):
+        add_report(workspace, add_run(workspace, prepared, run_id), right=right)
+    assert [run["mixup_cost"] for run in compare(workspace, [ONE, TWO])["runs"]] == [None, None]
+    keep_costs(workspace, missing_costs(3, 0, 5), NAMES)
+    one, two = compare(workspace, [ONE, TWO])["runs"]
+    assert one["mixup_cost_ci"][0] < one["mixup_cost"] < one["mixup_cost_ci"][1]
+    assert one["mixup_cost"] == report_costs(workspace, ONE)["most_probable"] > two["mixup_cost"]
 
 
 def test_no_difference_is_said_as_none(workspace: Workspace, prepared: PreparedSet) -> None:
