@@ -177,6 +177,15 @@ def test_evaluate_predict_compare_and_export(lab: dict[str, Any], cells: Path, t
     assert len(compared["pairs"]) == 1
     assert 0 <= compared["pairs"][0]["mcnemar_p"] <= 1
 
+    shifted = ("--shifts", "geometric", "--strengths", 3)
+    answer(home, "robustness", second["run"], *shifted)
+    robust = answer(home, "robustness", run, *shifted, "--baseline", second["run"])
+    error = robust["views"]["single"]["shifts"]["geometric"]["3"]["error"]
+    assert robust["relative"]["mean_error"] == robust["views"]["single"]["mean_corruption_error"] == error
+    assert answer(home, "robustness", run, *shifted)["evaluated"] == 0
+    sliced = answer(home, "slices", run, "--minimum", 5)
+    assert {entry["kind"] for entry in sliced["slices"]} >= {"brightness", "cluster"}
+
     answer(home, "export", run, tmp_path / "model", "--to", "keras")
     assert any(path.suffix == ".keras" for path in (tmp_path / "model").iterdir())
     answer(home, "export", run, tmp_path / "card", "--to", "card")
@@ -223,6 +232,11 @@ WRONG: list[tuple[list[object], str]] = [
     (["jobs", "show", "job-0000000000"], "job-0000000000"),
     (["worker", "--devices", "17"], "--devices cpu"),
     (["evaluate", "job-0000000000"], "job-0000000000"),
+    (["robustness", "RUN", "--shifts", "fog"], "photometric"),
+    (["robustness", "RUN", "--strengths", "6"], "1 to 5"),
+    (["robustness", "RUN", "--baseline", "job-0000000000"], "job-0000000000"),
+    (["slices", "RUN", "--report", "nope"], "nope"),
+    (["latency", "job-0000000000"], "job-0000000000"),
     (["predict", "RUN", "nowhere"], "nowhere"),
     (["compare", "RUN"], "two"),
     (["export", "RUN", "OUT", "--to", "paper"], "savedmodel"),
