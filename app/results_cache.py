@@ -181,13 +181,15 @@ def corrected(
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def _threshold(home: str, run_id: str, share: float, tta: bool, stamps: Stamps) -> float | None:
-    return person_threshold(workspace(), run_id, share=share, tta=tta)
+def _threshold(
+    home: str, run_id: str, share: float, temperature: float | None, tta: bool, stamps: Stamps
+) -> float | None:
+    return person_threshold(workspace(), run_id, share=share, temperature=temperature, tta=tta)
 
 
-def threshold(run_id: str, share: float, tta: bool) -> float | None:
-    """The probability below which this share of a run's validation images lies."""
-    return _threshold(_home(), run_id, share, tta, _stamps_and_model(run_id))
+def threshold(run_id: str, share: float, temperature: float | None, tta: bool) -> float | None:
+    """The probability below which this share of a run's validation images lies, at a temperature."""
+    return _threshold(_home(), run_id, share, temperature, tta, _stamps_and_model(run_id))
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

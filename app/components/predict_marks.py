@@ -58,7 +58,11 @@ def for_a_person(job: Job, table: pd.DataFrame) -> pd.DataFrame:
         threshold: float | None = least / 100
     else:
         try:
-            threshold = results_cache.threshold(job.spec["run"], percent / 100, bool(job.spec.get("tta")))
+            # That of the predictions, though the run may have got another one since.
+            temperature = (job.result or {}).get("temperature")
+            threshold = results_cache.threshold(
+                job.spec["run"], percent / 100, temperature, bool(job.spec.get("tta"))
+            )
         except WbcError as error:
             st.warning(plain(str(error)), icon=":material/info:")
             link("report", "Open the report")

@@ -10,7 +10,7 @@ from wbc_core.datasets.store import find_dataset
 from wbc_core.errors import WbcError
 from wbc_core.evaluation.confidence import validation_predictions
 from wbc_core.evaluation.risk_coverage import threshold_for
-from wbc_core.evaluation.temperature import fit_temperature, with_temperature
+from wbc_core.evaluation.temperature import with_temperature
 from wbc_core.progress import Progress, silent
 from wbc_core.splitting import split_table
 from wbc_core.training.runs import Run
@@ -39,6 +39,7 @@ def person_threshold(
     *,
     share: float | None = None,
     least_probability: float | None = None,
+    temperature: float | None = None,
     tta: bool = False,
 ) -> float | None:
     """The probability below which a prediction goes to a person.
@@ -46,9 +47,9 @@ def person_threshold(
     Args:
         workspace: The lab.
         run_id: Id of the run.
-        share: Above 0 and below 1: the threshold below which this share of the validation images lies, whose
-            probabilities are calibrated as those of new pictures are.
+        share: Above 0 and below 1: the threshold below which this share of the validation images lies.
         least_probability: Or the threshold itself, in 0..1.
+        temperature: That of the predictions, which the validation images' are brought to; None for none.
         tta: Whether predictions are averaged over the symmetries of every picture.
 
     Returns:
@@ -73,7 +74,6 @@ def person_threshold(
             "the threshold is chosen.",
             fix=f"Run `wbc evaluate {run_id}{views}` first, or give a least probability.",
         )
-    temperature = fit_temperature(*validation).value
     chances = with_temperature(validation[1], temperature) if temperature else validation[1]
     return threshold_for(chances.max(axis=1), share)
 

@@ -68,10 +68,17 @@ def predict_source(
     run = load_run(workspace, run_id)
     if not source.exists():
         raise WbcError(f"There is no file or folder {source}.", fix="Check the path.")
-    threshold = person_threshold(workspace, run_id, share=share, least_probability=least_probability, tta=tta)
+    temperature = run_temperature(workspace, run_id, tta=tta).value
+    threshold = person_threshold(
+        workspace,
+        run_id,
+        share=share,
+        least_probability=least_probability,
+        temperature=temperature,
+        tta=tta,
+    )
     from wbc_core.training.predict import load_model, predict_probabilities
 
-    temperature = run_temperature(workspace, run_id, tta=tta).value
     known = training_images(workspace, run, part_of(progress, 0.0, 0.3)) if check_foreign else None
     told = part_of(progress, 0.3 if known else 0.0, 1.0)
     told(0.0, "Loading the model")

@@ -45,6 +45,8 @@ def test_a_share_for_a_person_is_chosen_on_validation(workspace: Workspace) -> N
     add_report(workspace, run, right=0.7)
     low, high = (person_threshold(workspace, RUN, share=share) for share in (0.1, 0.5))
     assert 0 < low < high < 1
+    # A threshold is that of probabilities as the predictions have them: the higher the temperature, the lower.
+    assert person_threshold(workspace, RUN, share=0.5, temperature=4.0) < high
     assert person_threshold(workspace, RUN, least_probability=0.8) == 0.8
     assert person_threshold(workspace, RUN) is None
     with pytest.raises(WbcError, match="averaged views"):
