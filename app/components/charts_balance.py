@@ -184,6 +184,8 @@ def study_differences(
 ) -> go.Figure:
     """Each way of training minus the first, in points with its interval; across 0: no difference shown.
 
+    Of accuracy each seed's difference stands there too, as an open circle.
+
     Args:
         differences: Of a study's comparison.
         titles: Way to its title.
@@ -199,4 +201,17 @@ def study_differences(
         values, x_title=f"difference of {name} (points)", height=110 + 52 * len(values)
     )
     figure.add_vline(x=0, line={"color": charts.NEUTRAL, "dash": "dash", "width": 1.5})
+    seeds = [
+        (100 * value, titles[entry["way"]])
+        for entry in differences
+        for value in entry["by_seed"]
+        if score == "accuracy" and len(entry["by_seed"]) > 1
+    ]
+    figure.add_scatter(
+        x=[value for value, _ in seeds],
+        y=[title for _, title in seeds],
+        mode="markers",
+        marker={"size": 9, "symbol": "circle-open", "color": charts.NEUTRAL},
+        hovertemplate="one seed: %{x:.3g}<extra></extra>",
+    )
     return figure

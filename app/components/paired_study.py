@@ -116,7 +116,7 @@ def _came_of_it(job: Job, runs: tuple[str, ...]) -> None:
         st.warning(plain(str(error)))
         return
     for entry in found["differences"]:
-        shown = entry["holm_p"] < SIGNIFICANCE
+        shown = entry["shown"]
         icon = ":material/drag_handle:"
         if shown:
             icon = ":material/trending_up:" if entry["accuracy"] > 0 else ":material/trending_down:"
@@ -176,8 +176,8 @@ def _how(found: Json) -> str:
     several = len(found["seeds"]) > 1
     test = "a permutation test of the images' mean differences" if several else "McNemar's test"
     seeds = (
-        f"Means of {len(found['seeds'])} seeds; the interval is that of the held-out images; the column "
-        "by seed shows what the seeds alone do, the interval over seeds (Student's t) what further ones may. "
+        f"Means of {len(found['seeds'])} seeds, each an open circle; the interval is that of the held-out "
+        "images, that over seeds (Student's t, paired) says what further seeds may do. "
         if several
         else "One seed each: another seed can move an accuracy as much as this does. "
     )

@@ -83,21 +83,21 @@ def test_what_cleaning_bought_is_asked_by_one_click_and_told(
     cleaned = add_run(workspace, prepared, "job-cleaned00000")
     add_report(workspace, cleaned, right=0.8)
     page.query_params["run"] = cleaned.id
-    page.number_input(key="again_seeds").set_value(2).run()
+    page.number_input(key="again_seeds").set_value(3).run()
     assert not page.exception
     assert "1 image that cleaning dropped, back in the train part" in shown(page)
-    assert "4 runs, one after another" in shown(page)
+    assert "6 runs, one after another" in shown(page)
     page.button(key="start_cleaning_study").click().run()
     assert not page.exception
     assert "Preparing the raw and the clean train part" in shown(page)
-    train_study(workspace, {"raw": (0.5, 0.6), "clean": (0.9, 0.95)})
+    train_study(workspace, {"raw": (0.5, 0.6, 0.5), "clean": (0.9, 1, 0.95)})
     page.run()
     assert not page.exception
     assert "The clean set is better than the raw images: accuracy +" in shown(page).replace("\\", "")
     table = next(entry.value for entry in page.dataframe if "Trained on" in entry.value)
     assert table["Trained on"].tolist() == ["The raw images", "The clean set"]
     labels = page.selectbox(key="run_picker").options
-    assert sum("on raw images" in label for label in labels) == 2
+    assert sum("on raw images" in label for label in labels) == 3
     page.button(key="start_balance_study").click().run()
     assert not page.exception
     assert queue.list_jobs(workspace)[0].kind == "balance_study"

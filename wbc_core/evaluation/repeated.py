@@ -33,14 +33,41 @@ class RepeatedDifference:
     by_seed: tuple[float, ...]
     p: float
 
-    def words(self, second: str, first: str, *, significance: float, p: float | None = None) -> str:
+    @property
+    def seeds_ci(self) -> Interval | None:
+        """95 % interval of the accuracy's mean difference over seeds, by Student's t on the pairs.
+
+        None with one seed. The images are taken as they are, as `accuracy_ci` takes the seeds.
+
+        Example:
+            >>> found = RepeatedDifference(0.02, None, 0.02, None, (0.01, 0.02, 0.03), 0.01)
+            >>> tuple(round(end, 4) for end in found.seeds_ci)
+            (-0.0048, 0.0448)
+        """
+        from scipy.special import stdtrit
+
+        count = len(self.by_seed)
+        if count < 2:
+            return None
+        half = float(stdtrit(count - 1, 0.975) * np.std(self.by_seed, ddof=1) / np.sqrt(count))
+        return self.accuracy - half, self.accuracy + half
+
+    @property
+    def beyond_seeds(self) -> bool:
+        """Whether the interval over seeds leaves 0 out; with one seed nobody can tell, and it is true."""
+        return self.seeds_ci is None or not self.seeds_ci[0] <= 0 <= self.seeds_ci[1]
+
+    def words(
+        self, second: str, first: str, *, significance: float, p: float | None = None, tests: int = 1
+    ) -> str:
         """One sentence: which way is better by how much, or that none was shown to be.
 
         Args:
             second: What the second way is called, at the beginning of a sentence.
             first: What the first is called, within one.
-            significance: A difference is shown where p is below it.
+            significance: A difference on these images is shown where p is below it.
             p: The p-value, where it was adjusted for several comparisons.
+            tests: For how many.
 
         Example:
             >>> found = RepeatedDifference(0.013, (0.004, 0.022), 0.01, None, (0.013,), 0.004)
@@ -48,14 +75,25 @@ class RepeatedDifference:
             'Cleaning is better than no cleaning: accuracy +1.3 points, 95 % interval +0.4 to +2.2, p = .004'
         """
         p = self.p if p is None else p
-        low, high = (100 * end for end in self.accuracy_ci or (np.nan, np.nan))
-        numbers = (
-            f"accuracy {100 * self.accuracy:+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}, "
-            f"{'p < .001' if p < 0.001 else f'p = {p:.3f}'.replace('0.', '.', 1).replace('1.000', '1')}"
-        )
+        numbers = self._numbers(p, tests)
         if p >= significance:
             return f"{second}: no difference from {first} shown ({numbers})"
-        return f"{second} is {'better' if self.accuracy > 0 else 'worse'} than {first}: {numbers}"
+        better = "better" if self.accuracy > 0 else "worse"
+        if not self.beyond_seeds:
+            return f"{second}: {better} than {first} on these images, not shown for other seeds ({numbers})"
+        return f"{second} is {better} than {first}: {numbers}"
+
+    def _numbers(self, p: float, tests: int) -> str:
+        low, high = (100 * end for end in self.accuracy_ci or (np.nan, np.nan))
+        written = "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".", 1).replace("1.000", "1")
+        words = f"accuracy {100 * self.accuracy:+.1f} points, "
+        words += f"95 % interval {low:+.1f} to {high:+.1f}, {written}"
+        if tests > 1:
+            words += f" adjusted for {tests} plans"
+        if self.seeds_ci:
+            low, high = (100 * end for end in self.seeds_ci)
+            words += f"; over {len(self.by_seed)} seeds {low:+.1f} to {high:+.1f}"
+        return words
 
 
 def repeated_difference(

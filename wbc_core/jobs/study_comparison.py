@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from wbc_core.balance import PLANS
 from wbc_core.errors import WbcError
@@ -40,9 +39,10 @@ def study_comparison(workspace: Workspace, job_id: str) -> Json:
     Returns:
         `kind`, `part`, `images`, `seeds`; `ways`: one entry a way with mean `accuracy` and `macro_f1` and its
         `runs`; `differences`: one entry for each way but the first, as shares: `accuracy`, `accuracy_ci`,
-        `macro_f1`, `macro_f1_ci`, `by_seed`, `seeds_ci`, `p`, `holm_p` and the verdict in `words`.
+        `macro_f1`, `macro_f1_ci`, `by_seed`, `seeds_ci`, `p`, `holm_p`, `shown` and the verdict in `words`.
         `accuracy_ci` is over held-out images, the seeds as they are; `seeds_ci` over seeds, the images as
-        they are: Student's t on the paired differences, None with one seed.
+        they are: Student's t on the paired differences, None with one seed. A difference is `shown` where
+        holm_p is below .05 and `seeds_ci` leaves 0 out.
 
     Raises:
         WbcError: There is no such study, or a run of it is not finished or has no report.
@@ -79,28 +79,15 @@ def study_comparison(workspace: Workspace, job_id: str) -> Json:
                 "macro_f1": difference.macro_f1,
                 "macro_f1_ci": difference.macro_f1_ci and list(difference.macro_f1_ci),
                 "by_seed": list(difference.by_seed),
-                "seeds_ci": seeds_interval(difference.by_seed),
+                "seeds_ci": difference.seeds_ci and list(difference.seeds_ci),
                 "p": difference.p,
                 "holm_p": p,
+                "shown": p < SIGNIFICANCE and difference.beyond_seeds,
                 "words": _words(kind, way, first, difference, p, len(others)),
             }
             for way, difference, p in zip(others, found, adjusted, strict=True)
         ],
     }
-
-
-def seeds_interval(by_seed: Sequence[float]) -> list[float] | None:
-    """95 % interval of the mean difference over seeds, by Student's t; None with fewer than two seeds.
-
-    Example:
-        >>> [round(end, 4) for end in seeds_interval([0.01, 0.02, 0.03])]
-        [-0.0048, 0.0448]
-    """
-    if len(by_seed) < 2:
-        return None
-    mean, error = float(np.mean(by_seed)), float(stats.sem(by_seed))
-    half = float(stats.t.ppf(0.975, len(by_seed) - 1)) * error
-    return [mean - half, mean + half]
 
 
 def _finished_seeds(jobs: Mapping[str, Sequence[Job]]) -> list[int]:
@@ -127,11 +114,7 @@ def _difference(first: list[pd.DataFrame], second: list[pd.DataFrame], report: J
 
 
 def _words(kind: str, way: str, first: str, difference: RepeatedDifference, p: float, tests: int) -> str:
-    """One sentence: which way is better by how much, or that none was shown to be."""
+    """One sentence: which way is better by how much, over images and over seeds, or that none is shown."""
     title, other = way_title(kind, way), way_title(kind, first)
     against = f'"{other}"' if kind == BALANCE else other.lower()
-    words = difference.words(title, against, significance=SIGNIFICANCE, p=p)
-    if tests < 2:
-        return words
-    closed = words.removesuffix(")")
-    return f"{closed} adjusted for {tests} plans" + ")" * (closed != words)
+    return difference.words(title, against, significance=SIGNIFICANCE, p=p, tests=tests)

@@ -4,9 +4,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score
 
-from wbc_core.evaluation.repeated import repeated_difference
+from wbc_core.evaluation.repeated import RepeatedDifference, repeated_difference
 from wbc_core.evaluation.significance import mcnemar
 
 
@@ -61,3 +62,21 @@ def test_alike_is_not_told_apart(labels: np.ndarray) -> None:
     ]
     assert np.mean(np.array(ps) < 0.05) <= 0.15
     assert 0.3 < np.mean(ps) < 0.7
+
+
+def test_the_interval_over_seeds_is_students() -> None:
+    by_seed = (0.011, 0.018, 0.02, 0.007)
+    ends = stats.ttest_1samp(by_seed, 0).confidence_interval(0.95)
+    found = RepeatedDifference(float(np.mean(by_seed)), (0.01, 0.02), 0.0, None, by_seed, 0.001)
+    assert found.seeds_ci == pytest.approx((ends.low, ends.high))
+    assert found.beyond_seeds
+    assert found.words("B", "a", significance=0.05).startswith("B is better than a: accuracy +1.4 points")
+
+
+def test_what_seeds_alone_may_do_is_not_called_better() -> None:
+    found = RepeatedDifference(0.01, (0.004, 0.016), 0.0, None, (-0.01, 0.03), 0.001)
+    assert not found.beyond_seeds
+    words = found.words("B", "a", significance=0.05, p=0.003, tests=3)
+    assert words.startswith("B: better than a on these images, not shown for other seeds (accuracy +1.0")
+    assert "p = .003 adjusted for 3 plans; over 2 seeds" in words
+    assert "no difference from a shown" in found.words("B", "a", significance=0.05, p=0.2)

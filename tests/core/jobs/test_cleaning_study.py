@@ -12,7 +12,7 @@ from wbc_core.jobs.balance_study import asked_by_run
 from wbc_core.jobs.cleaning_study import plan_cleaning_study, run_cleaning_study, start_cleaning_study
 from wbc_core.jobs.paired_study import CLEANING, list_studies, newest_run, study_runs
 from wbc_core.jobs.relaunch import foresee_relaunch
-from wbc_core.jobs.study_comparison import seeds_interval, study_comparison
+from wbc_core.jobs.study_comparison import study_comparison
 from wbc_core.progress import silent
 from wbc_core.records import Job
 from wbc_core.splitting import load_split, split_table
@@ -84,20 +84,12 @@ def test_the_difference_is_told_with_intervals_over_images_and_over_seeds(
     assert np.mean(difference["by_seed"]) == pytest.approx(difference["accuracy"])
     assert difference["words"].startswith("The clean set is better than the raw images: accuracy +")
     low, high = difference["seeds_ci"]
+    assert difference["words"].endswith(f"; over 3 seeds {100 * low:+.1f} to {100 * high:+.1f}")
     assert low < difference["accuracy"] < high
     with pytest.raises(WbcError, match="raw images of a study"):
         foresee_relaunch(workspace, raw)
     with pytest.raises(WbcError, match="on the raw images"):
         plan_cleaning_study(workspace, raw, (0,))
-
-
-def test_the_interval_over_seeds_is_students(workspace: Workspace) -> None:
-    from scipy import stats
-
-    values = [0.011, 0.018, 0.02, 0.007]
-    ends = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert seeds_interval(values) == pytest.approx([ends.low, ends.high])
-    assert seeds_interval([0.01]) is None
 
 
 def test_without_cleaning_or_a_run_there_is_no_study(workspace: Workspace) -> None:
