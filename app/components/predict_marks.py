@@ -9,9 +9,18 @@ from app import results_cache, state
 from app.components.page import link, plain, thousands
 from app.components.results_text import number, share
 from wbc_core.errors import WbcError
-from wbc_core.evaluation.marks import FOR_A_PERSON, FOREIGN_PICTURE, marked, with_marks
+from wbc_core.evaluation.marks import (
+    FOR_A_PERSON,
+    FOREIGN_PICTURE,
+    LEAST_COST,
+    marked,
+    with_least_cost,
+    with_marks,
+)
+from wbc_core.evaluation.mixup_costs import load_costs
 from wbc_core.jobs.busy_gpu import training_on_gpu
 from wbc_core.records import Job
+from wbc_core.training.runs import Run
 
 MARKS = {FOR_A_PERSON: "for a person", FOREIGN_PICTURE: "unlike the training images"}
 WAYS = {"nobody": "No", "share": "A share", "probability": "Below a probability"}
@@ -78,6 +87,29 @@ def for_a_person(job: Job, table: pd.DataFrame) -> pd.DataFrame:
     of_all = share(sent / len(chosen))
     st.markdown(
         f"**{thousands(sent)} of {thousands(len(chosen))}** pictures go to a person ({of_all}). {where}"
+    )
+    return chosen
+
+
+def by_least_cost(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+    """Draw whether pictures are also named by least expected cost, where the lab has set costs.
+
+    Returns:
+        The predictions, with that class of each where it is asked for.
+    """
+    costs = load_costs(state.workspace(), run.class_names)
+    if costs is None or not st.toggle(
+        "Also name the class of least expected cost",
+        key="least_cost",
+        bind="query-params",
+        help="By the costs of mix-ups that the report's section of that name keeps (Elkan 2001).",
+    ):
+        return table
+    chosen = with_least_cost(table, costs)
+    other = thousands((chosen[LEAST_COST] != chosen["predicted"]).sum())
+    st.markdown(
+        f"By least expected cost **{other} of {thousands(len(chosen))}** pictures have another class: it "
+        "stands under them and in a column of the CSV file. The count below is of the most probable classes."
     )
     return chosen
 

@@ -1,7 +1,7 @@
 """The parts of the Predict page: pictures in, their classes and the CSV file out."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from app.components.predict_marks import MARKS
 from app.formatting import file_name
 from wbc_core.errors import WbcError
 from wbc_core.evaluation import predictions as core
-from wbc_core.evaluation.marks import class_columns
+from wbc_core.evaluation.marks import LEAST_COST, class_columns
 from wbc_core.evaluation.prediction_csv import write_predictions
 from wbc_core.jobs import queue
 from wbc_core.records import Job
@@ -127,8 +127,7 @@ def pictures(job: Job, table: pd.DataFrame, run: Run) -> None:
         (f"The first {_SHOWN} of {number}" if len(ranked) > _SHOWN else number)
         + " pictures, the least certain first"
     )
-    marks = [title for mark, title in MARKS.items() if mark in shown]
-    noted = shown[[mark for mark in MARKS if mark in shown]].to_numpy(dtype=bool)
+    notes = [_note(line) for line in shown.to_dict("records")]
     items = [
         Item(
             row=place,
@@ -138,13 +137,21 @@ def pictures(job: Job, table: pd.DataFrame, run: Run) -> None:
             badge=percent(line.confidence, 0),
             mark=None,
             title=line.second,
-            note=", ".join(title for title, holds in zip(marks, noted[place], strict=True) if holds),
+            note=notes[place],
             group=None,
         )
         for place, line in enumerate(shown[["file", "predicted", "confidence", "second"]].itertuples())
         if line.file in sources
     ]
     gallery(items, key="predicted-pictures", class_names=names, actions=False, height=520)
+
+
+def _note(line: dict[Hashable, Any]) -> str:
+    """What is to be said under a picture."""
+    notes = [title for mark, title in MARKS.items() if line.get(mark)]
+    if line.get(LEAST_COST, line["predicted"]) != line["predicted"]:
+        notes.append(f"least cost: {line[LEAST_COST]}")
+    return ", ".join(notes)
 
 
 def left_out(job: Job) -> None:

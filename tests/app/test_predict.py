@@ -11,6 +11,7 @@ from tests.results_lab import NAMES, RUN, add_report, build_dataset, write_pictu
 from wbc_core.database import jobs, transaction
 from wbc_core.evaluation.corrected_count import corrected_shares
 from wbc_core.evaluation.marks import FOREIGN_PICTURE, FOREIGN_SCORE
+from wbc_core.evaluation.mixup_costs import keep_costs, missing_costs
 from wbc_core.jobs import queue
 from wbc_core.training.runs import Run
 from wbc_core.workspace import Workspace
@@ -112,6 +113,20 @@ def test_what_needs_a_person_is_marked(workspace: Workspace, page: AppTest, run:
     page.segmented_control(key="reject").select("share").run()
     assert not page.exception
     assert "is that of 5 % of the validation images" in shown(page)
+
+
+def test_costs_of_mixups_name_a_second_class(
+    workspace: Workspace, page: AppTest, run: Run, tmp_path: Path
+) -> None:
+    write_pictures(tmp_path / "smear", [0, 1])
+    finished(workspace, page, tmp_path / "smear", PLAIN)
+    page.run()
+    assert "least expected cost" not in shown(page)
+    keep_costs(workspace, missing_costs(3, 2, 10), NAMES)
+    page.query_params["least_cost"] = "true"
+    page.run()
+    assert not page.exception
+    assert "**1 of 2** pictures have another class" in shown(page)
 
 
 def test_a_share_needs_validation_predictions(

@@ -1,6 +1,7 @@
 """Marks on predicted pictures: for a person to look at, and unlike everything that the run learnt from."""
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -9,6 +10,7 @@ from wbc_core.curation.measure import measure
 from wbc_core.datasets.store import find_dataset
 from wbc_core.errors import WbcError
 from wbc_core.evaluation.confidence import validation_predictions
+from wbc_core.evaluation.cost_decisions import least_cost_decisions
 from wbc_core.evaluation.risk_coverage import threshold_for
 from wbc_core.evaluation.temperature import with_temperature
 from wbc_core.progress import Progress, silent
@@ -20,6 +22,7 @@ _MARK = "mark: "
 FOR_A_PERSON = f"{_MARK}for a person"
 FOREIGN_PICTURE = f"{_MARK}foreign"
 FOREIGN_SCORE = f"{_MARK}times as unlike the training images"
+LEAST_COST = f"{_MARK}class of least expected cost"
 
 
 def class_columns(table: pd.DataFrame) -> list[str]:
@@ -116,6 +119,17 @@ def with_marks(
         marked[FOREIGN_PICTURE] = scores >= foreign_from
         marked[FOREIGN_SCORE] = scores
     return marked
+
+
+def with_least_cost(table: pd.DataFrame, costs: npt.ArrayLike) -> pd.DataFrame:
+    """Add the class of least expected cost of each picture, beside its most probable one.
+
+    Args:
+        table: Predictions, calibrated where they can be.
+        costs: Floats (K, K), [true][predicted], as the lab has set them.
+    """
+    named = np.array(class_columns(table), dtype=object)
+    return table.assign(**{LEAST_COST: named[least_cost_decisions(probability_table(table), costs)]})
 
 
 def marked(table: pd.DataFrame) -> dict[str, int | None]:

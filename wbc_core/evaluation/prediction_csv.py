@@ -66,6 +66,6 @@ def read_predictions(path: Path) -> pd.DataFrame:
         table[column] = table[column].map(without_escape)
     table = table.rename(columns=without_escape)
     for mark in table.columns[2 + len(class_columns(table)) :]:
-        if not pd.api.types.is_numeric_dtype(table[mark]):
+        if table[mark].isin([_YES, _NO]).all():
             table[mark] = table[mark] == _YES
     return table

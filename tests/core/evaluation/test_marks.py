@@ -1,5 +1,7 @@
 """Pictures unlike those that a run learnt from, and what goes to a person."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,15 @@ from wbc_core.curation.checks.foreign import FOREIGN, Familiar
 from wbc_core.curation.measures.appearance import appearance
 from wbc_core.datasets.synthetic import draw_cells
 from wbc_core.errors import WbcError
-from wbc_core.evaluation.marks import FOREIGN_PICTURE, person_threshold, training_images, with_marks
+from wbc_core.evaluation.marks import (
+    FOREIGN_PICTURE,
+    LEAST_COST,
+    person_threshold,
+    training_images,
+    with_least_cost,
+    with_marks,
+)
+from wbc_core.evaluation.prediction_csv import read_predictions, write_predictions
 from wbc_core.workspace import Workspace
 
 
@@ -45,9 +55,18 @@ def test_a_share_for_a_person_is_chosen_on_validation(workspace: Workspace) -> N
     add_report(workspace, run, right=0.7)
     low, high = (person_threshold(workspace, RUN, share=share) for share in (0.1, 0.5))
     assert 0 < low < high < 1
-    # A threshold is that of probabilities as the predictions have them: the higher the temperature, the lower.
+    # A threshold is that of probabilities as predictions have them: the higher the temperature, the lower.
     assert person_threshold(workspace, RUN, share=0.5, temperature=4.0) < high
     assert person_threshold(workspace, RUN, least_probability=0.8) == 0.8
     assert person_threshold(workspace, RUN) is None
     with pytest.raises(WbcError, match="averaged views"):
         person_threshold(workspace, RUN, share=0.1, tta=True)
+
+
+def test_the_class_of_least_expected_cost_stands_beside(tmp_path: Path) -> None:
+    table = pd.DataFrame({"file": ["a", "b"], "predicted": ["x", "x"], "x": [0.9, 0.6], "y": [0.1, 0.4]})
+    named = with_least_cost(table, [[0, 1], [2, 0]])
+    assert named[LEAST_COST].tolist() == ["x", "y"]
+    with (tmp_path / "out.csv").open("w", newline="") as stream:
+        write_predictions(named, stream)
+    assert read_predictions(tmp_path / "out.csv").equals(named)
