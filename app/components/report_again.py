@@ -28,6 +28,10 @@ def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
 
 def _launch(run: Run) -> None:
     """Say what a relaunch would change, and offer it."""
+    if report_studies.needs_scan(run.dataset):
+        st.markdown("Look for duplicates again first: an image may have copies in another part.")
+        link("split_balance", "Open Split & balance")
+        return
     head = cache.head(run.dataset)
     try:
         changes = cache_studies.relaunch_changes(run, head)

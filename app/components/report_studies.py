@@ -42,9 +42,14 @@ def draw(run: Run) -> None:
         paired_study.draw_studies(kind, run.split)
 
 
+def needs_scan(dataset_id: str) -> bool:
+    """Whether the search for duplicates is out of date, so that to ask for them would scan all images."""
+    return not set(DUPLICATE_CHECKS).isdisjoint(cache.outdated_checks(dataset_id))
+
+
 def _cleaning(run: Run, seeds: Sequence[int]) -> None:
     """Say what a study of cleaning launches, and offer it."""
-    if not set(DUPLICATE_CHECKS).isdisjoint(cache.outdated_checks(run.dataset)):
+    if needs_scan(run.dataset):
         st.markdown("Look for duplicates again first: none of a held-out image may be learnt.")
         link("split_balance", "Open Split & balance")
         return
