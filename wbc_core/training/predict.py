@@ -1,5 +1,6 @@
 """Probabilities from a trained run, in chunks."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import keras
 
 BATCH = 64
-"""Images a call: with more, a CPU spends its time on fresh memory; see benchmarks/inference.py."""
+"""Most images a call: with more, a CPU spends its time on fresh memory; see benchmarks/inference.py."""
 
 
 def best_model_path(workspace: Workspace, run_id: str) -> Path:
@@ -90,7 +91,7 @@ def predict_probabilities(
 
     Args:
         model: A model of `load_model`.
-        images: uint8 (N, H, W, 3); may be memory-mapped or shifted, 64 are read at a time.
+        images: uint8 (N, H, W, 3); may be memory-mapped or shifted, at most 64 are read at a time.
         tta: Average over the symmetries of the frame (test-time augmentation); 8 times the work.
         progress: Told the share of images done.
         rows: Only these rows, in this order; all when None.
@@ -111,13 +112,14 @@ def predict_probabilities(
         )
     count = len(images) if rows is None else len(rows)
     result = np.empty((count, model.output_shape[-1]), np.float32)
-    for start in range(0, count, BATCH):
-        stop = min(start + BATCH, count)
+    # Batches of one size: one of another would have the model compiled a second time.
+    size = math.ceil(count / math.ceil(count / BATCH)) if count else BATCH
+    for start in range(0, count, size):
+        stop = min(start + size, count)
         chosen = np.arange(start, stop) if rows is None else rows[start:stop]
         chunk = np.asarray(images[chosen])
-        if start and len(chunk) < BATCH:
-            # A last batch of its own size would have the model compiled a second time.
-            chunk = np.concatenate([chunk, np.repeat(chunk[:1], BATCH - len(chunk), axis=0)])
+        if len(chunk) < size:
+            chunk = np.concatenate([chunk, np.repeat(chunk[:1], size - len(chunk), axis=0)])
         views = symmetries(chunk) if tta else [chunk]
         answers = np.mean([model.predict_on_batch(view) for view in views], axis=0)
         result[start:stop] = answers[: stop - start]
