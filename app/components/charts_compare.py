@@ -11,6 +11,8 @@ from app.components import charts, charts_results
 
 _LONGEST_NAME = 40
 _CELL_NAME = 14
+_LETTER = 7.5
+"""Width of a letter of a legend, in pixels, where the page's own typeface is not to be had."""
 _STRONG = 0.6
 _INK = "#28232f"
 _FEWER, _NONE, _MORE = "rgba(208,82,138,1)", "rgba(141,135,151,0)", "rgba(106,66,172,1)"
@@ -23,6 +25,13 @@ def run_colours(names: Sequence[str]) -> dict[str, str]:
     """
     palette = list(charts.class_colours([str(place) for place in range(11)]).values())
     return {name: palette[(8 + place) % len(palette)] for place, name in enumerate(names)}
+
+
+def legend(names: Sequence[str]) -> dict[str, float]:
+    """Settings of a legend of names: room for them in the wider letters of a saved picture too."""
+    return {
+        "entrywidth": _LETTER * max((len(charts.written(name, _LONGEST_NAME)) for name in names), default=0)
+    }
 
 
 def cost(
@@ -76,6 +85,7 @@ def cost(
         steps,
         *points,
         height=height,
+        legend=legend(["Pareto front", *colours]),
         xaxis={"title": x_title, "type": "log"},
         yaxis={"title": f"{y_title} (%)"},
     )
@@ -120,6 +130,7 @@ def class_bars(
         *traces,
         height=height,
         barmode="group",
+        legend=legend(list(scores)),
         xaxis=axis,
         yaxis={"title": f"{title} (%)", "range": [0, 103]},
     )

@@ -87,6 +87,7 @@ def draw_curves(comparison: Mapping[str, Any], key: str) -> None:
             series[run["name"]] = (history["epoch"].tolist(), history[column].tolist())
     colours = charts_compare.run_colours([run["name"] for run in comparison["runs"]])
     figure = charts.lines(series, x_title="epoch", y_title=_CURVES[column][1], colours=colours, height=420)
+    figure.update_layout(legend=charts_compare.legend(list(series)))
     if column == "val_accuracy":
         figure.update_yaxes(tickformat=".0%", hoverformat=".1%")
     charts.draw(figure, key=f"curves{key}")

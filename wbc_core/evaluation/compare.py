@@ -88,7 +88,9 @@ def _pooled(group: RunGroup) -> str:
     first, *others = group.runs
     if first.members:
         return f"ensemble of {len(first.members)}"
-    return f"{1 + len(others)} seeds" if others else "one seed"
+    # The same seed twice does not give the same run on every device, but it is no other seed.
+    again = len(set(group.seeds)) <= len(others)
+    return f"{1 + len(others)} {'runs' if again else 'seeds'}" if others else "one seed"
 
 
 def _group(group: RunGroup, entries: dict[str, Json], scores: ResampledScores, settings: Json) -> Json:

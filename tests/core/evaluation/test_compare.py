@@ -129,7 +129,9 @@ def test_one_seed_each_is_tested_by_mcnemar_in_groups_too(
 def test_no_two_runs_share_a_name(workspace: Workspace, prepared: PreparedSet) -> None:
     for run_id, rate in ((ONE, 0.01), (TWO, 0.01), (THREE, 0.02)):
         add_report(workspace, add_run(workspace, prepared, run_id, learning_rate=rate), right=0.9)
-    names = [run["name"] for run in compare(workspace, [ONE, TWO, THREE])["runs"]]
+    result = compare(workspace, [ONE, TWO, THREE])
+    assert [group["pooled"] for group in result["groups"]] == ["2 runs", "one seed"]
+    names = [run["name"] for run in result["runs"]]
     assert names == [f"cnn {ONE}", f"cnn {TWO}", "cnn (learning rate 0.02)"]
 
 
