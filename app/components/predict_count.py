@@ -23,7 +23,6 @@ def count(job: Job, table: pd.DataFrame) -> None:
     columns = {
         "Class": names,
         "Pictures": counts["images"],
-        "Counted": _written(counted),
     }
     if known is None:
         reason = "the run has no report that says what it mixes up"
@@ -40,7 +39,7 @@ def count(job: Job, table: pd.DataFrame) -> None:
         columns["Corrected"] = _written(lines)
         charts.draw(charts_results.differential(lines, names, counted=counted), key="differential")
     st.dataframe(
-        pd.DataFrame(columns),
+        pd.DataFrame(columns | {"Counted": _written(counted)}),
         hide_index=True,
         height="content",
         column_config={"Pictures": st.column_config.NumberColumn(format="localized")},

@@ -48,7 +48,7 @@ predict_panels.left_out(job)
 predict_marks.foreign_warning(table)
 predict_marks.probabilities_note(job.result or {})
 table = predict_marks.by_least_cost(run, predict_marks.for_a_person(job, table))
-pictures, count = st.columns([3, 2], gap="large")
+pictures, count = st.columns([5, 4], gap="large")
 with pictures:
     st.subheader("Pictures", anchor=False)
     predict_panels.pictures(job, table, run)
