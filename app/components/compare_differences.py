@@ -21,6 +21,7 @@ from wbc_core.evaluation.compare import FITTED_HERE
 from wbc_core.evaluation.pairs import SIGNIFICANCE
 
 _VERDICTS = 8
+_CHARTED = 16
 _IN_NAMES = ("backbone", "prepared")
 _COST = "Cost of mix-ups, per 100 images"
 
@@ -187,7 +188,10 @@ def _caption(comparison: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
 
 def _draw_pairs(pairs: Sequence[Mapping[str, Any]], key: str, names: Mapping[str, str] | None = None) -> None:
     names = names or {pair[end]: pair[end] for pair in pairs for end in ("a", "b")}
-    charts.draw(charts_compare.differences(pairs, names), key=key)
+    clearest = sorted(pairs, key=lambda pair: (pair["holm_p"], -abs(pair["accuracy_difference"] or 0.0)))
+    charts.draw(charts_compare.differences(clearest[:_CHARTED], names), key=key)
+    if len(pairs) > _CHARTED:
+        st.caption(f"The {_CHARTED} clearest of {len(pairs)} pairs are drawn; the table has all.")
     st.dataframe(pairs_table(pairs, names), hide_index=True, height="content", key=f"table-{key}")
 
 
