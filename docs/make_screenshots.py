@@ -1,7 +1,8 @@
 """Take the guide's screenshots: `python docs/make_screenshots.py HOME OUT` opens every page on a workspace.
 
-HOME is a workspace, best one that `wbc demo` has filled; OUT is a folder. Each page is taken at 1440x900 and
-at 390x844 pixels, light and dark. It needs Debian's chromium.
+HOME is a workspace that `wbc demo` has filled, and in which the newest run was evaluated under shifts,
+explained, timed and used to predict from its pages; OUT is a folder. Each page is taken at 1440x900 and at
+390x844 pixels, light and dark. It needs Debian's chromium.
 """
 
 import os
@@ -11,18 +12,31 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from app.pages import PAGES
+from wbc_core.jobs.queue import list_jobs
+from wbc_core.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
 PLACES = {view: "" if view == "dataset" else view for view in PAGES} | {
     "review-map": "review?view=map",
     "review-second": "review?view=second",
+    "report-why": "report?section=why",
+    "report-robustness": "report?section=robustness",
+    "compare-cost": "compare?section=cost",
 }
 """Name of a picture to the path that it shows."""
+
+
+def predicted(home: Path) -> str:
+    """The path of the newest prediction; the empty page where nothing was predicted."""
+    jobs = list_jobs(Workspace(home), kind="predict")
+    return f"predict?job={jobs[0].id}" if jobs else "predict"
+
 
 SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -56,7 +70,7 @@ def give_name(tab: Page) -> None:
         field.press("Enter")
 
 
-def photograph(browser: Browser, address: str, out: Path, only: list[str]) -> None:
+def photograph(browser: Browser, address: str, places: Mapping[str, str], out: Path, only: list[str]) -> None:
     """Open each page in each size and colour scheme, and save what it looks like once it is at rest."""
     for scheme in ("light", "dark"):
         for size, (width, height) in SIZES.items():
@@ -64,8 +78,8 @@ def photograph(browser: Browser, address: str, out: Path, only: list[str]) -> No
                 viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=1
             )
             tab = context.new_page()
-            for view in only or list(PLACES):
-                tab.goto(f"{address}/{PLACES[view]}")
+            for view in only or list(places):
+                tab.goto(f"{address}/{places[view]}")
                 tab.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
                 if view == "review-second":
                     give_name(tab)
@@ -88,7 +102,7 @@ def main() -> None:
         wait_for(f"{address}/_stcore/health")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
-            photograph(browser, address, Path(out), only)
+            photograph(browser, address, PLACES | {"predict": predicted(Path(home))}, Path(out), only)
     finally:
         server.terminate()
 

@@ -11,7 +11,6 @@ from app.components.page import plain, seconds, thousands
 from app.components.results_text import (
     CHOSEN_ON_VALIDATION,
     megabytes,
-    p_value,
     points,
     share,
     share_with_interval,
@@ -19,6 +18,7 @@ from app.components.results_text import (
 )
 from wbc_core.evaluation.compare import FITTED_HERE
 from wbc_core.evaluation.pairs import SIGNIFICANCE
+from wbc_core.evaluation.significance import p_value
 
 _VERDICTS = 8
 _CHARTED = 16

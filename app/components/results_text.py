@@ -68,16 +68,6 @@ def spread(deviation: float | None, ends: Sequence[float] | None) -> str:
     return f"sd {_digits(100 * deviation)}, {interval(ends)}"
 
 
-def p_value(p: float) -> str:
-    """A p-value; very small ones are only bounded.
-
-    Example:
-        >>> p_value(0.4123), p_value(0.00001)
-        ('0.412', '< 0.001')
-    """
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
 def megabytes(size: int) -> str:
     """A file size in MB with three digits."""
     return f"{size / 1e6:.3g} MB"

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from wbc_core.evaluation.metrics import Integers
 from wbc_core.evaluation.resampling import PairedDifference, ResampledScores
 from wbc_core.evaluation.run_groups import RunGroup
-from wbc_core.evaluation.significance import holm, mcnemar, sign_flip_p_values
+from wbc_core.evaluation.significance import holm, mcnemar, p_in_words, sign_flip_p_values
 from wbc_core.records import Json
 
 SIGNIFICANCE = 0.05
@@ -17,14 +17,6 @@ SIGNIFICANCE = 0.05
 
 SIGN_FLIPS = "sign flips over images"
 Hits = npt.NDArray[np.bool_]
-
-
-def _p_in_words(p: float) -> str:
-    """A p-value as in print: `p = .41`, `p < .001`, `p = 1`."""
-    if p < 0.001:
-        return "p < .001"
-    rounded = f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
-    return f"p = {rounded.lstrip('0') if p < 0.995 else '1'}"
 
 
 def _verdict(first: str, second: str, difference: PairedDifference, p: float) -> str:
@@ -36,7 +28,7 @@ def _verdict(first: str, second: str, difference: PairedDifference, p: float) ->
     one, two, sign = (second, first, -1) if flipped else (first, second, 1)
     low, high = sorted(sign * end for end in difference.accuracy_ci)
     numbers = (
-        f"{_p_in_words(p)}; {two} - {one} = {100 * sign * difference.accuracy:+.1f} points, "
+        f"{p_in_words(p)}; {two} - {one} = {100 * sign * difference.accuracy:+.1f} points, "
         f"{100 * low:+.1f} to {100 * high:+.1f}"
     )
     if p < SIGNIFICANCE:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from wbc_core.evaluation.intervals import DRAWS, Interval
 from wbc_core.evaluation.resampling import resampled_scores
-from wbc_core.evaluation.significance import mcnemar, sign_flip_p_values
+from wbc_core.evaluation.significance import mcnemar, p_in_words, sign_flip_p_values
 
 Hits = npt.NDArray[np.bool_]
 
@@ -85,9 +85,8 @@ class RepeatedDifference:
 
     def _numbers(self, p: float, tests: int) -> str:
         low, high = (100 * end for end in self.accuracy_ci or (np.nan, np.nan))
-        written = "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".", 1).replace("1.000", "1")
         words = f"accuracy {100 * self.accuracy:+.1f} points, "
-        words += f"95 % interval {low:+.1f} to {high:+.1f}, {written}"
+        words += f"95 % interval {low:+.1f} to {high:+.1f}, {p_in_words(p)}"
         if tests > 1:
             words += f" adjusted for {tests} plans"
         if self.seeds_ci:

@@ -105,3 +105,26 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - place) * p_values[index]))
         adjusted[index] = largest
     return adjusted
+
+
+def p_in_words(p: float) -> str:
+    """A p-value as a sentence has it.
+
+    Example:
+        >>> p_in_words(0.4123), p_in_words(0.0123), p_in_words(0.00001), p_in_words(1.0)
+        ('p = .41', 'p = .012', 'p < .001', 'p = 1')
+    """
+    if p < 0.001:
+        return "p < .001"
+    rounded = f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+    return f"p = {rounded.lstrip('0') if p < 0.995 else '1'}"
+
+
+def p_value(p: float) -> str:
+    """A p-value as a table has it; very small ones are only bounded.
+
+    Example:
+        >>> p_value(0.4123), p_value(0.00001)
+        ('0.412', '< 0.001')
+    """
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from wbc_core.evaluation.compare import FITTED_HERE
 from wbc_core.evaluation.pairs import SIGNIFICANCE
+from wbc_core.evaluation.significance import p_value
 from wbc_core.export.card_blocks import Bullets, Paragraph, Section, Table, number, share
 from wbc_core.records import Json
 
@@ -127,10 +128,6 @@ def _points(value: float | None, ends: Sequence[float] | None) -> str:
     return f"{100 * value:+.2f}" + (f" ({100 * ends[0]:+.2f} to {100 * ends[1]:+.2f})" if ends else "")
 
 
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
 def _pairs(pairs: Sequence[Json], names: Mapping[str, str] | None = None) -> Table:
     rows = [
         (
@@ -138,8 +135,8 @@ def _pairs(pairs: Sequence[Json], names: Mapping[str, str] | None = None) -> Tab
             (names or {}).get(pair["b"], pair["b"]),
             _points(pair["accuracy_difference"], pair["accuracy_difference_ci"]),
             _points(pair["macro_f1_difference"], pair["macro_f1_difference_ci"]),
-            _p(pair["mcnemar_p"] if names else pair["p"]),
-            _p(pair["holm_p"]),
+            p_value(pair["mcnemar_p"] if names else pair["p"]),
+            p_value(pair["holm_p"]),
             pair["mcnemar_method"] if names else pair["method"],
         )
         for pair in pairs
