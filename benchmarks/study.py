@@ -17,6 +17,7 @@ import pandas as pd
 
 from wbc_core.augment.shifts import SHIFTS, STRENGTHS
 from wbc_core.evaluation.report import evaluate_run
+from wbc_core.training.predict import load_model
 from wbc_core.training.runs import load_run
 from wbc_core.workspace import Workspace
 
@@ -32,13 +33,16 @@ def main() -> None:
     options = parser.parse_args()
     workspace = Workspace(options.home)
     run = load_run(workspace, options.run)
-    clean = evaluate_run(workspace, run.id, data=options.data)
+    model = load_model(workspace, run.id)
+    clean = evaluate_run(workspace, run.id, data=options.data, model=model)
     images = sum(entry["support"] for entry in clean["per_class"].values())
-    symmetric = evaluate_run(workspace, run.id, data=options.data, tta=True)
+    symmetric = evaluate_run(workspace, run.id, data=options.data, tta=True, model=model)
     rows = [{"shift": "none", "strength": 0, "accuracy": clean["accuracy"], "ci": clean["accuracy_ci"]}]
     for shift in SHIFTS.names():
         for strength in STRENGTHS:
-            report = evaluate_run(workspace, run.id, data=options.data, shift=shift, strength=strength)
+            report = evaluate_run(
+                workspace, run.id, data=options.data, shift=shift, strength=strength, model=model
+            )
             ci = report["accuracy_ci"]
             rows.append({"shift": shift, "strength": strength, "accuracy": report["accuracy"], "ci": ci})
     table = pd.DataFrame(rows)
