@@ -1,28 +1,21 @@
 """What a report reads of the trainings that followed it, cached by run, decision and report."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
 from app.cache import findings_stamp
+from app.results_cache import Stamps, stamps
 from app.state import workspace
 from wbc_core.curation.scan import DUPLICATE_CHECKS
 from wbc_core.derived_splits import Changes
 from wbc_core.errors import WbcError
-from wbc_core.evaluation import reports
 from wbc_core.jobs import relaunch
 from wbc_core.jobs.cleaning_study import CleaningStudy, plan_cleaning_study
 from wbc_core.jobs.study_comparison import study_comparison
 from wbc_core.records import Json
 from wbc_core.splitting import load_split
 from wbc_core.training.runs import Run
-
-
-def _stamps(run_ids: Sequence[str]) -> tuple[int, ...]:
-    """When the reports of runs were written."""
-    folders = [reports.reports_dir(workspace(), run_id) for run_id in run_ids]
-    return tuple(path.stat().st_mtime_ns for folder in folders for path in sorted(folder.glob("*.json")))
 
 
 @st.cache_data(show_spinner=False, max_entries=1024)
@@ -54,13 +47,13 @@ def relaunch_changes(run: Run, head: int) -> Changes:
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _relaunch_comparison(home: str, run_id: str, stamps: tuple[int, ...]) -> dict[str, Any]:
+def _relaunch_comparison(home: str, run_id: str, written: tuple[Stamps, ...]) -> dict[str, Any]:
     return relaunch.relaunch_comparison(workspace(), run_id)
 
 
 def relaunch_comparison(earlier: str, run_id: str) -> dict[str, Any]:
     """How a relaunch compares with the run before; made again after a new evaluation of one of them."""
-    return _relaunch_comparison(str(workspace().home), run_id, _stamps((earlier, run_id)))
+    return _relaunch_comparison(str(workspace().home), run_id, (stamps(earlier), stamps(run_id)))
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
@@ -78,7 +71,7 @@ def cleaning_plan(run_id: str, dataset_id: str, seeds: int) -> CleaningStudy:
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _comparison(home: str, job_id: str, stamps: tuple[int, ...]) -> Json:
+def _comparison(home: str, job_id: str, written: tuple[Stamps, ...]) -> Json:
     return study_comparison(workspace(), job_id)
 
 
@@ -92,4 +85,4 @@ def comparison(job_id: str, runs: tuple[str, ...]) -> Json:
     Raises:
         WbcError: It is not finished, or a report is missing.
     """
-    return _comparison(str(workspace().home), job_id, _stamps(runs))
+    return _comparison(str(workspace().home), job_id, tuple(stamps(run_id) for run_id in runs))

@@ -37,11 +37,12 @@ def _stamp(run_id: str, name: str) -> int:
     return (reports.reports_dir(workspace(), run_id) / f"{name}.json").stat().st_mtime_ns
 
 
-def _stamps(run_id: str) -> tuple[int, ...]:
-    """When each report of a run was written, and when it was timed."""
-    timed = workspace().run_dir(run_id) / "latency.json"
-    written = [_stamp(run_id, name) for name in reports.list_reports(workspace(), run_id)]
-    return (*written, timed.stat().st_mtime_ns if timed.exists() else 0)
+def stamps(run_id: str) -> Stamps:
+    """When every report of a run was written, its model, which makes reports outdated, and its latency."""
+    folder = workspace().run_dir(run_id)
+    beside = [folder / "best.keras", folder / "latency.json"]
+    written = [(name, _stamp(run_id, name)) for name in reports.list_reports(workspace(), run_id)]
+    return (*written, *((path.name, path.stat().st_mtime_ns) for path in beside if path.exists()))
 
 
 def runs_of(dataset: Dataset, chosen: str | None = None) -> list[Run]:
@@ -74,30 +75,30 @@ def report_predictions(run_id: str, name: str) -> pd.DataFrame:
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _confidence(home: str, run_id: str, name: str, stamps: Stamps) -> dict[str, Any]:
+def _confidence(home: str, run_id: str, name: str, written: Stamps) -> dict[str, Any]:
     return report_confidence(workspace(), run_id, name, PERCENTS)
 
 
 def confidence(run_id: str, name: str) -> dict[str, Any]:
     """What a report says about confidence; entry p of its reject option sends p per cent to a person."""
-    return _confidence(_home(), run_id, name, _stamps_and_model(run_id))
+    return _confidence(_home(), run_id, name, stamps(run_id))
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
 def _costs(
-    home: str, run_id: str, name: str, costs: tuple[tuple[float, ...], ...], stamps: Stamps
+    home: str, run_id: str, name: str, costs: tuple[tuple[float, ...], ...], written: Stamps
 ) -> dict[str, Any]:
     return report_costs(workspace(), run_id, name, costs)
 
 
 def costs(run_id: str, name: str, matrix: tuple[tuple[float, ...], ...]) -> dict[str, Any]:
     """What the mix-ups of a report cost by a matrix [true][predicted]."""
-    return _costs(_home(), run_id, name, matrix, _stamps_and_model(run_id))
+    return _costs(_home(), run_id, name, matrix, stamps(run_id))
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
 def _comparisons(
-    home: str, run_ids: tuple[str, ...], stamps: tuple[tuple[int, ...], ...], costs: tuple[int, ...]
+    home: str, run_ids: tuple[str, ...], written: tuple[Stamps, ...], costs: tuple[int, ...]
 ) -> list[dict[str, Any]]:
     return compare_splits(workspace(), run_ids)
 
@@ -105,24 +106,17 @@ def _comparisons(
 def comparisons(run_ids: tuple[str, ...]) -> list[dict[str, Any]]:
     """The comparison of runs, one a split; made again after an evaluation, a timing or other costs."""
     costs = tuple(path.stat().st_mtime_ns for path in sorted(workspace().home.glob("costs/*.json")))
-    return _comparisons(_home(), run_ids, tuple(_stamps(run_id) for run_id in run_ids), costs)
-
-
-def _stamps_and_model(run_id: str) -> Stamps:
-    """When every report of a run was written, and its model, which makes reports outdated."""
-    model = workspace().run_dir(run_id) / "best.keras"
-    written = [(name, _stamp(run_id, name)) for name in reports.list_reports(workspace(), run_id)]
-    return (*written, ("model", model.stat().st_mtime_ns if model.exists() else 0))
+    return _comparisons(_home(), run_ids, tuple(stamps(run_id) for run_id in run_ids), costs)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _robustness(home: str, run_id: str, stamps: Stamps) -> dict[str, Any]:
+def _robustness(home: str, run_id: str, written: Stamps) -> dict[str, Any]:
     return under_shifts.summary(workspace(), run_id)
 
 
 def robustness(run_id: str) -> dict[str, Any]:
     """How a run fares under shifts, from the reports that are there."""
-    return _robustness(_home(), run_id, _stamps_and_model(run_id))
+    return _robustness(_home(), run_id, stamps(run_id))
 
 
 def runs_with_shifts(run: Run) -> list[Run]:
@@ -138,7 +132,7 @@ def runs_with_shifts(run: Run) -> list[Run]:
 
 @st.cache_data(show_spinner=False, max_entries=16)
 def _robustness_against(
-    home: str, run_ids: tuple[str, str], tta: bool, stamps: tuple[Stamps, ...]
+    home: str, run_ids: tuple[str, str], tta: bool, written: tuple[Stamps, ...]
 ) -> dict[str, Any] | None:
     try:
         return under_shifts.compare_with(workspace(), *run_ids, tta=tta)
@@ -148,8 +142,8 @@ def _robustness_against(
 
 def robustness_against(run_id: str, baseline_id: str, tta: bool) -> dict[str, Any] | None:
     """A run's errors under shifts against a baseline's; None where they have none in common."""
-    stamps = (_stamps_and_model(run_id), _stamps_and_model(baseline_id))
-    return _robustness_against(_home(), (run_id, baseline_id), tta, stamps)
+    written = (stamps(run_id), stamps(baseline_id))
+    return _robustness_against(_home(), (run_id, baseline_id), tta, written)
 
 
 def slices(run_id: str, name: str) -> tuple[dict[str, Any], pd.DataFrame] | None:
@@ -182,14 +176,14 @@ def corrected(
 
 @st.cache_data(show_spinner=False, max_entries=32)
 def _threshold(
-    home: str, run_id: str, share: float, temperature: float | None, tta: bool, stamps: Stamps
+    home: str, run_id: str, share: float, temperature: float | None, tta: bool, written: Stamps
 ) -> float | None:
     return person_threshold(workspace(), run_id, share=share, temperature=temperature, tta=tta)
 
 
 def threshold(run_id: str, share: float, temperature: float | None, tta: bool) -> float | None:
     """The probability below which this share of a run's validation images lies, at a temperature."""
-    return _threshold(_home(), run_id, share, temperature, tta, _stamps_and_model(run_id))
+    return _threshold(_home(), run_id, share, temperature, tta, stamps(run_id))
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

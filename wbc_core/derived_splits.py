@@ -88,12 +88,7 @@ def changes_since(workspace: Workspace, split_id: str, *, until: int | None = No
     clean = clean_set(workspace, split.dataset, until=until)
     labels = _labels_now(table, clean)
     dropped, relabelled = labels < 0, (labels >= 0) & (labels != table["label"].to_numpy())
-    copies = _leaking(
-        table["row"].to_numpy(np.int64),
-        table["part"].map(PARTS.index).to_numpy(np.int64),
-        ~dropped,
-        duplicate_groups(workspace, split.dataset),
-    )
+    copies = _leaking(table, ~dropped, duplicate_groups(workspace, split.dataset))
     parts = table["part"].to_numpy()
 
     def by_part(which: NDArray[np.bool_]) -> dict[str, int]:
@@ -134,18 +129,17 @@ def keep_parts(
     progress(0.1, "Collecting the duplicates")
     groups = duplicate_groups(workspace, split.dataset)
     labels = _labels_now(table, clean)
-    part_of_row = table["part"].map(PARTS.index).to_numpy(np.int64)
-    stays = (labels >= 0) & ~_leaking(table["row"].to_numpy(np.int64), part_of_row, labels >= 0, groups)
+    stays = (labels >= 0) & ~_leaking(table, labels >= 0, groups)
     if stays.all() and (labels == table["label"].to_numpy()).all():
         return split
-    rows = table["row"].to_numpy(np.int64)[stays]
-    own = replace(clean, rows=rows, labels=labels[stays])
-    _refuse_missing_classes(own, part_of_row[stays], split)
+    part_of_row = _part_numbers(table)[stays]
+    own = replace(clean, rows=table["row"].to_numpy(np.int64)[stays], labels=labels[stays])
+    _refuse_missing_classes(own, part_of_row, split)
     return record_split(
         workspace,
         own,
         kept_groups(own, groups),
-        part_of_row[stays],
+        part_of_row,
         split.fractions,
         split.seed,
         split.folds,
@@ -161,15 +155,18 @@ def _labels_now(table: pd.DataFrame, clean: CleanSet) -> NDArray[np.int64]:
     return labels
 
 
+def _part_numbers(table: pd.DataFrame) -> NDArray[np.int64]:
+    """Place in `PARTS` of each image's part, int64 (n,)."""
+    return table["part"].map(PARTS.index).to_numpy(np.int64)
+
+
 def _leaking(
-    rows: NDArray[np.int64],
-    part_of_row: NDArray[np.int64],
-    kept: NDArray[np.bool_],
-    groups: Sequence[Sequence[int]],
+    table: pd.DataFrame, kept: NDArray[np.bool_], groups: Sequence[Sequence[int]]
 ) -> NDArray[np.bool_]:
-    """Which images have a (near) duplicate in a later part, bool (n,)."""
-    place = {int(row): position for position, row in enumerate(rows) if kept[position]}
-    leaking = np.zeros(len(rows), dtype=bool)
+    """Which images of a split have a (near) duplicate among the `kept` of a later part, bool (n,)."""
+    part_of_row = _part_numbers(table)
+    place = {int(row): position for position, row in enumerate(table["row"]) if kept[position]}
+    leaking = np.zeros(len(table), dtype=bool)
     for group in groups:
         members = [place[row] for row in group if row in place]
         if members:

@@ -174,6 +174,37 @@ def lines(
     )
 
 
+def whiskers(
+    values: Sequence[float],
+    ends: Sequence[Sequence[float] | None],
+    *,
+    scale: float = 1,
+    thickness: float = 1.5,
+    width: float = 4,
+    colour: str = NEUTRAL,
+) -> dict[str, Any]:
+    """Intervals as error bars of a trace; a missing one has no length.
+
+    Args:
+        values: What the trace shows, before `scale`.
+        ends: Lower and upper end of each value.
+        scale: What values and ends are multiplied by.
+        thickness: Of the bar, in pixels.
+        width: Of its ends, in pixels.
+        colour: Of the bar.
+    """
+    pairs = [interval or (value, value) for value, interval in zip(values, ends, strict=True)]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [scale * (high - value) for value, (_, high) in zip(values, pairs, strict=True)],
+        "arrayminus": [scale * (value - low) for value, (low, _) in zip(values, pairs, strict=True)],
+        "thickness": thickness,
+        "width": width,
+        "color": colour,
+    }
+
+
 def interval_bars(
     values: Mapping[str, tuple[float | None, float | None, float | None]],
     *,
@@ -200,15 +231,9 @@ def interval_bars(
         y=list(known),
         mode="markers",
         marker={"size": 10, "color": [(colours or {}).get(name, ACCENT) for name in known]},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [high - value for value, _, high in ends],
-            "arrayminus": [value - low for value, low, _ in ends],
-            "thickness": 1.6,
-            "width": 5,
-            "color": NEUTRAL,
-        },
+        error_x=whiskers(
+            [value for value, _, _ in ends], [(low, high) for _, low, high in ends], thickness=1.6, width=5
+        ),
         hovertemplate="%{y}: %{x:.4g}<extra></extra>",
     )
     return figure(

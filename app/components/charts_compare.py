@@ -68,7 +68,7 @@ def cost(
         go.Scatter(
             x=[group[figure]],
             y=[100 * group[score]],
-            error_y=charts_results.whiskers([group[score]], [group[f"{score}_ci"]], 100),
+            error_y=charts.whiskers([group[score]], [group[f"{score}_ci"]], scale=100),
             name=charts.written(group["name"], _LONGEST_NAME),
             mode="markers",
             marker={
@@ -117,8 +117,8 @@ def class_bars(
             go.Bar(
                 x=known,
                 y=[100 * value for value in values],
-                error_y=charts_results.whiskers(
-                    values, [classes[label][f"{score}_ci"] for label in known], 100
+                error_y=charts.whiskers(
+                    values, [classes[label][f"{score}_ci"] for label in known], scale=100
                 ),
                 name=charts.written(name, _LONGEST_NAME),
                 marker={"color": colours[name]},

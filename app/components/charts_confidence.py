@@ -11,18 +11,6 @@ from app.components import charts
 _COLOURS = {"As trained": charts.NEUTRAL, "With temperature": charts.ACCENT}
 
 
-def _whiskers(bins: Sequence[Mapping[str, Any]], colour: str) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [100 * (entry["accuracy_ci"][1] - entry["accuracy"]) for entry in bins],
-        "arrayminus": [100 * (entry["accuracy"] - entry["accuracy_ci"][0]) for entry in bins],
-        "thickness": 1.2,
-        "width": 3,
-        "color": colour,
-    }
-
-
 def reliability(series: Mapping[str, Sequence[Mapping[str, Any]]], *, height: int = 380) -> go.Figure:
     """Accuracy against confidence with intervals; on the diagonal it is honest.
 
@@ -43,7 +31,14 @@ def reliability(series: Mapping[str, Sequence[Mapping[str, Any]]], *, height: in
         go.Scatter(
             x=[100 * entry["confidence"] for entry in bins],
             y=[100 * entry["accuracy"] for entry in bins],
-            error_y=_whiskers(bins, _COLOURS[name]),
+            error_y=charts.whiskers(
+                [entry["accuracy"] for entry in bins],
+                [entry["accuracy_ci"] for entry in bins],
+                scale=100,
+                thickness=1.2,
+                width=3,
+                colour=_COLOURS[name],
+            ),
             name=name,
             mode="markers",
             # Area tells the number of images; never so small that it cannot be hovered.
@@ -96,15 +91,7 @@ def risk_coverage(
             go.Scatter(
                 x=[100 * (1 - chosen["sent_share"])],
                 y=[100 * risk],
-                error_y={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [100 * (high - risk)],
-                    "arrayminus": [100 * (risk - low)],
-                    "thickness": 1.5,
-                    "width": 5,
-                    "color": charts.DECISION,
-                },
+                error_y=charts.whiskers([risk], [(low, high)], scale=100, width=5, colour=charts.DECISION),
                 mode="markers",
                 marker={"size": 12, "color": charts.DECISION},
                 hovertemplate="names %{x:.3g} %, of which %{y:.3g} % wrong<extra></extra>",

@@ -143,20 +143,6 @@ def _cell_hover(counts: np.ndarray, cell: tuple[int, int], class_names: Sequence
     return "<br>".join(lines)
 
 
-def whiskers(values: Sequence[float], ends: Sequence[Sequence[float] | None], scale: float) -> dict[str, Any]:
-    """Intervals as error bars of a trace; a missing one has no length."""
-    pairs = [interval or (value, value) for value, interval in zip(values, ends, strict=True)]
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [scale * (high - value) for value, (_, high) in zip(values, pairs, strict=True)],
-        "arrayminus": [scale * (value - low) for value, (low, _) in zip(values, pairs, strict=True)],
-        "thickness": 1.5,
-        "width": 4,
-        "color": charts.NEUTRAL,
-    }
-
-
 def class_score(report: Mapping[str, Any], score: str, title: str, *, in_percent: bool) -> go.Figure:
     """One score of every class with its interval; where it is undefined the class's line stays empty.
 

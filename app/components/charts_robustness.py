@@ -34,15 +34,8 @@ def accuracy_by_strength(
         # Side by side, since whiskers that lie on each other cannot be told apart.
         aside = _APART * (place - (len(shifts) - 1) / 2)
         accuracies = [own["accuracy"] for own in figures.values()]
-        bars = {
-            "type": "data",
-            "symmetric": False,
-            "array": [100 * (own["accuracy_ci"][1] - own["accuracy"]) for own in figures.values()],
-            "arrayminus": [100 * (own["accuracy"] - own["accuracy_ci"][0]) for own in figures.values()],
-            "thickness": 1.2,
-            "width": 2,
-            "color": colours[title],
-        }
+        ends = [own["accuracy_ci"] for own in figures.values()]
+        bars = charts.whiskers(accuracies, ends, scale=100, thickness=1.2, width=2, colour=colours[title])
         hover = [
             f"strength {strength}: {share_with_interval(own['accuracy'], own['accuracy_ci'])}"
             for strength, own in figures.items()

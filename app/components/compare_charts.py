@@ -9,7 +9,7 @@ from app import results_cache, state
 from app.components import charts, charts_compare
 from app.components.page import plain
 from app.components.results_text import RATES
-from wbc_core.evaluation.pareto import pareto_front
+from wbc_core.evaluation.pareto import costs_compare, pareto_front
 from wbc_core.training import runs
 
 SCORES = {"accuracy": "Accuracy", "macro_f1": "Macro-F1"}
@@ -32,8 +32,7 @@ def draw_cost(comparison: Mapping[str, Any], key: str) -> None:
     with st.container(horizontal=True):
         score = state.choose_view("Score", f"score{key}", SCORES)
         figure = state.choose_view("Cost", f"cost{key}", {cost: COSTS[cost][0] for cost in known})
-    machines = {group["latency_on"] for group in groups if group["latency_on"]}
-    fair = figure != "latency_ms" or len(machines) < 2
+    fair = costs_compare(groups, figure)
     front = (
         pareto_front([group[figure] or None for group in groups], [group[score] for group in groups])
         if fair

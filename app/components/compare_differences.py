@@ -11,14 +11,13 @@ from app.components.page import plain, seconds, thousands
 from app.components.results_text import (
     CHOSEN_ON_VALIDATION,
     megabytes,
-    points,
     share,
     share_with_interval,
     spread,
 )
 from wbc_core.evaluation.compare import FITTED_HERE
 from wbc_core.evaluation.pairs import SIGNIFICANCE
-from wbc_core.evaluation.significance import p_value
+from wbc_core.evaluation.significance import p_value, points
 
 _VERDICTS = 8
 _CHARTED = 16

@@ -7,12 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components.job_panel import job_button, job_panel
+from app.components.job_panel import current_job, job_button, job_panel
 from app.components.page import plain
 from app.components.results_text import share
 from app.components.run_choice import add_run
-from wbc_core.errors import WbcError
-from wbc_core.jobs import queue
 
 _WEIGHTS = {"mean": "All alike", "validation": "Fitted on validation"}
 
@@ -55,13 +53,8 @@ def draw(comparison: Mapping[str, Any], key: str) -> None:
 
 
 def _draw_job() -> None:
-    if not state.current("job"):
-        return
-    try:
-        job = queue.get_job(state.workspace(), state.current("job"))
-    except WbcError:
-        return
-    if job.kind != "ensemble":
+    job = current_job()
+    if job is None or job.kind != "ensemble":
         return
     if job.state != "succeeded":
         job_panel(job.id, title="Building the ensemble")

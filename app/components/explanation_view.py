@@ -1,7 +1,8 @@
 """Why a run named an image as it did: the maps with their scales, and the train images it resembles."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import TypeVar
 
 import streamlit as st
 
@@ -11,6 +12,8 @@ from app.components.pictures import Picture, strip
 from wbc_core.evaluation import overlays
 from wbc_core.evaluation.explanations import Explanation, MixUp
 from wbc_core.training.runs import Run
+
+Chosen = TypeVar("Chosen", int, str)
 
 _SIDE = 168
 _NEIGHBOUR = 80
@@ -92,6 +95,29 @@ def _told(run: Run, explained: Explanation) -> str:
         true = percent(float(explained.probabilities[explained.label]))
         told += f", labelled {names[explained.label]} ({true})"
     return told
+
+
+def choose(
+    label: str, told: Mapping[Chosen, str], asked: Chosen | None, parameter: str, order: str
+) -> Chosen:
+    """Draw the choice of what to explain, kept in the URL; the first one at first.
+
+    Args:
+        label: What the field says.
+        told: What can be chosen, with its words; not empty.
+        asked: What the URL names.
+        parameter: The query parameter that keeps the choice.
+        order: Which come first, in a sentence.
+    """
+    key = f"why-{parameter}"
+
+    def keep() -> None:
+        st.query_params[parameter] = str(st.session_state[key])
+
+    st.session_state[key] = asked if asked in told else next(iter(told))
+    st.selectbox(label, list(told), format_func=told.get, key=key, on_change=keep, width=560, help=order)
+    chosen: Chosen = st.session_state[key]
+    return chosen
 
 
 def maps(run: Run, explained: Explanation) -> None:

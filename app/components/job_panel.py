@@ -38,6 +38,18 @@ def job_button(label: str, kind: str, spec: dict[str, Any], **widget: Any) -> st
     return job.id
 
 
+def current_job() -> Job | None:
+    """The job that the URL names, None where it names none; one that is gone is forgotten."""
+    asked = state.current("job")
+    if not asked:
+        return None
+    try:
+        return queue.get_job(state.workspace(), asked)
+    except WbcError:
+        state.select("job", None)
+        return None
+
+
 def _buttons(job: Job) -> None:
     if job.state in ("queued", "running"):
         if st.button(

@@ -9,11 +9,11 @@ from app import cache_studies, state
 from app.components import charts, charts_balance
 from app.components.job_panel import job_panel
 from app.components.page import link, plain, thousands
-from app.components.results_text import CHOSEN_ON_VALIDATION, points, share
+from app.components.results_text import CHOSEN_ON_VALIDATION, share
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 from wbc_core.evaluation.pairs import SIGNIFICANCE
-from wbc_core.evaluation.significance import p_value
+from wbc_core.evaluation.significance import p_value, points
 from wbc_core.jobs import paired_study
 from wbc_core.jobs.study_comparison import way_title
 from wbc_core.records import TERMINAL_STATES, Job, Json

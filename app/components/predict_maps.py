@@ -71,10 +71,6 @@ def _follow(run: Run) -> None:
         job_panel(job.id, title="Explaining pictures")
 
 
-def _picked(key: str) -> None:
-    st.query_params[_PICTURE] = st.session_state[key]
-
-
 def _choose(ranked: pd.DataFrame) -> str:
     """Draw the choice of a picture, kept in the URL; the least certain one at first."""
     told = {
@@ -82,19 +78,7 @@ def _choose(ranked: pd.DataFrame) -> str:
         for line in ranked.itertuples()
     }
     asked = st.query_params.get(_PICTURE)
-    key = "why-picture"
-    st.session_state[key] = asked if asked in told else next(iter(told))
-    st.selectbox(
-        "Picture",
-        list(told),
-        format_func=told.get,
-        key=key,
-        on_change=_picked,
-        args=(key,),
-        width=560,
-        help="The least certain first.",
-    )
-    return str(st.session_state[key])
+    return explanation_view.choose("Picture", told, asked, _PICTURE, "The least certain first.")
 
 
 def _missing(run: Run, source: Path, names: Sequence[str], ids: dict[str, str]) -> None:

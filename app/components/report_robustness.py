@@ -10,11 +10,12 @@ from app import results_cache, state
 from app.components import charts, charts_robustness
 from app.components.job_panel import job_button
 from app.components.page import plain
-from app.components.results_text import points, share_with_interval
+from app.components.results_text import share_with_interval
 from app.components.run_choice import run_label
 from wbc_core.augment.shifts import SHIFTS, STRENGTHS
 from wbc_core.evaluation import robustness
 from wbc_core.evaluation.reports import is_shifted, list_reports, report_name
+from wbc_core.evaluation.significance import points
 from wbc_core.training.runs import Run
 
 _VIEWS = {"single": "One view an image", "averaged": "Averaged views"}

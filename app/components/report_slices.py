@@ -11,9 +11,9 @@ from app.components.job_panel import job_button
 from app.components.page import plain, thousands
 from app.components.report_decisions import decide_on
 from app.components.report_images import FILE_NOT_KEPT
-from app.components.results_text import points, share, share_with_interval
+from app.components.results_text import share, share_with_interval
 from wbc_core.evaluation import browsing
-from wbc_core.evaluation.significance import p_value
+from wbc_core.evaluation.significance import p_value, points
 from wbc_core.evaluation.slicing import KINDS
 from wbc_core.training.runs import Run
 

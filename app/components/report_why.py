@@ -73,10 +73,6 @@ def _shown_mix_ups(predictions: pd.DataFrame, classes: int) -> list[browsing.Cel
     return sorted(every, key=lambda cell: (cell.true, cell.predicted) != chosen)[:_MIX_UPS]
 
 
-def _picked(key: str) -> None:
-    st.query_params[_IMAGE] = str(st.session_state[key])
-
-
 def _choose(listed: pd.DataFrame, names: Sequence[str]) -> int:
     """Draw the choice of an image, kept in the URL; the most confident error at first.
 
@@ -88,19 +84,8 @@ def _choose(listed: pd.DataFrame, names: Sequence[str]) -> int:
         f"{line.row:,}"
         for line in listed.itertuples()
     }
-    asked, key = _asked(), "why-image"
-    st.session_state[key] = asked if asked in told else next(iter(told))
-    st.selectbox(
-        "Image",
-        list(told),
-        format_func=told.get,
-        key=key,
-        on_change=_picked,
-        args=(key,),
-        width=560,
-        help="The most confident errors, then the images of the cell that is chosen in Confusions.",
-    )
-    return int(st.session_state[key])
+    order = "The most confident errors, then the images of the cell that is chosen in Confusions."
+    return explanation_view.choose("Image", told, _asked(), _IMAGE, order)
 
 
 def _missing(

@@ -44,18 +44,6 @@ def share_with_interval(value: float | None, ends: Sequence[float] | None) -> st
     return share(value) if ends is None else f"{share(value)} ({interval(ends).removesuffix(' %')})"
 
 
-def points(value: float | None, ends: Sequence[float] | None) -> str:
-    """A difference in percentage points with its 95 % interval.
-
-    Example:
-        >>> points(0.0031, [-0.005, 0.011])
-        '+0.31 (-0.50 to +1.10)'
-    """
-    if value is None:
-        return UNDEFINED
-    return f"{100 * value:+.2f}" + (f" ({100 * ends[0]:+.2f} to {100 * ends[1]:+.2f})" if ends else "")
-
-
 def spread(deviation: float | None, ends: Sequence[float] | None) -> str:
     """How far the seeds of one way of training lie apart, in percentage points and per cent.
 

@@ -12,14 +12,13 @@ from app.components import (
     compare_published,
     figure_format,
 )
-from app.components.job_panel import job_button, job_panel
+from app.components.job_panel import current_job, job_button, job_panel
 from app.components.page import begin, empty, link, plain
 from app.components.run_choice import choose_runs
 from wbc_core.errors import WbcError
 from wbc_core.evaluation import reports
 from wbc_core.evaluation.compare import apart_in_words
 from wbc_core.export.comparison_files import comparison_text
-from wbc_core.jobs import queue
 
 # One section is drawn at a time, so that the page answers at once however many runs there are.
 SECTIONS = {
@@ -37,13 +36,9 @@ begin("Compare", "Put runs side by side, and see whether a difference between th
 chosen = choose_runs("A comparison will test every pair of runs on the same held-out images.")
 workspace = state.workspace()
 
-if state.current("job"):
-    try:
-        job = queue.get_job(workspace, state.current("job"))
-        if job.kind == "evaluate" and job.state != "succeeded":
-            job_panel(job.id, title="Evaluating a run")
-    except WbcError:
-        state.select("job", None)
+job = current_job()
+if job is not None and job.kind == "evaluate" and job.state != "succeeded":
+    job_panel(job.id, title="Evaluating a run")
 missing = [run for run in chosen if not reports.list_reports(workspace, run.id)]
 for run in missing:
     with st.container(horizontal=True, vertical_alignment="center"):

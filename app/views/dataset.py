@@ -4,21 +4,13 @@ import streamlit as st
 
 from app import cache, state
 from app.components import demo_panel, import_panel, overview
-from app.components.job_panel import job_panel
+from app.components.job_panel import current_job, job_panel
 from app.components.page import begin, link
-from wbc_core.errors import WbcError
-from wbc_core.jobs import queue
 
 begin("Dataset", "Bring images in, and see what they are before anything is decided.")
 
 dataset = cache.open_dataset(state.current("dataset") or "")
-job = None
-if state.current("job"):
-    try:
-        job = queue.get_job(state.workspace(), state.current("job"))
-    except WbcError:
-        state.select("job", None)
-
+job = current_job()
 if job is not None and job.kind == "import":
     if job.state == "succeeded":
         if state.first_time(f"opened-{job.id}"):

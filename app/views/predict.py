@@ -2,32 +2,17 @@
 
 import streamlit as st
 
-from app import state
 from app.components import predict_count, predict_maps, predict_marks, predict_panels
-from app.components.job_panel import job_panel
+from app.components.job_panel import current_job, job_panel
 from app.components.page import begin
 from app.components.run_choice import choose_run
-from wbc_core.errors import WbcError
-from wbc_core.jobs import queue
-from wbc_core.records import Job
 
 begin("Predict", "Name the class of new pictures, and count how often each class occurs.")
 
-
-def current_job() -> Job | None:
-    """The prediction that the URL names, if it is one."""
-    if not state.current("job"):
-        return None
-    try:
-        job = queue.get_job(state.workspace(), state.current("job"))
-    except WbcError:
-        state.select("job", None)
-        return None
-    return job if job.kind == "predict" else None
-
-
 run = choose_run("With one, new pictures can be named here.")
 job = current_job()
+if job is not None and job.kind != "predict":
+    job = None
 done = job is not None and job.state == "succeeded"
 with st.expander("Choose pictures", icon=":material/add_photo_alternate:", expanded=not done):
     predict_panels.source_form(run)

@@ -19,12 +19,10 @@ from app.components import (
     report_slices,
     report_why,
 )
-from app.components.job_panel import job_button, job_panel
+from app.components.job_panel import current_job, job_button, job_panel
 from app.components.page import begin, link
 from app.components.run_choice import choose_run
-from wbc_core.errors import WbcError
 from wbc_core.evaluation import browsing, reports
-from wbc_core.jobs import queue
 
 # One section is drawn at a time, so that the page answers at once however much there is to show.
 SECTIONS = {
@@ -52,12 +50,7 @@ begin("Report", "See what a run gets right, where it fails, and on which images.
 run = choose_run("Its report will show the scores of each class and the images behind every error.")
 workspace = state.workspace()
 
-job = None
-if state.current("job"):
-    try:
-        job = queue.get_job(workspace, state.current("job"))
-    except WbcError:
-        state.select("job", None)
+job = current_job()
 if job is not None and job.kind in JOBS and job.spec["run"] == run.id and job.state != "succeeded":
     job_panel(job.id, title=JOBS[job.kind])
 

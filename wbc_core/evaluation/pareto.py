@@ -1,6 +1,18 @@
 """Which ways of training nothing beats in both score and cost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def costs_compare(groups: Sequence[Mapping[str, Any]], cost: str) -> bool:
+    """Whether the costs of ways of training compare: times of different machines do not.
+
+    Args:
+        groups: `groups` of a comparison.
+        cost: One of their costs: `parameters`, `latency_ms`, `training_seconds`.
+    """
+    machines = {group["latency_on"] for group in groups if group["latency_on"]}
+    return cost != "latency_ms" or len(machines) < 2
 
 
 def pareto_front(costs: Sequence[float | None], scores: Sequence[float | None]) -> list[int]:

@@ -26,22 +26,21 @@ class RankedErrors:
         values, wrong = np.asarray(confidence, dtype=np.float64), ~np.asarray(correct, dtype=bool)
         self._order = np.argsort(-values, kind="stable")
         self._wrong: Floats = wrong[self._order].astype(np.float64)
-        # Among equal confidences no order is known: each stands for their mean.
-        _, inverse, counts = np.unique(-values, return_inverse=True, return_counts=True)
-        self._ties = counts
-        mean = np.bincount(inverse, weights=wrong.astype(np.float64)) / counts if values.size else wrong * 1.0
-        self._errors: Floats = mean[inverse][self._order] if values.size else mean
+        _, self._ties = np.unique(-values, return_counts=True)
 
     def __call__(self, weights: Floats) -> dict[str, Floats]:
         """The area under the risk-coverage curve for each column of weights (n, draws): see `aurc`."""
         chosen = weights[self._order]
         total = np.cumsum(chosen, axis=0)
-        risk = np.cumsum(chosen * self._errors_drawn(chosen), axis=0)
+        risk = np.cumsum(chosen * self._errors(chosen), axis=0)
         np.divide(risk, total, out=risk, where=total > 0)
         return {"aurc": ratio((chosen * risk).sum(axis=0), total[-1])}
 
-    def _errors_drawn(self, weights: Floats) -> Floats:
-        """The mean error of each image's ties under each column of weights, floats (n, draws)."""
+    def _errors(self, weights: Floats) -> Floats:
+        """The error of each image under each column of weights, floats (n, draws) or (n, 1).
+
+        Among equal confidences no order is known: each stands for their mean.
+        """
         if len(self._ties) == len(self._wrong):
             return self._wrong[:, None]
         starts = np.cumsum(self._ties) - self._ties
@@ -56,10 +55,11 @@ class RankedErrors:
         Risk is the share of errors among the surest predictions that make up the coverage (Geifman &
         El-Yaniv, "Selective classification for deep neural networks", NIPS 2017, equations 1 and 2).
         """
-        images = len(self._errors)
+        images = len(self._wrong)
+        errors = self._errors(np.ones((images, 1)))[:, 0]
         kept = np.unique(np.ceil(np.arange(1, _POINTS + 1) * images / _POINTS).astype(np.int64))
         kept = kept[kept > 0]
-        risk = np.cumsum(self._errors)[kept - 1] / kept
+        risk = np.cumsum(errors)[kept - 1] / kept
         return {"coverage": (kept / images).tolist(), "risk": risk.tolist()} if images else _EMPTY
 
 

@@ -128,3 +128,15 @@ def p_value(p: float) -> str:
         ('0.412', '< 0.001')
     """
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def points(value: float | None, ends: Sequence[float] | None) -> str:
+    """A difference in percentage points with its 95 % interval.
+
+    Example:
+        >>> points(0.0031, [-0.005, 0.011])
+        '+0.31 (-0.50 to +1.10)'
+    """
+    if value is None:
+        return "undefined"
+    return f"{100 * value:+.2f}" + (f" ({100 * ends[0]:+.2f} to {100 * ends[1]:+.2f})" if ends else "")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from wbc_core.curation.cleaning_report_html import STYLE, html_document
-from wbc_core.evaluation.pareto import pareto_front
+from wbc_core.evaluation.pareto import costs_compare, pareto_front
 from wbc_core.export import svg
 from wbc_core.export.card_html import section_html
 from wbc_core.export.comparison_tables import comparison_sections
@@ -87,9 +87,7 @@ def _costs(groups: Sequence[Json]) -> str:
     parts = []
     for cost, title in _COSTS.items():
         known = [group for group in groups if group[cost] and group["accuracy_ci"]]
-        machines = {group["latency_on"] for group in known}
-        # Times of different machines do not compare.
-        if len(known) < 2 or (cost == "latency_ms" and len(machines) > 1):
+        if len(known) < 2 or not costs_compare(known, cost):
             continue
         values = {
             group["name"]: (

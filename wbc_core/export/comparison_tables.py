@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from wbc_core.evaluation.compare import FITTED_HERE
 from wbc_core.evaluation.pairs import SIGNIFICANCE
-from wbc_core.evaluation.significance import p_value
+from wbc_core.evaluation.significance import p_value, points
 from wbc_core.export.card_blocks import Bullets, Paragraph, Section, Table, number, share
 from wbc_core.records import Json
 
@@ -122,19 +122,13 @@ def _runs(runs: Sequence[Json]) -> Table:
     return Table((*head, *(name.replace("_", " ") for name in settings)), tuple(rows), note)
 
 
-def _points(value: float | None, ends: Sequence[float] | None) -> str:
-    if value is None:
-        return "undefined"
-    return f"{100 * value:+.2f}" + (f" ({100 * ends[0]:+.2f} to {100 * ends[1]:+.2f})" if ends else "")
-
-
 def _pairs(pairs: Sequence[Json], names: Mapping[str, str] | None = None) -> Table:
     rows = [
         (
             (names or {}).get(pair["a"], pair["a"]),
             (names or {}).get(pair["b"], pair["b"]),
-            _points(pair["accuracy_difference"], pair["accuracy_difference_ci"]),
-            _points(pair["macro_f1_difference"], pair["macro_f1_difference_ci"]),
+            points(pair["accuracy_difference"], pair["accuracy_difference_ci"]),
+            points(pair["macro_f1_difference"], pair["macro_f1_difference_ci"]),
             p_value(pair["mcnemar_p"] if names else pair["p"]),
             p_value(pair["holm_p"]),
             pair["mcnemar_method"] if names else pair["method"],
