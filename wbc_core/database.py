@@ -47,6 +47,7 @@ decisions = Table(
     Column("check", String(60)),
     Column("step", String(40), nullable=False),
     Column("undoes", Integer),
+    Column("threshold", Float),
     Index("decisions_by_dataset", "dataset", "id"),
 )
 
@@ -113,13 +114,14 @@ workers = Table(
 
 
 def _add_missing_columns(engine: Engine) -> None:
-    """Give the jobs of an older lab the columns that have come since; each may be empty or has a default."""
+    """Give an older lab's tables the columns that have come since; each may be empty or has a default."""
     with engine.begin() as connection:
-        there = {column["name"] for column in inspect_database(connection).get_columns(jobs.name)}
-        for column in jobs.columns:
-            if column.name not in there:
-                definition = CreateColumn(column).compile(dialect=engine.dialect)
-                connection.execute(text(f"ALTER TABLE {jobs.name} ADD COLUMN {definition}"))
+        for table in (jobs, decisions):
+            there = {column["name"] for column in inspect_database(connection).get_columns(table.name)}
+            for column in table.columns:
+                if column.name not in there:
+                    definition = CreateColumn(column).compile(dialect=engine.dialect)
+                    connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {definition}"))
 
 
 def _tune_sqlite(connection: object, _record: object) -> None:

@@ -129,6 +129,8 @@ class Decision(Record):
         check: The check whose suggestion was followed, if any.
         step: Decisions made in one go share a step and are undone together.
         undoes: Id of the decision that an `undo` takes back.
+        threshold: Score from which the check's suggestions were followed, all at once; None where a person
+            decided on the image itself, and in logs older than this entry.
     """
 
     id: int
@@ -143,6 +145,7 @@ class Decision(Record):
     check: str | None
     step: str
     undoes: int | None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)

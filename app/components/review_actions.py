@@ -13,6 +13,7 @@ from app.components.page import thousands
 from app.components.review_cuts import Cut, open_suggestions
 from app.components.review_data import effect_of
 from wbc_core.curation import agreement, review
+from wbc_core.curation.scan import threshold_of_scan
 from wbc_core.records import Dataset, Decision
 
 _LOG_LINES = 200
@@ -65,9 +66,17 @@ def verb(actions: dict[int, tuple[str, int | None]]) -> str:
     return " and ".join(parts).capitalize()
 
 
-def _accept(dataset_id: str, check: str, actions: dict[int, tuple[str, int | None]]) -> None:
-    reason = f"suggestion of {check} accepted"
-    review.decide(state.workspace(), dataset_id, actions, who=state.person(), reason=reason, check=check)
+def _accept(dataset_id: str, shown: Cut, actions: dict[int, tuple[str, int | None]]) -> None:
+    check, chosen = shown.check, shown.made_by[0]
+    review.decide(
+        state.workspace(),
+        dataset_id,
+        actions,
+        who=state.person(),
+        reason=f"suggestion of {check} accepted",
+        check=check,
+        threshold=threshold_of_scan(state.workspace(), dataset_id, check) if chosen is None else chosen,
+    )
 
 
 @st.dialog("Accept the suggestions", icon=":material/rule:")
@@ -91,7 +100,7 @@ def accept_dialog(dataset: Dataset, shown: Cut) -> None:
             type="primary",
             key="accept-now",
             on_click=_accept,
-            args=(dataset.id, shown.check, actions),
+            args=(dataset.id, shown, actions),
         ):
             st.rerun()
 
@@ -114,6 +123,12 @@ def _by_step(entries: Iterable[Decision]) -> Iterator[tuple[Decision, int]]:
         yield first, 1 + sum(1 for _ in lines)
 
 
+def _checked(entry: Decision) -> str:
+    """The check that was looked at, and from which score its suggestions were followed."""
+    from_ = "" if entry.threshold is None else f" ≥ {entry.threshold:g}"
+    return f"{entry.check or ''}{from_}"
+
+
 def log(dataset: Dataset) -> None:
     """Draw the last lines of the decision log."""
     newest_first = reversed(review.decision_log(state.workspace(), dataset.id))
@@ -130,7 +145,7 @@ def log(dataset: Dataset) -> None:
                 f"row {entry.row}" if images == 1 else f"{thousands(images)} images",
                 entry.action,
                 "" if entry.label is None else names[entry.label],
-                entry.check or "",
+                _checked(entry),
                 entry.reason,
             )
             for entry, images in entries

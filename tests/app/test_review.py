@@ -13,6 +13,7 @@ from app.components import review_actions, review_cuts, review_data, review_scan
 from app.components.gallery import Press
 from wbc_core.curation import agreement, review
 from wbc_core.curation.checks import CHECKS
+from wbc_core.curation.cleaning_report import cleaning_facts
 from wbc_core.curation.scan import load_findings
 from wbc_core.datasets.synthetic import build_demo_dataset
 from wbc_core.errors import WbcError
@@ -163,6 +164,25 @@ def test_accepting_shows_the_effect_first_and_is_one_step_to_undo(demo_dataset: 
     assert {row for row, entry in effective.items() if entry.action == "drop"} == set(actions)
     page.button(key="undo-step").click().run()
     assert set(review.effective_decisions(workspace, demo_dataset.id)) == {kept}
+
+
+def test_accepting_at_a_moved_threshold_is_logged_with_it_and_told_by_the_report(
+    demo_dataset: Dataset,
+) -> None:
+    workspace = Workspace.default()
+    low = CHECKS.get("blur").threshold_range[0]
+    page = open_review(check="blur", **{"threshold-blur": f"{low:g}"})
+    button(page, "Accept all").click().run()
+    page.button(key="accept-now").click().run()
+    assert not page.exception
+    log = review.decision_log(workspace, demo_dataset.id)
+    assert {line.threshold for line in log} == {low}
+    facts = next(one for one in cleaning_facts(workspace, demo_dataset.id).checks if one.name == "blur")
+    assert (facts.threshold, facts.dropped, facts.beside) == (low, len(log), 0)
+    assert facts.dropped <= facts.found
+    page.query_params["log"] = "open"
+    page.run()
+    assert page.dataframe[0].value["Check"].tolist() == [f"blur ≥ {low:g}"]
 
 
 def test_accepting_never_drops_the_last_copy_that_a_person_left(demo_dataset: Dataset) -> None:

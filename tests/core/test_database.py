@@ -5,7 +5,8 @@ import threading
 import pytest
 from sqlalchemy import MetaData, Table, create_engine, inspect
 
-from wbc_core.database import engine_of, jobs
+from wbc_core.curation.review import effective_decisions
+from wbc_core.database import decisions, engine_of, jobs
 from wbc_core.errors import WbcError
 from wbc_core.jobs import queue
 from wbc_core.workspace import Workspace
@@ -69,6 +70,20 @@ def test_the_jobs_of_an_older_lab_are_still_there(any_workspace: Workspace) -> N
     (job,) = queue.list_jobs(any_workspace)
     assert (job.id, job.spec, job.paused, job.usage) == ("job-0123456789", {"dataset": "ds-1"}, False, None)
     assert queue.claim_next(any_workspace, ["scan"], "cpu") is not None
+
+
+def test_the_decisions_of_an_older_lab_still_hold(any_workspace: Workspace) -> None:
+    columns = (column._copy() for column in decisions.columns if column.name != "threshold")
+    older = Table("decisions", MetaData(), *columns)
+    any_workspace.home.mkdir()
+    engine = create_engine(any_workspace.database_url)
+    older.create(engine)
+    with engine.begin() as connection:
+        values = {"image_id": "a", "action": "drop", "reason": "", "who": "Ada", "at": "2026", "step": "s"}
+        connection.execute(older.insert().values(dataset="ds-1", row=3, **values))
+    engine.dispose()
+    held = effective_decisions(any_workspace, "ds-1")
+    assert (held[3].who, held[3].threshold) == ("Ada", None)
 
 
 def test_sqlite_survives_a_crash_in_the_middle_of_a_write(workspace: Workspace) -> None:

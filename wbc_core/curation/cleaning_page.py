@@ -122,15 +122,16 @@ def _check_table(facts: CleaningFacts) -> Table:
     for check in facts.checks:
         about_set = check.scope == "set"
         found = f"{check.findings:,}" if about_set else f"{check.found:,}"
-        numbers = [check.dropped, check.relabelled, check.kept, check.open]
-        cells = ["–"] * 4 if about_set else [f"{number:,}" for number in numbers]
+        numbers = [check.beside, check.dropped, check.relabelled, check.kept, check.open]
+        cells = ["–"] * 5 if about_set else [f"{number:,}" for number in numbers]
         rows.append((check.title, threshold(check), found, *cells))
-    rows.append(("By eye", "without a check", "–", *(f"{number:,}" for number in facts.by_eye), "–"))
+    rows.append(("By eye", "without a check", "–", "–", *(f"{number:,}" for number in facts.by_eye), "–"))
     note = (
         "A decision counts under the check whose finding was looked at; an image found by several checks "
-        "counts as found in each. The last copy of a group is not open."
+        "counts as found in each; one beside was decided on without being flagged. The last copy of a group "
+        "is not open."
     )
-    head = ("Check", "Flags", "Found", "Dropped", "Relabelled", "Kept", "Not decided")
+    head = ("Check", "Flags", "Found", "Beside", "Dropped", "Relabelled", "Kept", "Not decided")
     return Table(head, tuple(rows), note=note, wordy=(1,))
 
 

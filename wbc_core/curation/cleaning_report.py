@@ -19,7 +19,7 @@ from wbc_core.curation.cleaning_examples import DROPPED, KEPT, LEFT, RELABELLED,
 from wbc_core.curation.decision_csv import write_decisions
 from wbc_core.curation.replay import origin
 from wbc_core.curation.review import decision_log, effective_decisions
-from wbc_core.curation.scan import load_findings, scanned_checks, settings_of
+from wbc_core.curation.scan import load_findings, scanned_checks, settings_of, threshold_of_scan
 from wbc_core.datasets.store import load_table
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, Decision, Finding
@@ -54,12 +54,14 @@ class CheckFacts:
         title: What the page calls it.
         version: Version that made the findings.
         embedding: The network whose view of the images stood in for the lab's features, if any.
-        threshold: Score from which it flagged.
+        threshold: Score from which it flagged: the lowest from which suggestions were followed that still
+            stand, the scan's where none were.
         unit: What the threshold is measured in.
         findings: Number of findings flagged; images, groups of copies, or notes about the whole set.
         scope: `image`, `group` or `set`.
         found: Number of images in them; one that several checks found counts in each.
-        dropped, relabelled, kept: Images so decided under this check.
+        beside: Number of images decided on under this check that it did not flag from this threshold on.
+        dropped, relabelled, kept: Images so decided under this check, those beside included.
         open: Images found on which nobody decided; the one copy that is left of a group is none.
     """
 
@@ -72,6 +74,7 @@ class CheckFacts:
     findings: int
     scope: str
     found: int
+    beside: int
     dropped: int
     relabelled: int
     kept: int
@@ -159,9 +162,13 @@ def cleaning_facts(workspace: Workspace, dataset_id: str) -> CleaningFacts:
     outcomes[list(decided)] = KEPT
     outcomes[before != after] = RELABELLED
     outcomes[np.setdiff1d(np.arange(dataset.images), clean.rows)] = DROPPED
-    found = {
-        name: [finding for finding in load_findings(workspace, dataset.id, name) if finding.flagged]
+    thresholds = {
+        name: _threshold(workspace, dataset.id, name, decided)
         for name in scanned_checks(workspace, dataset.id)
+    }
+    found = {
+        name: [one for one in load_findings(workspace, dataset.id, name) if one.score >= threshold]
+        for name, threshold in thresholds.items()
     }
     log = io.StringIO(newline="")
     write_decisions(workspace, dataset.id, log)
@@ -174,7 +181,7 @@ def cleaning_facts(workspace: Workspace, dataset_id: str) -> CleaningFacts:
         relabelled=int((outcomes == RELABELLED).sum()),
         classes=_class_facts(dataset, before, after, outcomes),
         checks=tuple(
-            _check_facts(workspace, dataset, name, findings, decided, outcomes)
+            _check_facts(workspace, dataset, name, thresholds[name], findings, decided, outcomes)
             for name, findings in found.items()
         ),
         by_eye=_counted(outcomes, [row for row, line in decided.items() if line.check not in found]),
@@ -217,10 +224,19 @@ def _class_facts(
     )
 
 
+def _threshold(workspace: Workspace, dataset_id: str, check: str, decided: dict[int, Decision]) -> float:
+    """The lowest score from which the suggestions of a check were followed; the scan's where none were."""
+    followed = [
+        line.threshold for line in decided.values() if line.check == check and line.threshold is not None
+    ]
+    return min(followed, default=threshold_of_scan(workspace, dataset_id, check))
+
+
 def _check_facts(
     workspace: Workspace,
     dataset: Dataset,
     name: str,
+    threshold: float,
     findings: Sequence[Finding],
     decided: dict[int, Decision],
     outcomes: NDArray[np.uint8],
@@ -232,19 +248,20 @@ def _check_facts(
         undecided = {row for row in finding.rows if row not in decided}
         if check.scope != "group" or len(undecided) > 1:
             still_open |= undecided
-    dropped, relabelled, kept = _counted(
-        outcomes, [row for row, line in decided.items() if line.check == name]
-    )
+    found = {row for finding in findings for row in finding.rows}
+    decided_here = [row for row, line in decided.items() if line.check == name]
+    dropped, relabelled, kept = _counted(outcomes, decided_here)
     return CheckFacts(
         name=name,
         title=check.title,
         version=int(made_by.get("version", check.version)),
         embedding=made_by.get("embedding"),
-        threshold=float(made_by.get("threshold", check.threshold)),
+        threshold=threshold,
         unit=check.unit,
         findings=len(findings),
         scope=check.scope,
-        found=len({row for finding in findings for row in finding.rows}),
+        found=len(found),
+        beside=len(set(decided_here) - found),
         dropped=dropped,
         relabelled=relabelled,
         kept=kept,

@@ -94,9 +94,10 @@ def methods_text(facts: CleaningFacts) -> tuple[str, tuple[str, ...]]:
     looked = [check for check in facts.checks if check.scope != "set"]
     if looked:
         count = f"{len(looked)} automatic check{'' if len(looked) == 1 else 's'}"
-        flagged = [_flagged(check, cite(_REFERENCES.get(check.name))) for check in looked if check.found]
+        acted = [check for check in looked if check.found or check.beside]
+        flagged = [_flagged(check, cite(_REFERENCES.get(check.name))) for check in acted]
         silent = [
-            check.title.lower() + cite(_REFERENCES.get(check.name)) for check in looked if not check.found
+            check.title.lower() + cite(_REFERENCES.get(check.name)) for check in looked if check not in acted
         ]
         found = f": {'; '.join(flagged)}." if flagged else "."
         nothing = f" Nothing was flagged for {listed(silent)}." if silent else ""
@@ -117,7 +118,10 @@ def _flagged(check: CheckFacts, citation: str) -> str:
     groups = (
         f" in {check.findings:,} group{'' if check.findings == 1 else 's'}" if check.scope == "group" else ""
     )
-    return f"{check.title.lower()}{citation} ({threshold(check)}) flagged {images(check.found)}{groups}"
+    beside = f", and {images(check.beside)} beside them decided on by hand" if check.beside else ""
+    return (
+        f"{check.title.lower()}{citation} ({threshold(check)}) flagged {images(check.found)}{groups}{beside}"
+    )
 
 
 def threshold(check: CheckFacts) -> str:

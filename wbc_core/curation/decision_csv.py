@@ -1,6 +1,7 @@
 """The decision log as a CSV file: written whole, and read back with every line checked."""
 
 import csv
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,8 +27,10 @@ COLUMNS = (
     "step",
     "undoes",
     "was",
+    "threshold",
 )
-"""Labels are class names; `was` is the class that the image was imported with."""
+"""Labels are class names; `was` is the class that the image was imported with, `threshold` the score from
+which a check's suggestions were followed."""
 
 REQUIRED = ("image_id", "action", "label")
 LARGEST_BYTES = 100 << 20
@@ -54,17 +57,18 @@ def write_decisions(
     """
     dataset = read_dataset(workspace, dataset_id)
     imported_as = load_table(workspace, dataset.id)["label"].to_numpy()
+    lines = [line for line in decision_log(workspace, dataset.id) if up_to is None or line.id <= up_to]
+    # Without a threshold the file is the one that older labs wrote, whose hash may have been published.
+    columns = COLUMNS if any(line.threshold is not None for line in lines) else COLUMNS[:-1]
     writer = csv.writer(stream)
-    writer.writerow(COLUMNS)
-    for line in decision_log(workspace, dataset.id):
-        if up_to is not None and line.id > up_to:
-            break
+    writer.writerow(columns)
+    for line in lines:
         values = {
             **vars(line),
             "label": "" if line.label is None else dataset.class_names[line.label],
             "was": dataset.class_names[imported_as[line.row]],
         }
-        cells = ("" if (value := values[column]) is None else value for column in COLUMNS)
+        cells = ("" if (value := values[column]) is None else value for column in columns)
         writer.writerow([spreadsheet_safe(cell) if isinstance(cell, str) else cell for cell in cells])
 
 
@@ -94,6 +98,7 @@ class Entry:
         check: The check whose finding was looked at; may be empty.
         undoes: Number of the line that an `undo` takes back.
         was: The class that the image was imported with; may be empty.
+        threshold: Score from which the check's suggestions were followed; None where an image was looked at.
     """
 
     line: int
@@ -107,6 +112,7 @@ class Entry:
     check: str = ""
     undoes: int | None = None
     was: str = ""
+    threshold: float | None = None
 
 
 class Problems:
@@ -227,6 +233,13 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None
 
 
+def _is_score(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
 def _entry(line: int, values: dict[str, str], numbered: bool, problems: Problems) -> Entry | None:
     """One line as an entry; None where something is wrong with it."""
     wrong = _wrong(values, numbered)
@@ -241,6 +254,7 @@ def _entry(line: int, values: dict[str, str], numbered: bool, problems: Problems
         image_id=values["image_id"],
         action=values["action"],
         undoes=int(values["undoes"]) if values["action"] == "undo" else None,
+        threshold=float(values["threshold"]) if values.get("threshold") else None,
         **texts,
     )
 
@@ -263,6 +277,10 @@ def _wrong(values: dict[str, str], numbered: bool) -> list[str]:
         (
             action == "undo" and action in allowed and _number(values["undoes"]) is None,
             lambda: "an undo needs the id of a line in the column undoes",
+        ),
+        (
+            not _is_score(values.get("threshold", "") or "0"),
+            lambda: f"the threshold {values['threshold'][:40]!r} is no number",
         ),
         (
             any(len(text) > LONGEST_TEXT or "\0" in text for text in values.values()),

@@ -179,6 +179,7 @@ def _verdict(entry: Entry, dataset: Dataset) -> Verdict:
         reason=_reason(entry),
         # A check of another version of the lab may be gone: the decision stands without it.
         check=entry.check if entry.check in CHECKS else None,
+        threshold=entry.threshold if entry.check in CHECKS else None,
     )
 
 

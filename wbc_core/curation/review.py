@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, insert, select
 
 from wbc_core.curation.checks import CHECKS
-from wbc_core.curation.scan import load_findings
+from wbc_core.curation.scan import load_findings, threshold_of_scan
 from wbc_core.database import decisions, transaction
 from wbc_core.datasets.store import load_table, read_dataset
 from wbc_core.errors import WbcError
@@ -26,6 +26,7 @@ def decide(
     who: str,
     reason: str = "",
     check: str | None = None,
+    threshold: float | None = None,
 ) -> str:
     """Append one decision an image to the log, all of them or none.
 
@@ -36,6 +37,7 @@ def decide(
         who: Name of the person, up to 120 characters.
         reason: Why, in words.
         check: The check whose finding was looked at, if any.
+        threshold: Score from which its suggestions are followed; None where each image was looked at.
 
     Returns:
         The step: these decisions are undone together.
@@ -44,6 +46,7 @@ def decide(
         WbcError: No such data set, check or row, an unknown action, a label that no class has, or no name.
     """
     lines = checked_actions(workspace, dataset_id, actions, check)
+    lines = [{**line, "threshold": threshold} for line in lines]
     return _append(workspace, dataset_id, lines, who=who, reason=reason)
 
 
@@ -100,6 +103,7 @@ def _append(
         "step": step,
         "reason": reason,
         "undoes": None,
+        "threshold": None,
     }
     with transaction(workspace) as connection:
         connection.execute(insert(decisions), [{**same, **line} for line in lines])
@@ -221,12 +225,14 @@ class Verdict:
         label: The new label for `relabel`, None otherwise.
         reason: Why, in words.
         check: The check whose finding was looked at, if any.
+        threshold: Score from which its suggestions were followed; None where the image was looked at.
     """
 
     action: str
     label: int | None = None
     reason: str = ""
     check: str | None = None
+    threshold: float | None = None
 
 
 def decide_each(workspace: Workspace, dataset_id: str, verdicts: Mapping[int, Verdict], *, who: str) -> str:
@@ -250,7 +256,7 @@ def decide_each(workspace: Workspace, dataset_id: str, verdicts: Mapping[int, Ve
         verdict = verdicts[line["row"]]
         if verdict.check is not None:
             CHECKS.get(verdict.check)
-        line |= {"reason": verdict.reason, "check": verdict.check}
+        line |= {"reason": verdict.reason, "check": verdict.check, "threshold": verdict.threshold}
     return _append(workspace, dataset_id, lines, who=who)
 
 
@@ -296,6 +302,7 @@ def accept(workspace: Workspace, dataset_id: str, checks: Sequence[str], *, who:
     if not suggestions:
         return 0
     image_ids = load_table(workspace, dataset.id)["image_id"].to_numpy()
+    thresholds = {check: threshold_of_scan(workspace, dataset.id, check) for check in checks}
     lines = [
         {
             "row": row,
@@ -304,6 +311,7 @@ def accept(workspace: Workspace, dataset_id: str, checks: Sequence[str], *, who:
             "label": label,
             "check": check,
             "reason": f"suggestion of {check} accepted",
+            "threshold": thresholds[check],
         }
         for row, (action, label, check) in sorted(suggestions.items())
     ]

@@ -162,6 +162,16 @@ def settings_of(workspace: Workspace, dataset_id: str, check: str) -> Json | Non
     return made_by
 
 
+def threshold_of_scan(workspace: Workspace, dataset_id: str, check: str) -> float:
+    """The score from which the last scan flagged; the check's own where there is none.
+
+    Raises:
+        WbcError: No such check.
+    """
+    own = CHECKS.get(check).threshold
+    return float((settings_of(workspace, dataset_id, check) or {}).get("threshold", own))
+
+
 def _path(workspace: Workspace, dataset_id: str, check: str) -> Path:
     return workspace.findings_dir(dataset_id) / f"{check}.parquet"
 

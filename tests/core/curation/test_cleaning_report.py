@@ -28,7 +28,7 @@ from wbc_core.curation.cleaning_report_pdf import as_pdf
 from wbc_core.curation.cleaning_text import methods_text
 from wbc_core.curation.decision_csv import export_decisions_csv
 from wbc_core.curation.replay import apply_replay, plan_replay
-from wbc_core.curation.scan import scan
+from wbc_core.curation.scan import load_findings, scan, threshold_of_scan
 from wbc_core.datasets.store import DatasetWriter
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset
@@ -68,6 +68,41 @@ def test_every_decision_counts_once(workspace: Workspace, dataset: Dataset) -> N
     assert sum(check.dropped for check in facts.checks) + facts.by_eye[0] == facts.dropped
     assert facts.reviewers == (Reviewer("Ada", 1, 1, 2), Reviewer("Ben", 1, 0, 0))
     assert facts.period is not None
+
+
+def test_the_report_counts_from_the_threshold_that_was_followed(
+    workspace: Workspace, dataset: Dataset
+) -> None:
+    stored = load_findings(workspace, dataset.id, "exposure")
+    low = stored[3].score
+    followed = {row: ("drop", None) for found in stored if found.score >= low for row in found.rows}
+    assert len(followed) > sum(found.flagged for found in stored)
+    by_hand = next(found.rows[0] for found in stored if found.score < low)
+    review.decide(workspace, dataset.id, followed, who="Ada", check="exposure", threshold=low)
+    review.decide(workspace, dataset.id, {by_hand: ("drop", None)}, who="Ada", check="exposure")
+    facts = cleaning_facts(workspace, dataset.id)
+    exposure = facts.checks[1]
+    assert (exposure.threshold, exposure.found, exposure.beside) == (low, len(followed), 1)
+    assert exposure.dropped == exposure.found + exposure.beside
+    said = f"at least {low:g} {exposure.unit}) flagged {len(followed)} images, and 1 image beside"
+    assert said in methods_text(facts)[0]
+    assert page_of(facts).checks.rows[1][2:5] == (str(len(followed)), "1", str(len(followed) + 1))
+    review.undo(workspace, dataset.id, 2, who="Ada")
+    assert cleaning_facts(workspace, dataset.id).checks[1].threshold == threshold_of_scan(
+        workspace, dataset.id, "exposure"
+    )
+
+
+def test_a_log_of_an_older_lab_counts_from_the_threshold_of_the_scan(
+    workspace: Workspace, dataset: Dataset
+) -> None:
+    low = load_findings(workspace, dataset.id, "exposure")[-1].rows[0]
+    review.decide(
+        workspace, dataset.id, {low: ("drop", None), 32: ("drop", None)}, who="Ada", check="exposure"
+    )
+    exposure = cleaning_facts(workspace, dataset.id).checks[1]
+    scanned = threshold_of_scan(workspace, dataset.id, "exposure")
+    assert (exposure.threshold, exposure.found, exposure.beside, exposure.dropped) == (scanned, 1, 1, 2)
 
 
 def test_the_hash_is_that_of_the_exported_log(workspace: Workspace, dataset: Dataset, tmp_path: Path) -> None:
@@ -169,6 +204,7 @@ def crowded(facts: CleaningFacts) -> CleaningFacts:
         1234,
         "image",
         123_456,
+        1234,
         99_999,
         12_345,
         23,

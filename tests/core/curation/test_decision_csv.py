@@ -43,6 +43,18 @@ def test_the_log_is_exported_with_class_names(workspace: Workspace, store: Store
     assert lines[0]["reason"] == 'says "no"'
 
 
+def test_the_threshold_comes_back_and_a_log_without_one_is_the_file_that_it_always_was(
+    workspace: Workspace, store: Store, tmp_path: Path
+) -> None:
+    dataset = store(noise_images(6)).id
+    decide(workspace, dataset, {2: ("drop", None)}, who="Ada", check="foreign")
+    export_decisions_csv(workspace, dataset, tmp_path / "log.csv")
+    assert (tmp_path / "log.csv").read_text().splitlines()[0].endswith(",undoes,was")
+    decide(workspace, dataset, {3: ("drop", None)}, who="Ada", check="foreign", threshold=12.5)
+    export_decisions_csv(workspace, dataset, tmp_path / "log.csv")
+    assert [entry.threshold for entry in read_decisions(tmp_path / "log.csv")] == [None, 12.5]
+
+
 def test_no_cell_of_the_log_runs_in_a_spreadsheet_and_all_come_back(
     workspace: Workspace, tmp_path: Path
 ) -> None:
@@ -97,6 +109,8 @@ def test_a_log_that_was_sorted_otherwise_is_read_in_its_own_order(tmp_path: Path
         (f"id,{HEADER}\n1.5,{A},drop,\n", "line 2: the id '1.5'"),
         (f"id,undoes,{HEADER}\n1,,{A},drop,\n2,1,{B},undo,\n", "line 3: it undoes 1"),
         (f"id,undoes,{HEADER}\n1,,{A},drop,\n2,x,{A},undo,\n", "line 3: an undo needs the id"),
+        (f"{HEADER},threshold\n{A},drop,,low\n", "line 2: the threshold 'low' is no number"),
+        (f"{HEADER},threshold\n{A},drop,,nan\n", "line 2: the threshold 'nan' is no number"),
         (f"{HEADER},reason\n{A},drop,,{'x' * 10_001}\n", "line 2: a text is longer"),
         (f"{HEADER},reason\n{A},drop,,{'x' * 200_000}\n", "line 2: field larger"),
         (f'{HEADER}\n{A},"drop" now,\n', "comma-separated"),

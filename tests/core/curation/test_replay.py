@@ -28,7 +28,9 @@ def decided(workspace: Workspace) -> Dataset:
     review.decide(workspace, dataset.id, {1: ("drop", None), 2: ("keep", None)}, who="Ada", reason="smear")
     review.decide(workspace, dataset.id, {3: ("drop", None)}, who="Ben")
     review.undo(workspace, dataset.id, who="Ben")
-    review.decide(workspace, dataset.id, {4: ("relabel", 1), 2: ("drop", None)}, who="Ben", check="blur")
+    review.decide(
+        workspace, dataset.id, {4: ("relabel", 1), 2: ("drop", None)}, who="Ben", check="blur", threshold=9
+    )
     review.decide(workspace, dataset.id, {9: ("drop", None), 11: ("relabel", 0)}, who="Ada")
     return dataset
 
@@ -112,7 +114,7 @@ def test_it_is_one_step_and_keeps_who_when_and_why(
         row: (line.who, line.at) for row, line in originals.items()
     }
     assert lines[1].reason.startswith("smear (decided by Ada, ")
-    assert lines[2].check == "blur"
+    assert (lines[2].check, lines[2].threshold, lines[1].threshold) == ("blur", 9.0, None)
     assert review.undo(fresh, dataset.id, who="Cyd", only_by="Cyd") == 5
     assert review.effective_decisions(fresh, dataset.id) == {}
 

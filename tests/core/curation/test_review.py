@@ -104,6 +104,7 @@ def test_accept_follows_suggestions_once_and_respects_a_verdict(workspace: Works
     decide(workspace, dataset, {20: ("keep", None)}, who="Ada", check="exact_duplicates")
     assert accept(workspace, dataset, ["exact_duplicates"], who="Ada") == 2
     assert actions_now(workspace, dataset) == {5: ("drop", None), 6: ("drop", None), 20: ("keep", None)}
+    assert [line.threshold for line in decision_log(workspace, dataset)] == [None, 2.0, 2.0]
     assert accept(workspace, dataset, ["exact_duplicates"], who="Ada") == 0
     assert undo(workspace, dataset, who="Ada") == 2
 
