@@ -222,7 +222,7 @@ def jobs(
     if action not in actions:
         raise WbcError(f"There is no `wbc jobs {action}`.", expected=f"one of {', '.join(actions)}")
     if action == "list":
-        return [listed.to_json() for listed in queue.list_jobs(workspace)]
+        return [listed.to_json() for listed in queue.recent_jobs(workspace)]
     if job is None and action in ("pause", "start"):
         (order.pause_queue if action == "pause" else order.start_queue)(workspace)
         waiting = [entry.id for entry in order.waiting_jobs(workspace)]

@@ -28,7 +28,7 @@ def _foretaste() -> list[Item]:
 
 def latest_demo() -> Job | None:
     """The newest demo job; None where none was ever queued."""
-    return next((job for job in queue.list_jobs(state.workspace()) if job.kind == "demo"), None)
+    return next(iter(queue.list_jobs(state.workspace(), kind="demo", limit=1)), None)
 
 
 @st.fragment(run_every=1.0)

@@ -70,7 +70,7 @@ def job_table(jobs: list[Job]) -> None:
     """Draw jobs as rows; a click on one chooses it and puts its id into the URL.
 
     Args:
-        jobs: The jobs, newest first.
+        jobs: The jobs, in the order of the rows.
     """
     rows = pd.DataFrame(
         {

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import state
 from app.components import recipe_draft
-from app.components.job_panel import job_button, job_panel
+from app.components.job_panel import current_job, job_button, job_panel
 from app.components.page import plain, thousands
 from wbc_core.augment import prepare
 from wbc_core.errors import WbcError
@@ -53,7 +53,7 @@ def _start(split: Split, recipe: Recipe, images: int, needed: int) -> None:
         spec,
         type="primary",
         icon=":material/save_as:",
-        disabled=spec in [job.spec for job in queue.active_jobs(workspace)],
+        disabled=spec in [job.spec for job in queue.active_jobs(workspace, kind="prepare")],
     )
     if job is not None:
         st.rerun()
@@ -65,8 +65,7 @@ def follow(split: Split) -> None:
     Args:
         split: The split.
     """
-    job_id = state.current("job")
-    job = next((entry for entry in queue.list_jobs(state.workspace()) if entry.id == job_id), None)
+    job = current_job()
     if job is None or job.kind != "prepare" or job.spec["split"] != split.id:
         return
     finished = job_panel(job.id, title=f"Preparing {job.spec['recipe']['name']}")

@@ -45,14 +45,9 @@ def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
 
 
 def _last_job(run_id: str) -> Job | None:
-    jobs = queue.list_jobs(state.workspace(), limit=50)
+    jobs = queue.list_jobs(state.workspace(), kind="export")
     return next(
-        (
-            job
-            for job in jobs
-            if job.kind == "export" and job.spec.get("run") == run_id and not job.spec.get("directory")
-        ),
-        None,
+        (job for job in jobs if job.spec.get("run") == run_id and not job.spec.get("directory")), None
     )
 
 

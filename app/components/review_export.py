@@ -35,10 +35,8 @@ def panel(dataset: Dataset) -> None:
 
 
 def _last_export(dataset_id: str) -> Job | None:
-    jobs = queue.list_jobs(state.workspace(), limit=50)
-    return next(
-        (job for job in jobs if job.kind == "export_clean" and job.spec.get("dataset") == dataset_id), None
-    )
+    jobs = queue.list_jobs(state.workspace(), kind="export_clean")
+    return next((job for job in jobs if job.spec.get("dataset") == dataset_id), None)
 
 
 def _clean_set(dataset: Dataset) -> None:

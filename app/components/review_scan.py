@@ -15,8 +15,11 @@ _NAMED = 3
 
 def last_scan(dataset_id: str) -> Job | None:
     """The newest scan of the data set, queued, running or failed; None where the last one went well."""
-    jobs = queue.list_jobs(state.workspace(), limit=50)
-    scans = (job for job in jobs if job.kind == "scan" and job.spec.get("dataset") == dataset_id)
+    scans = (
+        job
+        for job in queue.list_jobs(state.workspace(), kind="scan")
+        if job.spec.get("dataset") == dataset_id
+    )
     job = next(scans, None)
     return job if job is not None and job.state in ("queued", "running", "failed") else None
 

@@ -1,15 +1,19 @@
 """The sidebar frame of every page: data set, reviewer, device, running jobs."""
 
+from collections import Counter
+
 import streamlit as st
 
 from app import cache, state
 from app.components.page import link
-from app.formatting import plain
+from app.formatting import plain, thousands
 from wbc_core import splitting
 from wbc_core.augment import prepare
 from wbc_core.errors import WbcError
 from wbc_core.jobs import devices, queue
 from wbc_core.training import runs
+
+_SHOWN_JOBS = 4
 
 
 @st.cache_resource(show_spinner=False)
@@ -58,13 +62,18 @@ def dataset_picker() -> None:
 @st.fragment(run_every=3)
 def running_jobs() -> None:
     """Draw the running jobs; only reads, so that it never disturbs what a person does on the page."""
-    active = queue.active_jobs(state.workspace())
-    st.markdown("**Jobs**" if active else ":gray[No job is running.]")
-    for job in active[:4]:
+    shown = queue.active_jobs(state.workspace(), limit=_SHOWN_JOBS)
+    st.markdown("**Jobs**" if shown else ":gray[No job is running.]")
+    for job in shown:
         message = plain((job.message or job.state)[:60])
         st.progress(min(1.0, job.progress), text=f"{job.kind.capitalize()} · {message}")
-    if len(active) > 4:
-        st.caption(f"and {len(active) - 4} more")
+    if len(shown) < _SHOWN_JOBS:
+        return
+    left = Counter(queue.count_jobs(state.workspace())) - Counter(job.state for job in shown)
+    words = {"running": "running", "queued": "waiting"}
+    told = [f"{thousands(left[name])} more {word}" for name, word in words.items() if left[name]]
+    if told:
+        st.caption(f"and {', '.join(told)}")
 
 
 def draw() -> None:

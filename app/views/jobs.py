@@ -3,19 +3,18 @@
 import streamlit as st
 
 from app import state
-from app.components.job_panel import job_panel
+from app.components.job_panel import current_job, job_panel
 from app.components.job_table import describe, job_table
 from app.components.mlflow_link import mlflow_link
-from app.components.page import begin, empty, link
+from app.components.page import begin, empty, link, plain, thousands
 from app.components.queue_panel import queue_panel
 from app.components.training_actions import training_actions, training_differences
 from app.components.training_curves import training_curves
 from wbc_core.jobs import queue
-from wbc_core.records import TERMINAL_STATES
 
 begin("Jobs", "Watch imports, scans and trainings; they go on when this page is closed.")
 workspace = state.workspace()
-jobs = queue.list_jobs(workspace)
+jobs = queue.recent_jobs(workspace)
 if not jobs:
     empty(
         "No job has been submitted yet. Trainings, scans and imports show here while they run and after.",
@@ -24,8 +23,8 @@ if not jobs:
     )
     st.stop()
 
-active = [job for job in jobs if job.state not in TERMINAL_STATES]
-running = [job for job in reversed(active) if job.state == "running"]
+active = queue.active_jobs(workspace)
+running = [job for job in active if job.state == "running"]
 if queue.nothing_moves(workspace, active):
     st.warning(
         "No worker is running, so what waits does not start. `make lab` starts one, as does `wbc worker`.",
@@ -33,9 +32,13 @@ if queue.nothing_moves(workspace, active):
     )
 
 job_table(jobs)
-chosen = state.current("job")
-first = [*running, *reversed(active), *jobs][0]
-job = next((entry for entry in jobs if entry.id == chosen), first)
+every = sum(queue.count_jobs(workspace).values())
+if every > len(jobs):
+    st.caption(f"What runs and the newest others, {thousands(len(jobs))} of {thousands(every)} jobs.")
+asked = state.current("job")
+job = current_job() or [*active, *jobs][0]
+if asked and asked != job.id:
+    st.toast(f"There is no {plain(asked)} here.", icon=":material/link_off:", duration="long")
 state.select("job", job.id)  # so that a reload shows the same one
 
 st.subheader(describe(job), anchor=False)

@@ -202,3 +202,27 @@ def test_a_finished_run_is_continued(workspace: Workspace, page: AppTest) -> Non
     assert not page.exception
     newest = queue.list_jobs(workspace)[0]
     assert (newest.spec["epochs"], newest.spec["resumes"]) == (12, job)
+
+
+def test_the_running_job_is_found_behind_many_that_wait(workspace: Workspace, page: AppTest) -> None:
+    old = submit_training(workspace)
+    end(workspace, old, "failed", error="An old fault.")
+    running = submit_training(workspace)
+    queue.claim_next(workspace, ["train"], "cpu")
+    for _ in range(205):
+        submit_training(workspace)
+    page.run()
+    assert not page.exception
+    assert page.query_params["job"] == running
+    table = page.dataframe[0].value
+    assert (len(table), table["Id"].iloc[0], table["State"].iloc[0]) == (201, running, "running")
+    told = shown(page)
+    assert "What runs and the newest others, 201 of 207 jobs." in told
+    assert "and 202 more waiting" in told
+    page.query_params["job"] = old
+    page.run()
+    assert [error.value for error in page.error] == [r"An old fault\."]
+    page.query_params["job"] = "job-0000000000"
+    page.run()
+    assert "There is no job\\-0000000000 here" in page.toast[0].value
+    assert page.query_params["job"] == running

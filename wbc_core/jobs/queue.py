@@ -82,9 +82,43 @@ def list_jobs(
         return [_job(row) for row in connection.execute(query)]
 
 
-def active_jobs(workspace: Workspace) -> list[Job]:
-    """The jobs that are queued or running, newest first."""
-    return list_jobs(workspace, states=("queued", "running"))
+def active_jobs(workspace: Workspace, *, kind: str | None = None, limit: int | None = None) -> list[Job]:
+    """The running jobs, then those that wait, in the order in which they will be taken.
+
+    Args:
+        workspace: Whose queue.
+        kind: Only jobs of this kind; all when None.
+        limit: At most so many; all when None.
+    """
+    query = select(jobs).where(jobs.c.state.in_(("queued", "running")))
+    if kind is not None:
+        query = query.where(jobs.c.kind == kind)
+    with transaction(workspace) as connection:
+        # "running" sorts after "queued".
+        return [
+            _job(row)
+            for row in connection.execute(query.order_by(jobs.c.state.desc(), *CLAIM_ORDER).limit(limit))
+        ]
+
+
+def recent_jobs(workspace: Workspace, limit: int = 200) -> list[Job]:
+    """Every running job, however old, then the newest others; each newest first.
+
+    Args:
+        workspace: Whose queue.
+        limit: At most so many that do not run.
+    """
+    running = list_jobs(workspace, states=("running",), limit=limit)
+    others = list_jobs(workspace, states=("queued", *TERMINAL_STATES), limit=limit)
+    held = {job.id for job in running}  # one may have changed its state between the two questions
+    return running + [job for job in others if job.id not in held]
+
+
+def count_jobs(workspace: Workspace) -> dict[str, int]:
+    """How many jobs are in each state; states that no job is in are left out."""
+    query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
+    with transaction(workspace) as connection:
+        return {state: count for state, count in connection.execute(query)}
 
 
 def cancel(workspace: Workspace, job_id: str) -> Job:

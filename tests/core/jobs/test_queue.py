@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from wbc_core.errors import WbcError
-from wbc_core.jobs import queue
+from wbc_core.jobs import order, queue
 from wbc_core.workspace import Workspace
 
 Nap = Callable[..., dict[str, object]]
@@ -105,3 +105,16 @@ def test_what_the_command_line_runs_moves_without_a_worker(workspace: Workspace,
     assert queue.nothing_moves(workspace, queue.active_jobs(workspace), within=-1.0)
     queue.announce_worker(workspace, "wk-0123456789", "host", "cpu")
     assert not queue.nothing_moves(workspace, queue.active_jobs(workspace))
+
+
+def test_the_running_job_is_told_first_however_many_wait(workspace: Workspace, nap: Nap) -> None:
+    running = queue.submit(workspace, "nap", nap()).id
+    queue.claim_next(workspace, ["nap"], "cpu")
+    waiting = [queue.submit(workspace, "nap", nap()).id for _ in range(205)]
+    order.move(workspace, waiting[7], "first")
+    assert [job.id for job in queue.active_jobs(workspace, limit=3)] == [running, waiting[7], waiting[0]]
+    assert len(queue.active_jobs(workspace)) == 206
+    assert queue.active_jobs(workspace, kind="train") == []
+    recent = [job.id for job in queue.recent_jobs(workspace)]
+    assert recent == [running, *reversed(waiting[5:])]
+    assert queue.count_jobs(workspace) == {"running": 1, "queued": 205}
