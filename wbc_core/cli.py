@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 Repeats = Annotated[int | None, Option(min=1, max=100, help="Repeat every run with so many seeds, from 0.")]
 Seeds = Annotated[str | None, Option(metavar="0,1,2", help="Repeat every run with these seeds.")]
+Devices = Annotated[
+    str | None,
+    Option(help="cpu, gpu, or 0,1; all GPUs by default. A device named twice is shared by two trainings."),
+]
 Folds = Annotated[int, Option(help="Cross-validate in so many folds of the clean set.")]
 
 
@@ -248,12 +252,7 @@ def jobs(
 @command("worker")
 def worker(
     workspace: Workspace,
-    devices: Annotated[
-        str | None,
-        Option(
-            help="cpu, gpu, or 0,1; all GPUs by default. A device named twice is shared by two trainings."
-        ),
-    ] = None,
+    devices: Devices = None,
     ray: Annotated[str | None, Option(metavar="ADDRESS", help="Run them on this Ray cluster.")] = None,
 ) -> None:
     """Run jobs until Ctrl-C; running ones then go back to the queue."""
@@ -361,11 +360,14 @@ def lab(
     workspace: Workspace,
     port: Annotated[int, Option(min=1, max=65535, help="TCP port of the server.")] = 8501,
     no_worker: Annotated[bool, Option("--no-worker", help="Serve only; a worker runs elsewhere.")] = False,
+    devices: Devices = None,
 ) -> None:
     """Open the lab in the browser: the Streamlit server and one worker, ended together by Ctrl-C."""
     from wbc_core.jobs.server import run_lab
 
-    status = run_lab(workspace, port=port, with_worker=not no_worker)
+    if no_worker and devices is not None:
+        raise WbcError("--devices and --no-worker exclude each other.", fix="Give `wbc worker` the devices.")
+    status = run_lab(workspace, port=port, with_worker=not no_worker, devices=devices)
     if status:
         raise WorkFailed(f"The server ended with status {status}.")
 

@@ -1,9 +1,9 @@
-"""Keep what a library's C++ side prints off standard error."""
+"""What goes to standard error: a library's C++ side kept off it, and lines that may be lost."""
 
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
@@ -29,3 +29,9 @@ def import_keras_quietly() -> None:
     if "keras" not in sys.modules:
         with quiet_standard_error():
             import keras  # noqa: F401
+
+
+def say(text: str) -> None:
+    """Write a line to standard error; where that is a file on a full disk, only the line is lost."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)

@@ -7,16 +7,21 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from wbc_core.datasets.store import list_datasets
 from wbc_core.errors import WbcError
 from wbc_core.jobs import queue
 from wbc_core.jobs.devices import parse_devices
+from wbc_core.quiet import say
 from wbc_core.workspace import Workspace
 
 CHECK_EVERY_SECONDS = 0.5
 END_WITHIN_SECONDS = 12.0
+MAXIMUM_DEATHS = 3
+"""So often may the server die within `DEATHS_WITHIN_SECONDS`; once more, and it is not started again."""
+DEATHS_WITHIN_SECONDS = 60.0
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -27,7 +32,9 @@ def submit_demo_if_empty(workspace: Workspace) -> None:
 
 
 def run_lab(workspace: Workspace, *, port: int, with_worker: bool, devices: str | None = None) -> int:
-    """Serve the lab on 127.0.0.1 until Ctrl-C, and start the worker again when it dies.
+    """Serve the lab on 127.0.0.1 until Ctrl-C, and start server or worker again when one dies.
+
+    The trainings of the worker go on while the server is away.
 
     Args:
         workspace: The workspace to open.
@@ -36,7 +43,7 @@ def run_lab(workspace: Workspace, *, port: int, with_worker: bool, devices: str 
         devices: As `wbc worker --devices`.
 
     Returns:
-        The exit status: 0 after Ctrl-C, else that of the server.
+        The exit status: 0 after Ctrl-C, else that of the server, which died again and again.
 
     Raises:
         WbcError: The port is taken, or a device is not here.
@@ -71,12 +78,18 @@ def run_lab(workspace: Workspace, *, port: int, with_worker: bool, devices: str 
     # In sessions of their own, so that Ctrl-C reaches only this process, which then ends them in order.
     server = _child(serve, environment, cwd=main_page.parents[1])
     worker = _child(work, environment) if with_worker else None
+    deaths: list[float] = []
     try:
         while not stop.wait(CHECK_EVERY_SECONDS):
             if server.poll() is not None:
-                return server.returncode
+                deaths = [at for at in deaths if time.monotonic() - at < DEATHS_WITHIN_SECONDS]
+                deaths.append(time.monotonic())
+                if len(deaths) > MAXIMUM_DEATHS:
+                    return server.returncode
+                say("The server died; starting it again on the same port.")
+                server = _child(serve, environment, cwd=main_page.parents[1])
             if worker is not None and worker.poll() is not None:
-                print("The worker died; starting another.", file=sys.stderr, flush=True)
+                say("The worker died; starting another.")
                 worker = _child(work, environment)
         return 0
     finally:

@@ -3,7 +3,6 @@
 import secrets
 import signal
 import socket
-import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from wbc_core.jobs.devices import parse_devices
 from wbc_core.jobs.executors import Executor, JobProcess, LocalExecutor
 from wbc_core.jobs.tasks import TRAINING_KINDS
 from wbc_core.progress import Progress, silent
+from wbc_core.quiet import say
 from wbc_core.records import TERMINAL_STATES, Job
 from wbc_core.tracking.background import mirror_what_was_missed
 from wbc_core.workspace import Workspace
@@ -110,7 +110,7 @@ class Worker:
             self.turn()
         except DBAPIError as error:
             # A database that is locked or restarting must not end the worker, nor the trainings it holds.
-            print(f"The database did not answer: {error.orig}. Trying again.", file=sys.stderr, flush=True)
+            say(f"The database did not answer: {error.orig}. Trying again.")
 
     def turn(self) -> None:
         """Do once what the worker does all the time."""

@@ -1,6 +1,5 @@
-"""`wbc lab` for real: a server that answers, a worker that is replaced when it dies, a clean end of both."""
+"""`wbc lab` for real: a server that answers, both replaced when they die, a clean end of both."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -12,26 +11,32 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.core.jobs.conftest import wait_until
+from tests.core.jobs.conftest import is_running, wait_until
 from tests.ports import free_port
 from wbc_core.errors import WbcError
-from wbc_core.jobs import queue
+from wbc_core.jobs import queue, server
 from wbc_core.jobs.server import run_lab, submit_demo_if_empty
 from wbc_core.workspace import Workspace
 
 Nap = Callable[..., dict[str, object]]
+Diary = Callable[[], list[list[str]]]
 
 
-def start_lab(workspace: Workspace, port: int, folder: Path) -> subprocess.Popen[bytes]:
+def start_lab(workspace: Workspace, port: int, folder: Path, *options: str) -> subprocess.Popen[bytes]:
     """`wbc lab` as a process in a folder, which gets what it prints as `output`."""
     lab = [sys.executable, "-m", "wbc_core.cli", "lab"]
     with (folder / "output").open("wb") as output:
         return subprocess.Popen(
-            [*lab, "--port", str(port), "--home", str(workspace.home)],
+            [*lab, "--port", str(port), "--home", str(workspace.home), *options],
             stdout=output,
             stderr=output,
             cwd=folder,
         )
+
+
+def child(lab: subprocess.Popen[bytes], word: str) -> psutil.Process:
+    """The child of the lab that has a word on its command line."""
+    return next(found for found in psutil.Process(lab.pid).children() if word in found.cmdline())
 
 
 def answers(port: int) -> bool:
@@ -42,17 +47,23 @@ def answers(port: int) -> bool:
         return False
 
 
-def test_the_lab_serves_works_and_ends_with_ctrl_c(workspace: Workspace, nap: Nap, tmp_path: Path) -> None:
+def test_the_lab_serves_works_and_ends_with_ctrl_c(
+    workspace: Workspace, nap: Nap, diary: Diary, tmp_path: Path
+) -> None:
     job = queue.submit(workspace, "nap", nap(0.2)).id
     port = free_port()
-    lab = start_lab(workspace, port, tmp_path)
+    lab = start_lab(workspace, port, tmp_path, "--devices", "cpu,cpu")
     try:
         wait_until(lambda: answers(port) and queue.get_job(workspace, job).state == "succeeded", 60)
-        children = psutil.Process(lab.pid).children()
-        worker = next(child for child in children if "worker" in child.cmdline())
-        worker.kill()
+        assert queue.live_workers(workspace) == ["cpu,cpu"]
+        child(lab, "worker").kill()
         again = queue.submit(workspace, "nap", nap(60)).id
-        wait_until(lambda: queue.get_job(workspace, again).state == "running", 60)
+        wait_until(lambda: queue.get_job(workspace, again).state == "running" and len(diary()) == 3, 60)
+        child(lab, "streamlit").kill()
+        wait_until(lambda: not answers(port))
+        wait_until(lambda: answers(port), 60)
+        assert is_running(int(diary()[-1][2]))  # what ran goes on while the server is away
+        assert queue.get_job(workspace, again).state == "running"
         everyone = psutil.Process(lab.pid).children(recursive=True)
         lab.send_signal(signal.SIGINT)
         assert lab.wait(30) == 0
@@ -65,27 +76,23 @@ def test_the_lab_serves_works_and_ends_with_ctrl_c(workspace: Workspace, nap: Na
     assert "Traceback" not in (tmp_path / "output").read_text()
 
 
-@pytest.mark.parametrize(
-    ("victim", "end"),
-    [("lab", signal.SIGHUP), ("lab", signal.SIGKILL), ("streamlit", signal.SIGKILL)],
-)
-def test_nothing_outlives_a_closed_terminal_or_a_killed_lab_or_server(
-    workspace: Workspace, nap: Nap, tmp_path: Path, victim: str, end: signal.Signals
+@pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGKILL])
+def test_nothing_outlives_a_closed_terminal_or_a_killed_lab(
+    workspace: Workspace, nap: Nap, tmp_path: Path, end: signal.Signals
 ) -> None:
     job = queue.submit(workspace, "nap", nap(60)).id
     port = free_port()
     lab = start_lab(workspace, port, tmp_path)
     wait_until(lambda: answers(port) and queue.get_job(workspace, job).state == "running", 60)
     everyone = psutil.Process(lab.pid).children(recursive=True)
-    named = (process for process in everyone if victim in process.cmdline())
-    os.kill(next(named).pid if victim == "streamlit" else lab.pid, end)
+    lab.send_signal(end)
     lab.wait(30)
     assert psutil.wait_procs(everyone, timeout=20)[1] == []
     waiting = queue.get_job(workspace, job)
     assert (waiting.state, waiting.attempts) == ("queued", 0)
 
 
-def test_server_and_worker_share_a_database_named_relatively(
+def test_both_share_a_database_named_relatively_and_a_server_that_cannot_live_ends_the_lab(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[str, Path | None]] = []
@@ -103,9 +110,10 @@ def test_server_and_worker_share_a_database_named_relatively(
     monkeypatch.setenv("WBC_DATABASE_URL", "sqlite:///shared.sqlite")
     monkeypatch.setattr(subprocess, "Popen", Started)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(server, "CHECK_EVERY_SECONDS", 0.01)
     assert run_lab(workspace, port=free_port(), with_worker=True) == 3
     assert {url for url, _ in seen} == {f"sqlite:///{tmp_path}/shared.sqlite"}
-    assert len(seen) == 2
+    assert [cwd is None for _, cwd in seen] == [False, True] * (1 + server.MAXIMUM_DEATHS)
 
 
 def test_a_taken_port_is_said_before_anything_starts(workspace: Workspace) -> None:
