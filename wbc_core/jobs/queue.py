@@ -116,9 +116,9 @@ def recent_jobs(workspace: Workspace, limit: int = 200) -> list[Job]:
 
 def count_jobs(workspace: Workspace) -> dict[str, int]:
     """How many jobs are in each state; states that no job is in are left out."""
-    query = select(jobs.c.state, func.count()).group_by(jobs.c.state)
+    query = select(jobs.c.state, func.count().label("jobs")).group_by(jobs.c.state)
     with transaction(workspace) as connection:
-        return {state: count for state, count in connection.execute(query)}
+        return {row.state: row.jobs for row in connection.execute(query)}
 
 
 def cancel(workspace: Workspace, job_id: str) -> Job:

@@ -198,7 +198,7 @@ def test_follow_goes_on_when_the_database_is_away_for_a_while(
         turn(self)
 
     monkeypatch.setattr(Worker, "turn", failing)
-    with open("/dev/full", "w") as full:  # its output goes to a file on a disk that is full
+    with Path("/dev/full").open("w") as full:  # its output goes to a file on a disk that is full
         monkeypatch.setattr(sys, "stderr", full)
         assert follow(workspace, job).state == "succeeded"
         with suppress(OSError):
