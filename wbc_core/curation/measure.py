@@ -188,18 +188,22 @@ def _measure_missing(
     arrays, known = _measured_elsewhere(workspace, dataset, pixel_ids, missing)
     # Copies are measured once: 1,600 times the same picture costs as much as one.
     first = ~pixel_ids.duplicated().to_numpy()
-    rows = np.flatnonzero(first & ~known)
+    wanted = first & ~known
+    total, done = int(wanted.any(axis=0).sum()), 0
     size = chunk_size(dataset.image_shape)
-    chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
-    compute = partial(measure_chunk, tuple(missing))
-    done = 0
-    for chunk, found in zip(chunks, spread(compute, _read_chunks(workspace, dataset, chunks)), strict=True):
-        for name, values in found.items():
-            if name not in arrays:
-                arrays[name] = np.zeros((dataset.images, *values.shape[1:]), dtype=values.dtype)
-            arrays[name][chunk] = values
-        done += len(chunk)
-        progress(done / len(rows), "measuring the images")
+    # Rows that lack the same measures go together: what those share is computed once a chunk.
+    for lacking in np.unique(wanted[:, wanted.any(axis=0)], axis=1).T:
+        rows = np.flatnonzero((wanted == lacking[:, None]).all(axis=0))
+        chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
+        measures = tuple(one for one, lacks in zip(missing, lacking, strict=True) if lacks)
+        images = _read_chunks(workspace, dataset, chunks)
+        for chunk, found in zip(chunks, spread(partial(measure_chunk, measures), images), strict=True):
+            for name, values in found.items():
+                if name not in arrays:
+                    arrays[name] = np.zeros((dataset.images, *values.shape[1:]), dtype=values.dtype)
+                arrays[name][chunk] = values
+            done += len(chunk)
+            progress(done / total, "measuring the images")
     first_row = pd.Series(np.flatnonzero(first), index=pixel_ids[first])
     source = first_row.loc[pixel_ids].to_numpy()
     for one in missing:
@@ -232,24 +236,24 @@ def _read_chunks(
 def _measured_elsewhere(
     workspace: Workspace, dataset: Dataset, pixel_ids: "pd.Series[str]", missing: Sequence[Measure]
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
-    """Arrays filled with what other data sets know of the same pixels, and which rows are filled."""
+    """Arrays filled with what other data sets know of the same pixels, and which rows are, (measures, n)."""
     arrays: dict[str, NDArray[Any]] = {}
-    known = np.zeros(dataset.images, dtype=bool)
+    known = np.zeros((len(missing), dataset.images), dtype=bool)
     for other in list_datasets(workspace):
         if other.id == dataset.id or other.image_shape != dataset.image_shape:
             continue
         kept = [_read(workspace, other, one) for one in missing]
-        if any(found is None for found in kept):
+        if all(found is None for found in kept):
             continue
         ids = _pixel_ids(load_table(workspace, other.id)["image_id"].tolist()).drop_duplicates()
         rows = pd.Series(ids.index, index=ids).reindex(pixel_ids).to_numpy()
-        new = np.flatnonzero(~np.isnan(rows) & ~known)
-        if not len(new):
-            continue
-        for found in kept:
-            for name, values in (found or {}).items():
+        for place, found in enumerate(kept):
+            new = np.flatnonzero(~np.isnan(rows) & ~known[place])
+            if found is None or not len(new):
+                continue
+            for name, values in found.items():
                 if name not in arrays:
                     arrays[name] = np.zeros((dataset.images, *values.shape[1:]), dtype=values.dtype)
                 arrays[name][new] = values[rows[new].astype(np.int64)]
-        known[new] = True
+            known[place, new] = True
     return arrays, known

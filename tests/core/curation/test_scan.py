@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tests.core.curation.conftest import Store, noise_images, write_dataset
 from wbc_core.curation import measure as measuring
 from wbc_core.curation.checks import CHECKS
+from wbc_core.curation.measures import MEASURES
 from wbc_core.curation.measures.base import Measure
 from wbc_core.curation.scan import (
     duplicate_groups,
@@ -92,6 +93,32 @@ def test_added_images_alone_are_measured(
         shutil.rmtree(path)
     scan(workspace, grown.id)
     assert load_findings(workspace, grown.id) == found
+
+
+def test_measures_are_taken_over_one_by_one(
+    workspace: Workspace, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = noise_images(30)
+    scan(workspace, store(images[:20]).id, ["blur"])
+    scan(workspace, store(images[15:25]).id, ["noise"])
+    measured: dict[str, int] = {}
+    compute = measuring.measure_chunk
+
+    def count(measures: tuple[Measure, ...], chunk: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        for one in measures:
+            measured[one.name] = measured.get(one.name, 0) + len(chunk)
+        return compute(measures, chunk)
+
+    monkeypatch.setattr(measuring, "measure_chunk", count)
+    grown = store(images)
+    taken_over = measuring.measure(workspace, grown)
+    known = {name for check in ("blur", "noise") for name in CHECKS.get(check).measures}
+    assert all(measured[name] < 30 for name in known)
+    assert all(measured[name] == 30 for name in MEASURES if name not in known)
+    for path in workspace.home.glob("findings/*"):
+        shutil.rmtree(path)
+    for name, array in measuring.measure(workspace, grown).arrays.items():
+        np.testing.assert_array_equal(array, taken_over[name])
 
 
 def test_large_images_are_read_a_few_at_a_time_and_found_the_same(
