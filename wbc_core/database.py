@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 
 from sqlalchemy import (
@@ -66,6 +67,13 @@ second_opinions = Table(
     Column("step", String(40), nullable=False),
     Column("undoes", Integer),
     Index("second_opinions_by_dataset", "dataset", "id"),
+)
+
+presses = Table(
+    "presses",
+    metadata,
+    Column("client", String(64), primary_key=True),
+    Column("sequence", Integer, nullable=False),
 )
 
 jobs = Table(
@@ -174,8 +182,23 @@ def engine_of(workspace: Workspace) -> Engine:
     return _engine(workspace.database_url)
 
 
+_open: ContextVar[tuple[str, Connection] | None] = ContextVar("open transaction", default=None)
+
+
 @contextmanager
 def transaction(workspace: Workspace) -> Iterator[Connection]:
-    """A connection whose work is committed at the end of the block, or undone after an error."""
+    """A connection whose work is committed at the end of the block, or undone after an error.
+
+    Inside another block of the same workspace and thread it is that block's connection: what both do is
+    committed or undone together, at the end of the outer one.
+    """
+    outer = _open.get()
+    if outer is not None and outer[0] == workspace.database_url:
+        yield outer[1]
+        return
     with engine_of(workspace).begin() as connection:
-        yield connection
+        token = _open.set((workspace.database_url, connection))
+        try:
+            yield connection
+        finally:
+            _open.reset(token)

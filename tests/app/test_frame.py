@@ -1,4 +1,4 @@
-"""The frame: navigation, ids in the URL, chain bar, formatting, charts, and the ledger of the grid."""
+"""The frame: navigation, ids in the URL, chain bar, formatting, charts, and what the grid sends."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components import chain_bar, charts, charts_results
-from app.components.gallery import Ledger, Press
+from app.components.gallery import Press, write_presses
 from app.formatting import percent, plain, seconds, thousands
 from app.pages import PAGES
 from tests.results_lab import add_run, build_dataset, build_split
@@ -128,21 +128,25 @@ def test_a_confusion_matrix_with_an_empty_class_divides_by_nothing() -> None:
     assert [note.text for note in figure.layout.annotations] == ["75", "25"]
 
 
-def press(seq: int, action: str = "drop") -> Press:
-    return Press(seq=seq, context="{}", action=action, label=None, rows=[seq])
+def press(seq: int, client: str = "tab") -> Press:
+    return Press(client=client, seq=seq, context="{}", action="drop", label=None, rows=[seq])
 
 
-def test_the_ledger_writes_each_press_once_and_in_order() -> None:
-    ledger, written = Ledger(), []
-    ledger.write("tab", [press(2), press(1)], lambda entry: written.append(entry["seq"]))
-    ledger.write("tab", [press(1), press(2), press(3)], lambda entry: written.append(entry["seq"]))
-    ledger.write("other", [press(1)], lambda entry: written.append(-entry["seq"]))
-    assert written == [1, 2, 3, -1]
-    assert (ledger.last("tab"), ledger.last("other"), ledger.last("new")) == (3, 1, 0)
+def test_each_press_is_written_once_and_in_order(empty_lab: Workspace) -> None:
+    written = []
+
+    def write(entry: Press) -> None:
+        written.append((entry["client"], entry["seq"]))
+
+    assert write_presses([press(1), press(2)], write) == {"tab": 2}
+    # A copy of the tab holds what was pressed before the copy was made, and goes on as another client.
+    sent = [press(1), press(2), press(1, "copy"), press(3)]
+    assert write_presses(sent, write) == {"tab": 3, "copy": 1}
+    assert written == [("tab", 1), ("tab", 2), ("copy", 1), ("tab", 3)]
 
 
-def test_the_ledger_retries_after_a_fault_but_not_after_a_refusal() -> None:
-    ledger, written = Ledger(), []
+def test_a_press_is_tried_again_after_a_fault_but_not_after_a_refusal(empty_lab: Workspace) -> None:
+    written = []
 
     def fault(entry: Press) -> None:
         if entry["seq"] == 1:
@@ -153,9 +157,9 @@ def test_the_ledger_retries_after_a_fault_but_not_after_a_refusal() -> None:
         written.append(entry["seq"])
 
     with pytest.raises(OSError, match="away"):
-        ledger.write("tab", [press(1), press(2)], fault)
-    assert ledger.last("tab") == 1
-    ledger.write("tab", [press(1), press(2)], fault)
+        write_presses([press(1), press(2)], fault)
+    assert write_presses([press(1)], fault) == {"tab": 1}
+    write_presses([press(1), press(2)], fault)
     assert written == ["fault", 2]
 
 

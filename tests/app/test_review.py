@@ -206,7 +206,7 @@ def test_a_group_of_copies_is_reviewed_once_one_copy_is_left(demo_dataset: Datas
 
 def press(dataset: Dataset, action: str, rows: list[int], label: int | None = None) -> Press:
     context = review_actions.context(dataset, "blur")
-    return Press(seq=1, context=context, action=action, label=label, rows=rows)
+    return Press(client="tab", seq=1, context=context, action=action, label=label, rows=rows)
 
 
 def test_the_log_shows_a_step_of_many_images_as_one_line(demo_dataset: Dataset) -> None:
@@ -380,14 +380,15 @@ def test_presses_go_to_the_log_they_belong_to(demo_dataset: Dataset) -> None:
     workspace, dataset = Workspace.default(), demo_dataset.id
     review.decide(workspace, dataset, {3: ("keep", None)}, who="Anna")
     judged = review_actions.context(demo_dataset, "blur", second=True)
-    review_actions.write(Press(seq=1, context=judged, action="drop", label=None, rows=[3, 4]))
+    same = {"client": "tab", "seq": 1, "label": None}
+    review_actions.write(Press(**same, context=judged, action="drop", rows=[3, 4]))
     assert review.effective_decisions(workspace, dataset).keys() == {3}
     assert agreement.agreement(workspace, dataset, "reviewer").open == [3]
     settled = review_actions.context(demo_dataset, settles="reviewer")
-    review_actions.write(Press(seq=2, context=settled, action="drop", label=None, rows=[3]))
+    review_actions.write(Press(**same, context=settled, action="drop", rows=[3]))
     assert review.effective_decisions(workspace, dataset)[3].action == "drop"
     assert agreement.agreement(workspace, dataset, "reviewer").open == []
-    review_actions.write(Press(seq=3, context=judged, action="undo", label=None, rows=[]))
+    review_actions.write(Press(**same, context=judged, action="undo", rows=[]))
     assert agreement.opinions(workspace, dataset) == {}
     assert review.effective_decisions(workspace, dataset)[3].action == "drop"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import Lab, Open, serve, wait_until
+from wbc_core.curation import review
 from wbc_core.curation.scan import load_findings
 from wbc_core.records import Dataset
 
@@ -36,6 +37,10 @@ def actions(lab: Lab, dataset: Dataset) -> dict[int, str]:
 
 def saved(page: Page) -> None:
     page.locator(".gallery.actions .saved", has_text="Saved").wait_for()
+
+
+def on_outbox(page: Page, does: str) -> None:
+    page.locator(".gallery.actions").evaluate(f"grid => {{ const {{ outbox }} = grid.gallery; {does}; }}")
 
 
 def test_keys_decide_at_once_and_reach_the_log(lab: Lab, demo: Dataset, open_page: Open) -> None:
@@ -134,21 +139,56 @@ def test_closing_the_tab_a_second_after_a_press_loses_nothing(
     wait_until(lambda: actions(lab, demo) == expected, "four decisions of a closed tab")
 
 
-def test_decisions_outlive_a_killed_server(lab: Lab, demo: Dataset, browser: Browser, tmp_path: Path) -> None:
+def test_decisions_outlive_a_killed_server_and_none_is_written_twice(
+    lab: Lab, demo: Dataset, browser: Browser, tmp_path: Path
+) -> None:
     path, log = review_path(demo), tmp_path / "server.log"
+    before = len(review.decision_log(lab.workspace, demo.id))
     with browser.new_context() as context:
         page = context.new_page()
         with serve(lab.workspace.home, log) as first:
             page.goto(first.url + path)
             shown = rows(page)
-            page.keyboard.press("d")
-            wait_until(lambda: actions(lab, demo) == {shown[0]: "drop"}, "a decision before the kill")
+            # The server is killed after it wrote and before the tab hears of it.
+            page.locator(".gallery.actions").evaluate(
+                "grid => { grid.gallery.outbox.acknowledge = () => 0; }"
+            )
+            for key in "kddu":
+                page.keyboard.press(key)
+            written = {shown[0]: "keep", shown[1]: "drop"}
+            wait_until(lambda: actions(lab, demo) == written, "decisions and an undo before the kill")
             os.kill(first.process_id, signal.SIGKILL)
+        on_outbox(page, "delete outbox.acknowledge")
         page.keyboard.press("k")
-        assert mark(page, shown[1]) == "keep"
+        assert mark(page, shown[2]) == "keep"
         with serve(lab.workspace.home, log, int(first.url.rpartition(":")[2])):
-            expected = {shown[0]: "drop", shown[1]: "keep"}
+            expected = {**written, shown[2]: "keep"}
             wait_until(lambda: actions(lab, demo) == expected, "the decision made meanwhile", timeout=40)
+    assert len(review.decision_log(lab.workspace, demo.id)) == before + 5
+
+
+def test_a_duplicated_tab_loses_and_doubles_nothing(lab: Lab, demo: Dataset, open_page: Open) -> None:
+    page = open_page(review_path(demo))
+    shown = rows(page)
+    before = len(review.decision_log(lab.workspace, demo.id))
+    on_outbox(page, "outbox.held = outbox.send, outbox.send = () => {}")
+    page.keyboard.press("d")
+    with page.expect_popup() as opened:
+        # As a duplicate does, it begins with a copy of the tab's storage.
+        page.evaluate("window.open(location.href)")
+    copy = opened.value
+    wait_until(lambda: actions(lab, demo) == {shown[0]: "drop"}, "the copy sends what it inherited")
+    copy.locator(".tile").nth(1).click()
+    copy.keyboard.press("k")
+    saved(copy)
+    page.keyboard.press("d")
+    page.keyboard.press("k")
+    page.locator(".gallery.actions").evaluate(
+        "grid => { const { outbox } = grid.gallery; outbox.send = outbox.held; }"
+    )
+    expected = {shown[0]: "drop", shown[1]: "drop", shown[2]: "keep"}
+    wait_until(lambda: actions(lab, demo) == expected, "the presses of both tabs")
+    assert len(review.decision_log(lab.workspace, demo.id)) == before + 4
 
 
 def test_two_people_review_at_once_and_undo_only_their_own(lab: Lab, demo: Dataset, open_page: Open) -> None:

@@ -1,6 +1,5 @@
 """The image grid: the lab's hand tool for looking at many pictures and deciding on them quickly."""
 
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -8,7 +7,9 @@ from typing import Any, NotRequired, TypedDict
 
 import streamlit as st
 
+from app import state
 from app.components.charts import class_colours
+from wbc_core.curation import presses
 from wbc_core.errors import WbcError
 
 _HERE = Path(__file__).parent
@@ -19,7 +20,6 @@ _mount = st.components.v2.component(
     css=(_HERE / "gallery.css").read_text(encoding="utf-8"),
     js="\n".join((_HERE / name).read_text(encoding="utf-8") for name in _SCRIPTS),
 )
-_CLIENTS_REMEMBERED = 1000
 
 
 class Item(TypedDict):
@@ -56,13 +56,15 @@ class Press(TypedDict):
     """One decision of the person: an action on some rows.
 
     Attributes:
-        seq: Its number, rising within one browser tab.
+        client: The browser tab, anew after each load of the page.
+        seq: Its number, rising within the client.
         context: What the page gave as `context` when the key was pressed.
         action: `keep`, `drop`, `relabel` or `undo`.
         label: The new label where the action is `relabel`.
         rows: The row numbers; empty for `undo`.
     """
 
+    client: str
     seq: int
     context: str
     action: str
@@ -70,53 +72,36 @@ class Press(TypedDict):
     rows: list[int]
 
 
-class Ledger:
-    """Which presses of which browser tab were written, so that each is written once.
+def write_presses(sent: Sequence[Press], on_press: Callable[[Press], None]) -> dict[str, int]:
+    """Write those of the presses that a browser sent which are new, in order.
 
-    It is one for the whole server, because a reloaded or reconnected tab is a new session.
+    One that the core refuses counts as done, and its message is shown: it would be refused again.
+
+    Args:
+        sent: Every press that the browser holds for unwritten.
+        on_press: Enters one into the log.
+
+    Returns:
+        For each client among them the number of its last press that was written.
     """
-
-    def __init__(self) -> None:
-        self._written: dict[str, int] = {}
-        self._lock = threading.Lock()
-
-    def last(self, client: str) -> int:
-        """Number of the last press of a tab that was written; 0 for none."""
-        return self._written.get(client, 0)
-
-    def write(self, client: str, presses: Sequence[Press], on_press: Callable[[Press], None]) -> None:
-        """Write the presses that are new, in order.
-
-        One that the core refuses counts as done, and its message is shown: it would be refused again.
-        """
-        with self._lock:
-            for press in sorted(presses, key=lambda entry: entry["seq"]):
-                if press["seq"] <= self.last(client):
-                    continue
-                try:
-                    on_press(press)
-                except WbcError as error:
-                    st.toast(str(error), icon=":material/error:")
-                self._written.pop(client, None)
-                self._written[client] = press["seq"]
-            while len(self._written) > _CLIENTS_REMEMBERED:
-                self._written.pop(next(iter(self._written)))
+    workspace = state.workspace()
+    for press in sent:
+        try:
+            presses.write_once(workspace, press["client"], press["seq"], partial(on_press, press))
+        except WbcError as error:
+            st.toast(str(error), icon=":material/error:")
+    return {client: presses.last_written(workspace, client) for client in {press["client"] for press in sent}}
 
 
-@st.cache_resource(show_spinner=False)
-def ledger() -> Ledger:
-    """The server's ledger."""
-    return Ledger()
-
-
-def _receive(key: str, on_press: Callable[[Press], None]) -> str | None:
-    """Write what the browser sent, and tell which tab sent it."""
+def _receive(key: str, on_press: Callable[[Press], None]) -> dict[str, int]:
+    """Write what the browser sent, and tell up to where."""
     outbox: Any = (st.session_state.get(key) or {}).get("outbox")
     if not outbox:
-        return None
-    client = str(outbox["client"])[:64]
-    ledger().write(client, outbox["presses"], on_press)
-    return client
+        return {}
+    return write_presses(
+        [{**press, "client": str(press["client"])[: presses.LONGEST_CLIENT]} for press in outbox["presses"]],
+        on_press,
+    )
 
 
 def gallery(
@@ -144,10 +129,10 @@ def gallery(
         context: Comes back with every press made while it was drawn (data set and check, for example).
         on_press: Called once for each press, in order. A `WbcError` from it is shown as a toast.
     """
-    client = None
+    written = {}
     if actions and on_press:
         # Not only in the callback: after a reconnection the value is there without having changed.
-        client = _receive(key, on_press)
+        written = _receive(key, on_press)
     _mount(
         key=key,
         data={
@@ -159,7 +144,7 @@ def gallery(
             "tile": tile,
             "context": context,
             "store": key,
-            "written": {"client": client, "seq": ledger().last(client)} if client else None,
+            "written": written,
         },
         on_outbox_change=partial(_receive, key, on_press) if actions and on_press else lambda: None,
     )

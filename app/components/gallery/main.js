@@ -64,7 +64,7 @@ class Gallery {
 
   drawSaved() {
     const waiting = this.outbox.presses.length;
-    this.root.querySelector(".saved").textContent = waiting ? "Saving…" : this.outbox.last ? "Saved" : "";
+    this.root.querySelector(".saved").textContent = waiting ? "Saving…" : this.outbox.sends ? "Saved" : "";
   }
 
   drawAbout() {

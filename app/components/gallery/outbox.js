@@ -1,5 +1,6 @@
-// Presses that the server has not yet confirmed. All of them travel with every send, each with a number that only
-// rises, and the server writes each once: a lost message, a reconnection or a repeat can neither lose nor double one.
+// Presses that the server has not yet confirmed. All of them travel with every send, each with its client and a number
+// that only rises, and the server writes each once: a lost message, a reconnection or a repeat can neither lose nor
+// double one.
 const SEND_AFTER_MS = 300;
 const SEND_AGAIN_MS = 4000;
 
@@ -15,14 +16,13 @@ class Outbox {
     this.restore();
   }
 
-  // A reload can come before the first send: what was pressed then waits in the tab's own storage.
+  // A reload can come before the first send: what was pressed then waits in the tab's own storage. It keeps the client
+  // that it was pressed in, but what is pressed from now on is another's: a duplicated tab has a copy of that storage.
   restore() {
     try {
       const kept = JSON.parse(sessionStorage.getItem(this.store));
-      if (!kept?.presses?.length) return;
-      this.client = kept.client;
-      this.presses = kept.presses;
-      this.last = this.presses[this.presses.length - 1].seq;
+      if (!kept?.length) return;
+      this.presses = kept;
       this.schedule(0);
     } catch {
       sessionStorage.removeItem(this.store);
@@ -32,7 +32,7 @@ class Outbox {
   keep() {
     try {
       if (this.presses.length) {
-        sessionStorage.setItem(this.store, JSON.stringify({ client: this.client, presses: this.presses }));
+        sessionStorage.setItem(this.store, JSON.stringify(this.presses));
       } else {
         sessionStorage.removeItem(this.store);
       }
@@ -43,20 +43,23 @@ class Outbox {
 
   add(press) {
     this.last += 1;
-    this.presses.push({ ...press, seq: this.last });
+    this.presses.push({ ...press, client: this.client, seq: this.last });
     this.keep();
     this.schedule(SEND_AFTER_MS);
     this.changed();
     return this.last;
   }
 
+  // Returns up to which of its own presses the tab may trust what the server draws.
   acknowledge(written) {
-    if (written?.client !== this.client) return 0;
-    this.presses = this.presses.filter((press) => press.seq > written.seq);
-    this.keep();
-    if (!this.presses.length) clearTimeout(this.timer);
-    this.changed();
-    return written.seq;
+    const left = this.presses.filter((press) => press.seq > (written[press.client] ?? 0));
+    if (left.length < this.presses.length) {
+      this.presses = left;
+      this.keep();
+      if (!left.length) clearTimeout(this.timer);
+      this.changed();
+    }
+    return written[this.client] ?? 0;
   }
 
   schedule(delay) {
@@ -68,7 +71,7 @@ class Outbox {
     clearTimeout(this.timer);
     if (!this.presses.length) return;
     this.sends += 1;
-    this.send({ client: this.client, presses: this.presses, sends: this.sends });
+    this.send({ presses: this.presses, sends: this.sends });
     this.timer = setTimeout(() => this.flush(), SEND_AGAIN_MS);
   }
 }
