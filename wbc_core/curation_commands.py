@@ -169,10 +169,15 @@ def clean(
     report: Annotated[
         Path | None, Option(metavar="FILE.html|FILE.pdf", help="Write the cleaning report there.")
     ] = None,
+    decisions: Annotated[
+        Path | None,
+        Option(metavar="FILE.csv", help="Write the decision log there; `decide --from` reads it."),
+    ] = None,
 ) -> Json:
-    """Show the clean set that the decisions leave; write it, or a report on how it came about."""
+    """Show the clean set that the decisions leave; write it, or how it came about."""
     from wbc_core.curation.clean import clean_counts, clean_set
     from wbc_core.curation.cleaning_report import write_report
+    from wbc_core.curation.decision_csv import export_decisions_csv
     from wbc_core.curation.export import export_clean_set
 
     cleaned = clean_set(workspace, _dataset(workspace, dataset))
@@ -181,5 +186,7 @@ def clean(
             export_clean_set(workspace, cleaned, export, progress)
     if report is not None:
         write_report(workspace, cleaned.dataset.id, report.resolve())
+    if decisions is not None:
+        export_decisions_csv(workspace, cleaned.dataset.id, decisions.resolve())
     counts = clean_counts(cleaned)
     return {"clean": cleaned.id, "kept": len(cleaned.rows), "dropped": cleaned.dropped, "classes": counts}

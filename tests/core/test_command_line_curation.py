@@ -29,9 +29,7 @@ def dataset(workspace: Workspace) -> Dataset:
 
 @pytest.fixture
 def log(workspace: Workspace, dataset: Dataset, tmp_path: Path) -> Path:
-    from wbc_core.curation.decision_csv import export_decisions_csv
-
-    export_decisions_csv(workspace, dataset.id, tmp_path / "decisions.csv")
+    answer(workspace.home, "clean", "small", "--decisions", tmp_path / "decisions.csv")
     return tmp_path / "decisions.csv"
 
 
@@ -85,6 +83,7 @@ WRONG: list[tuple[list[Any], str]] = [
     (["clean", "small", "--export", "OUT/nowhere/clean.npz"], "nowhere"),
     (["clean", "small", "--report", "OUT/report.txt"], ".html or .pdf"),
     (["clean", "small", "--report", "OUT/nowhere/report.pdf"], "nowhere"),
+    (["clean", "small", "--decisions", "OUT/nowhere/log.csv"], "nowhere"),
     (["decide", "small", "--from", "OUT/nothing.csv"], "nothing.csv"),
     (["decide", "small", "--from", "/dev/zero"], "zero"),
     (["decide", "small", "--from", "BAD"], "line 3: the action 'explode'"),
