@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from wbc_core.augment.prepare import load_prepared, prepare
+from wbc_core.augment.prepare import list_prepared, load_prepared, prepare
 from wbc_core.augment.recipe import load_recipe
 from wbc_core.datasets.store import DatasetWriter
 from wbc_core.evaluation.report import held_out
@@ -54,6 +54,12 @@ def build_split(
     """A split of a data set and its plain prepared set."""
     split = make_split(workspace, dataset.id, fractions=fractions, seed=seed)
     return split, prepare(workspace, split.id, load_recipe(workspace, "plain"))
+
+
+def prepared_id(workspace: Workspace) -> str:
+    """Id of the newest prepared set, built where there is none."""
+    there = list_prepared(workspace)
+    return there[0].id if there else build_split(workspace, build_dataset(workspace))[1].id
 
 
 def add_run(

@@ -87,21 +87,19 @@ def train(
 
     With repeats, seeds or folds it is a sweep that varies nothing: `wbc sweep ID` tells mean and spread.
     """
-    from wbc_core.jobs.queue import submit
+    from wbc_core.jobs.launching import launch
     from wbc_core.jobs.sweep import plan_sweep
     from wbc_core.training.spec import RunSpec
 
     settings = key_values(set_ or [], "key=value")
     repeated = repeat_seeds(repeats, seeds)
     if repeated or folds:
-        check_prepared(workspace, {"prepared": prepared})
         plan = plan_sweep(prepared, backbone, {}, settings=settings, seeds=repeated, folds=folds)
         made = queue_sweep(workspace, plan)
         for run in made["runs"] if wait else []:
             follow_run(workspace, run)
         return show_sweep(workspace, made["sweep"]) if wait else made
-    spec = RunSpec.parse(prepared, backbone, settings)
-    job = submit(workspace, "train", check_prepared(workspace, spec.to_json()))
+    job = launch(workspace, RunSpec.parse(prepared, backbone, settings).to_json())
     return follow_run(workspace, job.id) if wait else {"run": job.id}
 
 
@@ -147,14 +145,6 @@ def show_sweep(workspace: Workspace, sweep_id: str) -> Json:
     }
 
 
-def check_prepared(workspace: Workspace, spec: Json) -> Json:
-    """Refuse a run on a prepared set that is not there before it is queued."""
-    from wbc_core.augment.prepare import load_prepared
-
-    load_prepared(workspace, spec["prepared"])
-    return spec
-
-
 @command("sweep")
 def sweep(
     workspace: Workspace,
@@ -189,7 +179,6 @@ def sweep(
         raise WbcError(
             "A sweep needs a backbone and settings to vary.", fix="Give --backbone and --grid key=a,b."
         )
-    check_prepared(workspace, {"prepared": prepared})
     plan = plan_sweep(
         prepared,
         backbone,

@@ -46,7 +46,6 @@ def draw_form(dataset: Dataset, split: Split) -> None:
     asked = {"settings": {"epochs": str(epochs)}, "seeds": tuple(range(seeds))}
     recipe, workspace = PRESETS.get(_RECIPE), state.workspace()
     try:
-        BACKBONES.get(backbone).check_size(dataset.image_shape)
         needed = balance_study.bytes_needed(workspace, split, recipe)
         check_room(workspace, needed)
         duration = balance_study.seconds_needed(workspace, split, backbone, recipe, **asked)

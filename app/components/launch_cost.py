@@ -10,9 +10,10 @@ from app import state
 from app.components.page import plain
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.jobs import queue
+from wbc_core.jobs.launching import TrainingSet, training_device
 from wbc_core.jobs.order import move
-from wbc_core.records import TERMINAL_STATES, PreparedSet
-from wbc_core.training.estimate import Cost, about, foreseen_cost
+from wbc_core.records import TERMINAL_STATES
+from wbc_core.training.estimate import Cost, about
 from wbc_core.training.settings import SETTINGS
 from wbc_core.training.spec import RunSpec
 
@@ -31,17 +32,6 @@ def title_of(spec: RunSpec, among: Sequence[RunSpec]) -> str:
     return ", ".join(
         [BACKBONES.get(spec.backbone).title, *(f"{name}={getattr(spec, name)}" for name in varied)]
     )
-
-
-def costs(specs: Sequence[RunSpec], prepared: PreparedSet, held_out: int, size: int) -> list[Cost]:
-    """The measured cost of each run where there is one, else what is foreseen."""
-    finished = queue.list_jobs(state.workspace(), states=("succeeded",), kind="dry_run")
-    measured = {RunSpec.from_json(job.spec): Cost.from_json(job.result or {}) for job in reversed(finished)}
-    online = bool(prepared.recipe.online)
-    return [
-        measured.get(spec) or foreseen_cost(spec, prepared.images, held_out, online=online, image_size=size)
-        for spec in specs
-    ]
 
 
 def cost_table(specs: Sequence[RunSpec], found: Sequence[Cost]) -> None:
@@ -102,7 +92,7 @@ def _progress(job_ids: list[str]) -> None:
     st.fragment(poll, run_every=1.0)()
 
 
-def _advice(spec: RunSpec, cost: Cost, prepared: PreparedSet, held_out: int, size: int) -> list[str]:
+def _advice(spec: RunSpec, cost: Cost) -> list[str]:
     backbone = BACKBONES.get(spec.backbone)
     found = []
     if (
@@ -115,13 +105,11 @@ def _advice(spec: RunSpec, cost: Cost, prepared: PreparedSet, held_out: int, siz
         found.append("Frozen layers would keep random weights: choose first weights, or freeze nothing.")
     elif spec.freeze == "all":
         found.append("The backbone is frozen whole: only the head learns.")
-    if spec.precision != "float32":
+    if spec.precision != "float32" and training_device(state.workspace()) == "cpu":
         found.append(f"{spec.precision} pays on a GPU; a CPU takes longer with it.")
     if cost.seconds > _LONG and spec.freeze != "all":
         frozen = replace(spec, freeze="all", weights="imagenet")
-        foreseen = foreseen_cost(
-            frozen, prepared.images, held_out, online=bool(prepared.recipe.online), image_size=size
-        )
+        foreseen = TrainingSet.of(state.workspace(), spec.prepared).cost(frozen)
         if foreseen.seconds < cost.seconds / 3 and backbone.imagenet is not None:
             found.append(
                 f"{about(cost.seconds).capitalize()} on this many cores. With the backbone frozen whole "
@@ -130,13 +118,11 @@ def _advice(spec: RunSpec, cost: Cost, prepared: PreparedSet, held_out: int, siz
     return found
 
 
-def warnings(
-    specs: Sequence[RunSpec], found: Sequence[Cost], prepared: PreparedSet, held_out: int, size: int
-) -> None:
+def warnings(specs: Sequence[RunSpec], found: Sequence[Cost]) -> None:
     """Draw what a person should know before these runs start; the same words once."""
     said: dict[str, list[str]] = {}
     for spec, cost in zip(specs, found, strict=True):
-        for words in _advice(spec, cost, prepared, held_out, size):
+        for words in _advice(spec, cost):
             said.setdefault(words, []).append(title_of(spec, specs))
     for words, titles in said.items():
         st.warning(f"**{plain(', '.join(titles))}**: {plain(words)}", icon=":material/info:")

@@ -6,10 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from app.components.launch_cost import differing, title_of
-from app.components.launch_form import fill_from, fitting
+from app.components.launch_form import fill_from, with_weights_at_hand
 from app.components.page import plain
 from wbc_core.errors import WbcError
-from wbc_core.records import Dataset
 from wbc_core.training.spec import RunSpec
 from wbc_core.training.spec_file import read_specs, write_specs
 
@@ -38,14 +37,10 @@ def leave() -> None:
     st.session_state.pop(_RUNS, None)
 
 
-def runs_of_file(prepared: str, dataset: Dataset) -> list[RunSpec]:
-    """The runs of the file that is in use, on a prepared set; none where the form is.
-
-    Raises:
-        WbcError: A backbone cannot take the images of the data set.
-    """
+def runs_of_file(prepared: str) -> list[RunSpec]:
+    """The runs of the file that is in use, on a prepared set; none where the form is."""
     text = st.session_state.get(_RUNS)
-    return [fitting(spec, dataset) for spec in read_specs(text, prepared)] if text else []
+    return [with_weights_at_hand(spec) for spec in read_specs(text, prepared)] if text else []
 
 
 def file_in() -> None:

@@ -209,29 +209,22 @@ def specs(
     chosen: list[str],
     values: Mapping[str, Any],
     different: list[dict[str, Any]],
-    dataset: Dataset,
 ) -> list[RunSpec]:
     """The specs of the runs; weights stay random where a backbone has no published ones.
 
     Raises:
-        WbcError: A value out of range, or images that a backbone cannot take.
+        WbcError: A value out of range.
     """
     return [
-        fitting(RunSpec(prepared=prepared.id, backbone=name, **{**values, **more}).checked(), dataset)
+        with_weights_at_hand(RunSpec(prepared=prepared.id, backbone=name, **{**values, **more}).checked())
         for name in chosen
         for more in different
     ]
 
 
-def fitting(spec: RunSpec, dataset: Dataset) -> RunSpec:
-    """The run, with random weights where its backbone has no published ones.
-
-    Raises:
-        WbcError: Its backbone cannot take the images.
-    """
-    backbone = BACKBONES.get(spec.backbone)
-    backbone.check_size((spec.input_size, spec.input_size, 3) if spec.input_size else dataset.image_shape)
-    published = backbone.imagenet is not None or spec.weights != "imagenet"
+def with_weights_at_hand(spec: RunSpec) -> RunSpec:
+    """The run, with random weights where its backbone has no published ones."""
+    published = BACKBONES.get(spec.backbone).imagenet is not None or spec.weights != "imagenet"
     return spec if published else replace(spec, weights="random")
 
 

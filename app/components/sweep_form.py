@@ -151,7 +151,7 @@ def draw(dataset: Dataset, sets: Sequence[PreparedSet]) -> None:
         problem = validation_warning(load_split(state.workspace(), by_id[prepared].split), dataset)
         if problem:
             st.warning(plain(str(problem)), icon=":material/warning:")
-        _cost_and_launch(plan, dataset)
+        _cost_and_launch(plan)
 
 
 def _repeats(search: str) -> tuple[int | None, int, int]:
@@ -184,11 +184,11 @@ def _repeats(search: str) -> tuple[int | None, int, int]:
     return trials, int(seeds), int(folds)
 
 
-def _cost_and_launch(plan: Callable[[], sweep.SweepPlan], dataset: Dataset) -> None:
+def _cost_and_launch(plan: Callable[[], sweep.SweepPlan]) -> None:
     workspace = state.workspace()
     try:
         asked = plan()
-        BACKBONES.get(asked.specs[0]["backbone"]).check_size(dataset.image_shape)
+        sweep.check_plan(workspace, asked)
         seconds = sweep.seconds_needed(workspace, asked)
         if asked.description["folds"]:
             sweep.cross_validation_spec(workspace, asked)  # whether the disk has room

@@ -9,7 +9,7 @@ from app.components.page import begin, empty, link, plain, require_dataset, thou
 from wbc_core import splitting
 from wbc_core.augment import prepare
 from wbc_core.errors import WbcError
-from wbc_core.jobs import queue
+from wbc_core.jobs import launching, queue
 from wbc_core.records import PreparedSet
 
 _LAUNCHED = "launched_jobs"
@@ -49,14 +49,15 @@ with form:
         launch_file.leave()
     specs, problem = [], None
     try:
-        specs = from_file = launch_file.runs_of_file(prepared.id, dataset)
+        specs = from_file = launch_file.runs_of_file(prepared.id)
         if not from_file:
             chosen = launch_form.backbones_and_preset()
             different = launch_form.variants()
             values = launch_form.settings(prepared)
-            specs = launch_form.specs(prepared, chosen, values, different, dataset)
+            specs = launch_form.specs(prepared, chosen, values, different)
+        launching.check_all(workspace, specs)
     except WbcError as error:
-        problem = error
+        specs, problem = [], error
     launch_file.file_in()
 
 with cost:
@@ -77,11 +78,11 @@ with cost:
         st.warning(plain(str(unbalanced)), icon=":material/warning:")
     if problem:
         st.error(plain(str(problem)))
-    found = launch_cost.costs(specs, prepared, held_out, dataset.image_shape[0])
+    found = launching.known_costs(workspace, specs)
     if specs:
         launch_cost.cost_table(specs, found)
         launch_cost.measure_button(specs, found)
-        launch_cost.warnings(specs, found, prepared, held_out, dataset.image_shape[0])
+        launch_cost.warnings(specs, found)
     elif not problem:
         st.info("Choose at least one backbone.", icon=":material/arrow_back:")
     runs = "1 run" if len(specs) == 1 else f"{len(specs)} runs"
@@ -94,10 +95,7 @@ with cost:
             key="launch",
         ):
             origin = launch_form.origin()
-            jobs = [
-                queue.submit(workspace, "train", {**spec.to_json(), **origin, "foreseen": cost.to_json()})
-                for spec, cost in zip(specs, found, strict=True)
-            ]
+            jobs = launching.launch_all(workspace, [{**spec.to_json(), **origin} for spec in specs])
             st.session_state[_LAUNCHED] = [job.id for job in jobs]
             state.select("job", jobs[0].id)
             st.rerun()

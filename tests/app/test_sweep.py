@@ -144,3 +144,14 @@ def test_repeats_alone_have_a_mean_and_a_spread(workspace: Workspace, prepared: 
     page = open_page(prepared)
     assert page.dataframe[0].value["State"].tolist() == ["2 of 3 succeeded"]
     assert page.dataframe[0].value["Macro-F1"].tolist() == ["58.0 ± 0 %"]
+
+
+def test_the_size_that_counts_is_what_the_network_sees(prepared: PreparedSet) -> None:
+    page = open_page(prepared)
+    page.selectbox[1].set_value("inception_v3").run()
+    assert "too small for InceptionV3" in shown(page)
+    page.multiselect(key="sweep-varied").set_value(["input_size"]).run()
+    page.text_input(key="sweep-vary-input_size-list").set_value("96, 80").run()
+    assert page.button(key="sweep-start").label == "Train 2 networks"
+    page.text_input(key="sweep-vary-input_size-list").set_value("96, 64").run()
+    assert "too small for InceptionV3" in shown(page)

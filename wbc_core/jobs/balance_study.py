@@ -71,13 +71,15 @@ def seconds_needed(
     Raises:
         WbcError: As `start_balance_study`.
     """
-    spec = _checked_spec(backbone, settings or {}, seeds)
+    spec = _checked_spec(workspace, split, backbone, settings or {}, seeds)
     names, held_out = find_dataset(workspace, split.dataset).class_names, sum(split.parts["validation"])
     images = [images_after(split, one, names) for one in recipes_of(recipe, plans)]
     return foreseen_seconds(spec, images, held_out, len(seeds))
 
 
-def _checked_spec(backbone: str, settings: Mapping[str, str], seeds: Sequence[int]) -> RunSpec:
+def _checked_spec(
+    workspace: Workspace, split: Split, backbone: str, settings: Mapping[str, str], seeds: Sequence[int]
+) -> RunSpec:
     if settings.get("class_weight", "recipe") != "recipe":
         raise WbcError(
             "The class weights are what a comparison of balance plans varies.",
@@ -85,7 +87,7 @@ def _checked_spec(backbone: str, settings: Mapping[str, str], seeds: Sequence[in
             got=settings["class_weight"],
             fix="Leave it out, or name the plan class_weights.",
         )
-    return checked_spec(backbone, settings, seeds)
+    return checked_spec(workspace, find_dataset(workspace, split.dataset), backbone, settings, seeds)
 
 
 def start_balance_study(
@@ -117,7 +119,7 @@ def start_balance_study(
             nothing is queued.
     """
     split, settings = load_split(workspace, split_id), dict(settings or {})
-    _checked_spec(backbone, settings, seeds)
+    _checked_spec(workspace, split, backbone, settings, seeds)
     check_room(workspace, bytes_needed(workspace, split, recipe, plans))
     spec = {
         "split": split.id,

@@ -72,8 +72,8 @@ def plan_cleaning_study(workspace: Workspace, run_id: str, seeds: Sequence[int])
         WbcError: No such run, one that no study can begin from, unusable seeds, or nothing was cleaned.
     """
     run, recipe, settings = like_run(workspace, run_id)
-    spec = checked_spec(run.backbone, settings, seeds)
     split, dataset = load_split(workspace, run.split), find_dataset(workspace, run.dataset)
+    spec = checked_spec(workspace, dataset, run.backbone, settings, seeds)
     raw = raw_train(workspace, split.id)
     if not raw.restored:
         raise WbcError(

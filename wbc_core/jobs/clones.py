@@ -3,7 +3,8 @@
 from typing import Any
 
 from wbc_core.errors import WbcError
-from wbc_core.jobs.queue import get_job, submit
+from wbc_core.jobs.launching import launch
+from wbc_core.jobs.queue import get_job
 from wbc_core.records import Job, Json
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
@@ -61,7 +62,7 @@ def retry_with_half_batch(workspace: Workspace, job_id: str) -> Job:
         )
     spec = launched_spec(workspace, job)
     smaller = {"batch_size": spec["batch_size"] // 2, "accumulation": 2 * spec.get("accumulation", 1)}
-    return submit(workspace, "train", {**spec, **smaller, "clones": job_id})
+    return launch(workspace, {**spec, **smaller, "clones": job_id})
 
 
 def epochs_to_continue(workspace: Workspace, job: Job) -> int | None:
@@ -98,4 +99,4 @@ def continue_run(workspace: Workspace, job_id: str, epochs: int) -> Job:
     if epochs <= had:
         raise WbcError(f"Run {job_id} has had these epochs.", expected=f"more than {had} in all", got=epochs)
     longer = RunSpec.from_json({**launched_spec(workspace, job), "epochs": epochs}).checked()
-    return submit(workspace, "train", {**longer.to_json(), "resumes": job_id})
+    return launch(workspace, {**longer.to_json(), "resumes": job_id}, done=had)

@@ -9,9 +9,10 @@ from dataclasses import replace
 
 from wbc_core.augment.prepare import load_prepared
 from wbc_core.errors import WbcError
-from wbc_core.jobs.queue import get_job, list_jobs, submit
+from wbc_core.jobs.launching import check_launch, launch, training_device
+from wbc_core.jobs.queue import get_job, list_jobs
 from wbc_core.jobs.sweep import sweep_jobs
-from wbc_core.records import Job, Json, Recipe
+from wbc_core.records import Dataset, Job, Json, Recipe
 from wbc_core.splitting import load_split
 from wbc_core.training.estimate import estimate_run
 from wbc_core.training.runs import Run, list_runs, load_run, refuse_ensemble
@@ -28,16 +29,24 @@ _MANY_JOBS = 100_000
 _NO_PREPARED_YET = "pr-000000000000"
 
 
-def checked_spec(backbone: str, settings: Mapping[str, str], seeds: Sequence[int]) -> RunSpec:
+def checked_spec(
+    workspace: Workspace,
+    dataset: Dataset,
+    backbone: str,
+    settings: Mapping[str, str],
+    seeds: Sequence[int],
+) -> RunSpec:
     """What the runs of a study share.
 
     Args:
+        workspace: The lab.
+        dataset: The data set of its split.
         backbone: Name of the backbone.
         settings: Settings of all runs, as on the command line.
         seeds: Seeds that every way is trained with.
 
     Raises:
-        WbcError: The backbone, a setting or the seeds cannot be used.
+        WbcError: The backbone, a setting or the seeds cannot be used, or as `check_launch`.
     """
     if not 1 <= len(set(seeds)) == len(seeds) <= MOST_SEEDS or "seed" in settings:
         raise WbcError(
@@ -46,6 +55,7 @@ def checked_spec(backbone: str, settings: Mapping[str, str], seeds: Sequence[int
             got=", ".join(map(str, seeds)) or "none",
         )
     specs = [RunSpec.parse(_NO_PREPARED_YET, backbone, {**settings, "seed": str(seed)}) for seed in seeds]
+    check_launch(specs[0], dataset.image_shape, training_device(workspace))
     return specs[0]
 
 
@@ -119,7 +129,7 @@ def queue_runs(workspace: Workspace, job_id: str, spec: Json, prepared: Mapping[
         for way, identifier in prepared.items():
             run = RunSpec.parse(identifier, spec["backbone"], {**spec["settings"], "seed": str(seed)})
             trial = {**run.to_json(), "sweep": {"id": sweep, "search": "grid"}}
-            runs[way].append(queued.get((identifier, seed)) or submit(workspace, "train", trial).id)
+            runs[way].append(queued.get((identifier, seed)) or launch(workspace, trial).id)
     return {"sweep": sweep, "prepared": dict(prepared), "runs": runs}
 
 

@@ -11,7 +11,8 @@ from wbc_core.evaluation.compare import comparable_part
 from wbc_core.evaluation.pairs import SIGNIFICANCE
 from wbc_core.evaluation.repeated import repeated_difference
 from wbc_core.evaluation.reports import load_predictions, load_report
-from wbc_core.jobs.queue import get_job, list_jobs, submit
+from wbc_core.jobs.launching import launch
+from wbc_core.jobs.queue import get_job, list_jobs
 from wbc_core.progress import Progress, part_of
 from wbc_core.records import Job, Json
 from wbc_core.splitting import load_split
@@ -87,7 +88,7 @@ def run_relaunch(workspace: Workspace, job_id: str, spec: Json, progress: Progre
     if job is None:
         training = {**run.spec.to_json(), "prepared": prepared.id, "clones": run.id}
         training["relaunches"] = {"run": run.id, "clean": split.clean, "changes": changes.to_json()}
-        job = submit(workspace, "train", training)
+        job = launch(workspace, training)
     return {"split": split.id, "prepared": prepared.id, "run": job.id, "changes": changes.to_json()}
 
 

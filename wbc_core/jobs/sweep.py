@@ -9,18 +9,26 @@ import itertools
 import math
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wbc_core.augment.prepare import check_room, load_prepared, prepare
 from wbc_core.datasets.store import find_dataset
 from wbc_core.errors import WbcError
+from wbc_core.jobs.launching import TrainingSet, check_all, launch, launch_all
 from wbc_core.jobs.queue import list_jobs, submit
-from wbc_core.jobs.sweep_space import combinations, draws, read_space, size, space_to_json
+from wbc_core.jobs.sweep_space import (
+    combinations,
+    draws,
+    read_space,
+    size,
+    smallest_values,
+    space_from_json,
+    space_to_json,
+)
 from wbc_core.progress import Progress, part_of
 from wbc_core.records import Job, Json, PreparedSet
 from wbc_core.splitting import MOST_FOLDS, load_split, make_folds
-from wbc_core.training.estimate import foreseen_cost
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
@@ -163,7 +171,25 @@ def queue_plan(workspace: Workspace, plan: SweepPlan) -> tuple[str, list[str]]:
         spec = cross_validation_spec(workspace, plan)
         return spec["sweep"], [submit(workspace, KIND, spec).id]
     sweep = f"sw-{secrets.token_hex(5)}"
-    return sweep, [submit(workspace, "train", _named(spec, sweep)).id for spec in plan.specs]
+    check_plan(workspace, plan)
+    return sweep, [job.id for job in launch_all(workspace, [_named(spec, sweep) for spec in plan.specs])]
+
+
+def check_plan(workspace: Workspace, plan: SweepPlan) -> None:
+    """Refuse a plan of which a run could only fail, before any is queued.
+
+    Raises:
+        WbcError: A backbone cannot take the images at a size that it may get, or the device cannot compute
+            in a precision that it may get.
+    """
+    specs = [RunSpec.from_json(spec) for spec in plan.specs]
+    if plan.description["search"] == "tpe":
+        # What a trial will draw is not known yet.
+        space = space_from_json(plan.description["space"])
+        for name in ("input_size", "precision"):
+            values = smallest_values(space.get(name, []))
+            specs += [RunSpec.from_json({**plan.specs[0], name: value}) for value in values]
+    check_all(workspace, list(dict.fromkeys(specs)))
 
 
 def _named(spec: Json, sweep: str, **more: object) -> Json:
@@ -174,8 +200,9 @@ def cross_validation_spec(workspace: Workspace, plan: SweepPlan) -> Json:
     """The spec of the job that prepares the folds of a plan and queues its runs.
 
     Raises:
-        WbcError: The disk has no room for the prepared sets of the folds.
+        WbcError: The disk has no room for the prepared sets of the folds, or as `check_plan`.
     """
+    check_plan(workspace, plan)
     entry = load_prepared(workspace, plan.description["prepared"])
     pixels = math.prod(find_dataset(workspace, entry.dataset).image_shape)
     images = fold_images(workspace, entry, plan.description["folds"])[0]
@@ -202,7 +229,7 @@ def run_cross_validation(workspace: Workspace, job_id: str, spec: Json, progress
         for fold, prepared in enumerate(made):
             trial = _named({**one, "prepared": prepared}, spec["sweep"], fold=fold)
             key = (one["sweep"]["trial"], one["seed"], fold)
-            runs.append(queued.get(key) or submit(workspace, "train", trial).id)
+            runs.append(queued.get(key) or launch(workspace, trial).id)
     return {"sweep": spec["sweep"], "prepared": made, "runs": runs}
 
 
@@ -230,14 +257,8 @@ def fold_images(workspace: Workspace, entry: PreparedSet, folds: int) -> tuple[i
 def seconds_needed(workspace: Workspace, plan: SweepPlan) -> float:
     """Seconds that the runs of a plan take on two CPU cores, one after another, if none ends early."""
     entry, folds = load_prepared(workspace, plan.description["prepared"]), plan.description["folds"]
+    found = TrainingSet.of(workspace, entry.id)
     if folds:
         images, held_out = fold_images(workspace, entry, folds)
-    else:
-        validation = load_split(workspace, entry.split).parts.get("validation", [])
-        images, held_out = entry.images, sum(validation)
-    online, pixels = bool(entry.recipe.online), find_dataset(workspace, entry.dataset).image_shape[0]
-    seconds = sum(
-        foreseen_cost(RunSpec.from_json(spec), images, held_out, online=online, image_size=pixels).seconds
-        for spec in plan.specs
-    )
-    return max(1, int(folds)) * seconds
+        found = replace(found, images=images, held_out=held_out)
+    return max(1, int(folds)) * sum(found.cost(RunSpec.from_json(spec)).seconds for spec in plan.specs)

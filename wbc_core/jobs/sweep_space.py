@@ -175,3 +175,15 @@ def draws(space: Space, count: int, seed: int) -> list[dict[str, Value]]:
         }
         drawn.setdefault(tuple(chosen.values()), chosen)
     return list(drawn.values())
+
+
+def smallest_values(values: list[Value] | Range) -> list[Value]:
+    """What of a list or a range is to be looked at to know that no value is too small; 0 is its own case.
+
+    Example:
+        >>> smallest_values([0, 64]), smallest_values(Range(0, 96, log=False, whole=True))
+        ([0, 64], [0, 1])
+    """
+    if not isinstance(values, Range):
+        return values
+    return [values.low] if values.low else [values.low, 1]

@@ -120,10 +120,10 @@ def check_precision(precision: str, device: str) -> None:
     """
     if precision == "float16" and device == "cpu":
         raise WbcError(
-            "This device does not compute in float16.",
-            expected="a GPU",
+            "A CPU does not compute in float16.",
+            expected="a GPU for precision=float16",
             got=device,
-            fix="Launch with precision=float32.",
+            fix="Launch with precision=float32 or bfloat16, or with a worker that has a GPU.",
         )
 
 

@@ -71,6 +71,7 @@ def foreseen_cost(
     image_size: int = 96,
     rates: Rates | None = None,
     start: float | None = None,
+    done: int = 0,
 ) -> Cost:
     """Foresee the cost of a run.
 
@@ -82,6 +83,7 @@ def foreseen_cost(
         image_size: Height and width of the images, in pixels.
         rates: Measured images a second; those of two CPU cores where None.
         start: Measured seconds before the first step; the backbone's own where None.
+        done: Epochs that are finished already, where it goes on from another run.
     """
     backbone = BACKBONES.get(spec.backbone)
     rates = rates or scaled_rates(spec, image_size)
@@ -90,7 +92,8 @@ def foreseen_cost(
         once, epoch = _phase_seconds(
             phase, backbone.block_count, rates, images, validation_images, online=online
         )
-        seconds += once + (phase.end - phase.first) * epoch
+        left = phase.end - max(phase.first, done)
+        seconds += once + left * epoch if left > 0 else 0.0
     # The weights twice, in the checkpoint and in best.keras, and what the optimiser remembers of each.
     copies = 2 + {"adamw": 2, "adam": 2, "sgd": 1, "lion": 1}[spec.optimiser]
     copies += (spec.ema > 0) + (spec.accumulation > 1)

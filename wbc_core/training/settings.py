@@ -273,7 +273,8 @@ _SETTINGS = (
         "Precision",
         "optimisation",
         "choice",
-        "Of the arithmetic inside the network; its weights stay float32. Half precision is for GPUs.",
+        "Of the arithmetic inside the network; its weights stay float32. Half precision is for GPUs, "
+        "and float16 needs one.",
         choices=PRECISIONS,
     ),
     Setting("loss", "Loss", "loss", "choice", "What the training makes small.", choices=LOSSES),

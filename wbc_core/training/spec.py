@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from wbc_core.backbones.entry import ImageShape
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 from wbc_core.records import Record
@@ -133,3 +134,15 @@ class RunSpec(Record):
                 fix="Correct head_epochs=.",
             )
         return self
+
+    def check_images(self, image_shape: ImageShape) -> None:
+        """Refuse images that the backbone cannot take at the size that the network resizes them to.
+
+        Args:
+            image_shape: Height, width and 3 channels of the images, in pixels.
+
+        Raises:
+            WbcError: They are too small, or `input_size` makes them so.
+        """
+        resized = (self.input_size, self.input_size, 3) if self.input_size else image_shape
+        BACKBONES.get(self.backbone).check_size(resized)

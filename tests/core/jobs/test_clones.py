@@ -4,14 +4,20 @@ from typing import Any
 
 import pytest
 
+from tests.results_lab import prepared_id
 from wbc_core.errors import WbcError
 from wbc_core.jobs import clones, queue
+from wbc_core.jobs.launching import launch
 from wbc_core.jobs.tasks import TASKS
 from wbc_core.records import Job
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
 SPEC = RunSpec("pr-0123456789ab", "cnn", epochs=5, batch_size=33).to_json()
+
+
+def real_spec(workspace: Workspace) -> dict[str, Any]:
+    return {**SPEC, "prepared": prepared_id(workspace)}
 
 
 def ended(workspace: Workspace, how: str, spec: dict[str, Any] = SPEC, **outcome: Any) -> Job:
@@ -45,11 +51,13 @@ def test_an_origin_that_is_gone_does_not_hide_the_job(workspace: Workspace, orig
 
 def test_half_the_batch_makes_the_same_step(workspace: Workspace) -> None:
     error = "The device ran Out of Memory."
-    failed = ended(workspace, "failed", {**SPEC, "resumes": "job-0123456789"}, error=error)
+    spec = {**real_spec(workspace), "resumes": "job-0123456789"}
+    failed = ended(workspace, "failed", spec, error=error)
     retry = clones.retry_with_half_batch(workspace, failed.id)
     assert (retry.state, retry.spec["batch_size"], retry.spec["accumulation"]) == ("queued", 16, 2)
     assert retry.spec["clones"] == failed.id
     assert "resumes" not in retry.spec
+    assert retry.spec["foreseen"]["seconds"] > 0
 
 
 @pytest.mark.parametrize(
@@ -77,15 +85,18 @@ def test_a_process_killed_for_its_memory_is_offered_half_the_batch(workspace: Wo
 def test_more_epochs_go_on_from_the_finished_run(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = ended(workspace, "succeeded")
+    spec = real_spec(workspace)
+    first = ended(workspace, "succeeded", spec)
     folder = workspace.run_dir(first.id)
     for name in ("spec.json", "summary.json", "reports/validation.json"):
-        workspace.write_json(folder / name, SPEC)
+        workspace.write_json(folder / name, spec)
     (folder / "checkpoint").write_text("learnt")
     with pytest.raises(WbcError, match="more than 5"):
         clones.continue_run(workspace, first.id, 5)
     longer = clones.continue_run(workspace, first.id, 8)
     assert clones.differences(workspace, longer) == {"epochs": (5, 8)}
+    whole, three = (launch(workspace, {**spec, "epochs": epochs}).spec["foreseen"] for epochs in (8, 3))
+    assert longer.spec["foreseen"] == {**three, "disk_mb": whole["disk_mb"]}  # only what is left
 
     trained: list[tuple[str, RunSpec, list[str]]] = []
 
@@ -97,11 +108,11 @@ def test_more_epochs_go_on_from_the_finished_run(
     report = {"accuracy": 0.9, "macro_f1": 0.8}
     monkeypatch.setattr("wbc_core.evaluation.report.evaluate_run", lambda *_, **__: report)
     TASKS.get("train")(workspace, longer.id, longer.spec, lambda *_: None)
-    same = {**SPEC, "resumes": first.id}
+    same = {**spec, "resumes": first.id}
     TASKS.get("train")(workspace, "job-resumed000", same, lambda *_: None)
     assert trained == [
-        (longer.id, RunSpec.from_json({**SPEC, "epochs": 8}), ["checkpoint"]),
-        ("job-resumed000", RunSpec.from_json(SPEC), ["checkpoint", "spec.json", "summary.json"]),
+        (longer.id, RunSpec.from_json({**spec, "epochs": 8}), ["checkpoint"]),
+        ("job-resumed000", RunSpec.from_json(spec), ["checkpoint", "spec.json", "summary.json"]),
     ]
     assert (folder / "reports").exists()
 

@@ -2,20 +2,21 @@
 
 import pytest
 
+from tests.results_lab import prepared_id
 from wbc_core.errors import WbcError
 from wbc_core.jobs import queue
-from wbc_core.jobs.sweep import plan_sweep, start_sweep
+from wbc_core.jobs.sweep import cross_validation_spec, plan_sweep, start_sweep
 from wbc_core.jobs.sweep_space import Range, draws, read_space, space_from_json, space_to_json
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
-PREPARED = "pr-0123456789ab"
+NOWHERE = "pr-0123456789ab"
 MANY = [str(seed) for seed in range(1000)]
 
 
 def test_a_grid_is_every_combination(workspace: Workspace) -> None:
     grid = {"epochs": ["1", "2"], "seed": ["0", "7"]}
-    sweep, runs = start_sweep(workspace, PREPARED, "cnn", grid, settings={"dropout": "0.1"})
+    sweep, runs = start_sweep(workspace, prepared_id(workspace), "cnn", grid, settings={"dropout": "0.1"})
     specs = [RunSpec.from_json(queue.get_job(workspace, run).spec) for run in runs]
     assert [(spec.epochs, spec.seed, spec.dropout) for spec in specs] == [
         (1, 0, 0.1),
@@ -29,9 +30,9 @@ def test_a_grid_is_every_combination(workspace: Workspace) -> None:
 def test_a_grid_of_a_million_millions_is_refused_at_once(workspace: Workspace) -> None:
     grid = {"seed": MANY, "epochs": MANY[1:], "plateau_patience": MANY[1:], "batch_size": MANY[1:]}
     with pytest.raises(WbcError, match="1 to 1000"):
-        start_sweep(workspace, PREPARED, "cnn", grid)
+        start_sweep(workspace, NOWHERE, "cnn", grid)
     assert queue.list_jobs(workspace) == []
-    assert len(start_sweep(workspace, PREPARED, "cnn", grid, trials=2)[1]) == 2
+    assert len(start_sweep(workspace, prepared_id(workspace), "cnn", grid, trials=2)[1]) == 2
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_what_cannot_be_swept_queues_nothing(
     workspace: Workspace, grid: dict[str, list[str]], asked: dict[str, object], words: str
 ) -> None:
     with pytest.raises(WbcError, match=words):
-        start_sweep(workspace, PREPARED, "cnn", grid, **asked)
+        start_sweep(workspace, NOWHERE, "cnn", grid, **asked)
     assert queue.list_jobs(workspace) == []
 
 
@@ -86,7 +87,9 @@ def test_a_range_is_logarithmic_beyond_a_decade_and_keeps_its_ends() -> None:
 
 
 def test_a_random_search_of_few_combinations_draws_each_once() -> None:
-    plan = plan_sweep(PREPARED, "cnn", {"epochs": ["1", "2"], "seed": ["0..2"]}, search="random", trials=50)
+    plan = plan_sweep(
+        "pr-0123456789ab", "cnn", {"epochs": ["1", "2"], "seed": ["0..2"]}, search="random", trials=50
+    )
     assert {(spec["epochs"], spec["seed"]) for spec in plan.specs} == {
         (e, s) for e in (1, 2) for s in (0, 1, 2)
     }
@@ -94,7 +97,7 @@ def test_a_random_search_of_few_combinations_draws_each_once() -> None:
 
 
 def test_every_trial_is_repeated_with_every_seed(workspace: Workspace) -> None:
-    _, runs = start_sweep(workspace, PREPARED, "cnn", {"epochs": ["1", "2"]}, seeds=(4, 9))
+    _, runs = start_sweep(workspace, prepared_id(workspace), "cnn", {"epochs": ["1", "2"]}, seeds=(4, 9))
     specs = [queue.get_job(workspace, run).spec for run in runs]
     assert [(spec["sweep"]["trial"], spec["epochs"], spec["seed"]) for spec in specs] == [
         (0, 1, 4),
@@ -102,4 +105,27 @@ def test_every_trial_is_repeated_with_every_seed(workspace: Workspace) -> None:
         (1, 2, 4),
         (1, 2, 9),
     ]
-    assert len(start_sweep(workspace, PREPARED, "cnn", {}, seeds=(0, 1, 2))[1]) == 3
+    assert len(start_sweep(workspace, prepared_id(workspace), "cnn", {}, seeds=(0, 1, 2))[1]) == 3
+
+
+@pytest.mark.parametrize(
+    ("backbone", "settings", "grid", "search"),
+    [
+        ("inception_v3", {}, {"seed": ["0", "1"]}, "grid"),
+        ("cnn", {}, {"input_size": ["64", "2"]}, "grid"),
+        ("cnn", {}, {"input_size": ["64", "2"]}, "tpe"),
+        ("cnn", {}, {"input_size": ["0..64"]}, "tpe"),
+        ("cnn", {}, {"precision": ["float32", "float16"]}, "tpe"),
+    ],
+)
+def test_a_trial_that_could_only_fail_queues_nothing(
+    workspace: Workspace, backbone: str, settings: dict[str, str], grid: dict[str, list[str]], search: str
+) -> None:
+    asked = {"settings": settings, "search": search, "trials": 2}
+    with pytest.raises(WbcError, match=r"too small|float16"):
+        start_sweep(workspace, prepared_id(workspace), backbone, grid, **asked)
+    plan = plan_sweep(prepared_id(workspace), backbone, grid, folds=2, **asked)
+    with pytest.raises(WbcError, match=r"too small|float16"):
+        cross_validation_spec(workspace, plan)
+    assert queue.list_jobs(workspace) == []
+    assert start_sweep(workspace, prepared_id(workspace), "inception_v3", {"input_size": ["96", "80"]})

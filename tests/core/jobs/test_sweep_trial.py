@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
-from tests.results_lab import NAMES
+from tests.results_lab import NAMES, prepared_id
 from wbc_core.errors import Cancelled, WbcError
 from wbc_core.jobs import queue
 from wbc_core.jobs.sweep import start_sweep
@@ -18,12 +18,13 @@ from wbc_core.training.runs import HISTORY_COLUMNS, Run, write_run
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
-PREPARED = "pr-0123456789ab"
 GRID = {"learning_rate": ["1e-4..1e-1"], "epochs": ["4", "5"]}
 
 
 def start(workspace: Workspace, trials: int, **asked: object) -> list[str]:
-    return start_sweep(workspace, PREPARED, "cnn", GRID, search="tpe", trials=trials, **asked)[1]
+    return start_sweep(workspace, prepared_id(workspace), "cnn", GRID, search="tpe", trials=trials, **asked)[
+        1
+    ]
 
 
 def record(

@@ -148,7 +148,7 @@ def test_half_precision_trains_and_its_probabilities_are_whole(
     assert {str(weight.dtype) for weight in model.weights} == {"float32"}
     assert model.layers[-1].compute_dtype == "float32"
     assert keras.config.dtype_policy().name == "float32"
-    with pytest.raises(WbcError, match=r"does not compute in float16.*a GPU"):
+    with pytest.raises(WbcError, match=r"CPU does not compute in float16.*a GPU"):
         train(workspace, OTHER, short_spec(prepared, precision="float16"))
 
 

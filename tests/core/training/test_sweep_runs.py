@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.results_lab import prepared_id
 from wbc_core.errors import Cancelled
 from wbc_core.jobs import queue
 from wbc_core.jobs.sweep import cross_validation_spec, plan_sweep, start_sweep
@@ -99,7 +100,7 @@ def test_a_cross_validation_prepares_each_fold_and_tells_mean_and_spread(
 
 def test_importance_tells_which_setting_matters(workspace: Workspace) -> None:
     grid = {"dropout": ["0", "0.1", "0.2", "0.3"], "weight_decay": ["1e-4", "1e-3"]}
-    sweep, runs = start_sweep(workspace, "pr-0123456789ab", "cnn", grid)
+    sweep, runs = start_sweep(workspace, prepared_id(workspace), "cnn", grid)
     for run in runs:
         job, claim = queue.claim_next(workspace, ["train"], "cpu", only=run)
         result = {"val_accuracy": 0.9 - job.spec["dropout"], "epochs": 1, "ended": "all epochs done"}

@@ -1,0 +1,49 @@
+"""Launching: what is refused before it is queued, and the cost that a training is launched with."""
+
+import pytest
+
+from tests.results_lab import prepared_id
+from wbc_core.errors import WbcError
+from wbc_core.jobs import queue
+from wbc_core.jobs.launching import known_costs, launch_all
+from wbc_core.training.estimate import Cost
+from wbc_core.training.spec import RunSpec
+from wbc_core.workspace import Workspace
+
+
+def test_all_are_queued_with_their_cost_or_none(workspace: Workspace) -> None:
+    spec = RunSpec(prepared_id(workspace), "cnn").to_json()
+    small = {**spec, "backbone": "inception_v3"}
+    with pytest.raises(WbcError, match="at least 75 x 75 pixels; got 32 x 32"):
+        launch_all(workspace, [spec, small])
+    with pytest.raises(WbcError, match="too small"):
+        launch_all(workspace, [spec, {**small, "input_size": 64}])
+    with pytest.raises(WbcError, match="pr-000000000000"):
+        launch_all(workspace, [spec, {**spec, "prepared": "pr-000000000000"}])
+    assert queue.list_jobs(workspace) == []
+    jobs = launch_all(workspace, [spec, {**small, "input_size": 96, "clones": "job-0123456789"}])
+    assert jobs[1].spec["clones"] == "job-0123456789"
+    costs = known_costs(workspace, [RunSpec.from_json(job.spec) for job in jobs])
+    assert [job.spec["foreseen"] for job in jobs] == [cost.to_json() for cost in costs]
+
+
+def test_float16_waits_for_a_gpu(workspace: Workspace) -> None:
+    spec = RunSpec(prepared_id(workspace), "cnn", precision="float16").to_json()
+    queue.announce_worker(workspace, "one", "here", "cpu")
+    with pytest.raises(WbcError, match="a GPU"):
+        launch_all(workspace, [spec])
+    queue.announce_worker(workspace, "two", "there", "cpu,gpu:1")
+    assert launch_all(workspace, [spec])
+
+
+def test_a_cost_counts_on_the_kind_of_device_that_it_was_measured_on(workspace: Workspace) -> None:
+    spec = RunSpec(prepared_id(workspace), "cnn")
+    measured = {}
+    for device, seconds in (("cpu", 500.0), ("gpu:1", 5.0)):
+        job = queue.submit(workspace, "dry_run", spec.to_json())
+        _, claim = queue.claim_next(workspace, ["dry_run"], device)
+        measured[device] = Cost(seconds, seconds, 700.0, 3.0, measured=True)
+        queue.finish(workspace, job.id, claim, "succeeded", result=measured[device].to_json())
+    assert known_costs(workspace, [spec]) == [measured["cpu"]]
+    queue.announce_worker(workspace, "one", "there", "gpu:0,gpu:1")
+    assert known_costs(workspace, [spec]) == [measured["gpu:1"]]

@@ -1,0 +1,150 @@
+"""Launching trainings: what is checked before one is queued, and what it will cost.
+
+Every training comes into the queue through here, from a page, from the command line or from a study, so that
+what would only fail in the job is refused before.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from wbc_core.augment.prepare import load_prepared
+from wbc_core.backbones.entry import ImageShape
+from wbc_core.datasets.store import read_dataset
+from wbc_core.jobs.devices import list_gpus
+from wbc_core.jobs.queue import list_jobs, live_workers, submit
+from wbc_core.records import Job, Json
+from wbc_core.splitting import load_split
+from wbc_core.training.device import check_precision
+from wbc_core.training.estimate import Cost, foreseen_cost
+from wbc_core.training.spec import RunSpec
+from wbc_core.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a run on a prepared set goes through in an epoch.
+
+    Attributes:
+        images: Train images.
+        held_out: Validation images.
+        online: Whether the recipe changes the images in every epoch.
+        image_shape: Height, width and 3 channels, in pixels.
+    """
+
+    images: int
+    held_out: int
+    online: bool
+    image_shape: ImageShape
+
+    @classmethod
+    def of(cls, workspace: Workspace, prepared: str) -> "TrainingSet":
+        """Look a prepared set up.
+
+        Raises:
+            WbcError: There is no such set.
+        """
+        entry = load_prepared(workspace, prepared)
+        held_out = sum(load_split(workspace, entry.split).parts.get("validation", []))
+        shape = read_dataset(workspace, entry.dataset).image_shape
+        return cls(entry.images, held_out, bool(entry.recipe.online), shape)
+
+    def cost(self, spec: RunSpec, done: int = 0) -> Cost:
+        """What a run on it will cost after so many epochs that are finished already, foreseen."""
+        return foreseen_cost(
+            spec,
+            self.images,
+            self.held_out,
+            online=self.online,
+            image_size=self.image_shape[0],
+            done=done,
+        )
+
+
+def training_device(workspace: Workspace) -> str:
+    """Where a training that is launched now will run: `gpu` or `cpu`.
+
+    On what the workers that are alive train on; where none is, on what a worker of this machine would.
+    """
+    devices = live_workers(workspace) or (["gpu"] if list_gpus() else ["cpu"])
+    return "gpu" if any("gpu" in device for device in devices) else "cpu"
+
+
+def check_launch(spec: RunSpec, image_shape: ImageShape, device: str) -> None:
+    """Refuse a run that its job could only fail at.
+
+    Args:
+        spec: The run.
+        image_shape: Of the images that it learns from.
+        device: What `training_device` says.
+
+    Raises:
+        WbcError: The backbone cannot take images of this size, or the device cannot compute in its precision.
+    """
+    spec.check_images(image_shape)
+    check_precision(spec.precision, device)
+
+
+def known_costs(workspace: Workspace, specs: Sequence[RunSpec], done: int = 0) -> list[Cost]:
+    """What each run costs: as measured on the kind of device that it will train on, else foreseen.
+
+    Args:
+        workspace: The lab.
+        specs: The runs.
+        done: Epochs that are finished already, where they go on from another run.
+
+    Raises:
+        WbcError: A prepared set is not there.
+    """
+    sets = _sets(workspace, specs)
+    measured = {} if done else _measured(workspace)
+    return [measured.get(spec) or sets[spec.prepared].cost(spec, done) for spec in specs]
+
+
+def _sets(workspace: Workspace, specs: Sequence[RunSpec]) -> Mapping[str, TrainingSet]:
+    return {prepared: TrainingSet.of(workspace, prepared) for prepared in {spec.prepared for spec in specs}}
+
+
+def _measured(workspace: Workspace) -> dict[RunSpec, Cost]:
+    device = training_device(workspace)
+    finished = list_jobs(workspace, states=("succeeded",), kind="dry_run")
+    return {
+        RunSpec.from_json(job.spec): Cost.from_json(job.result or {})
+        for job in reversed(finished)
+        if (job.device or "cpu").startswith(device)
+    }
+
+
+def launch(workspace: Workspace, spec: Json, *, done: int = 0) -> Job:
+    """Queue a training, as `launch_all` does."""
+    return launch_all(workspace, [spec], done=done)[0]
+
+
+def launch_all(workspace: Workspace, specs: Sequence[Json], *, done: int = 0) -> list[Job]:
+    """Queue trainings, all or none of them, each with its known cost as `foreseen`.
+
+    Args:
+        workspace: Whose queue.
+        specs: The RunSpec of each as JSON, with what else its job is to know.
+        done: Epochs that are finished already, where they go on from another run.
+
+    Raises:
+        WbcError: A prepared set is not there, or `check_launch` refuses a run; nothing is queued then.
+    """
+    runs = [RunSpec.from_json(spec) for spec in specs]
+    check_all(workspace, runs)
+    costs = known_costs(workspace, runs, done)
+    return [
+        submit(workspace, "train", {**spec, "foreseen": cost.to_json()})
+        for spec, cost in zip(specs, costs, strict=True)
+    ]
+
+
+def check_all(workspace: Workspace, specs: Sequence[RunSpec]) -> None:
+    """Refuse runs by `check_launch`, as they are about to be queued.
+
+    Raises:
+        WbcError: A prepared set is not there, or a run could only fail.
+    """
+    sets, device = _sets(workspace, specs), training_device(workspace)
+    for spec in specs:
+        check_launch(spec, sets[spec.prepared].image_shape, device)
