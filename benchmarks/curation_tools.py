@@ -14,6 +14,7 @@ import itertools
 import json
 import os
 import resource
+import shutil
 import sys
 import time
 import warnings
@@ -24,6 +25,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+CLEANVISION_KINDS = (
+    "exact_duplicates",
+    "near_duplicates",
+    "exposure",
+    "low_information",
+    "blur",
+    "colour_cast",
+    "odd_size",
+)
+"""Our checks for what CleanVision's default ones look for: dark, light, grey, blurry, odd in size, copies."""
 
 FOLDS = 5
 EVERYTHING = 10**9
@@ -81,6 +93,21 @@ def ours_from_files(folder: Path) -> Found:
         workspace = Workspace(folder / "lab-of-files")
         dataset = import_source(workspace, folder / "png").dataset
         scan(workspace, dataset.id)
+    return found
+
+
+def ours_same_kinds(folder: Path) -> Found:
+    """Scan of the imported set for what CleanVision looks for, and nothing else."""
+    from wbc_core.curation.scan import scan
+    from wbc_core.datasets.store import list_datasets
+    from wbc_core.workspace import Workspace
+
+    found = Found()
+    workspace = Workspace(folder / "lab")
+    dataset = list_datasets(workspace)[0]
+    with found.timed():
+        scan(workspace, dataset.id, CLEANVISION_KINDS)
+    shutil.rmtree(workspace.findings_dir(dataset.id))  # The whole scan measures everything itself.
     return found
 
 
@@ -234,6 +261,7 @@ def cleanlab_ours(folder: Path) -> Found:
 
 TOOLS: dict[str, Callable[[Path], Found]] = {
     "bare pass": bare_pass,
+    "ours, CleanVision's kinds": ours_same_kinds,
     "ours": ours,
     "ours from files": ours_from_files,
     "CleanVision": cleanvision,
