@@ -41,7 +41,7 @@ def planes_of(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def in_batches(images: NDArray[np.uint8]) -> Iterator[slice]:
-    """Cut images into batches whose pixels stay in the processor's cache, about 256 kB a channel.
+    """Cut images into batches whose pixels stay in the processor's cache, about 1 MB a channel.
 
     Fresh memory costs more than arithmetic: who works through batches can use the same buffers for all.
     """
@@ -51,7 +51,7 @@ def in_batches(images: NDArray[np.uint8]) -> Iterator[slice]:
 
 def batch_of(images: NDArray[np.uint8]) -> int:
     """Number of images in a batch of `in_batches`."""
-    return max(1, 2**18 // max(1, int(images.shape[1] * images.shape[2])))
+    return max(1, 2**20 // max(1, int(images.shape[1] * images.shape[2])))
 
 
 @dataclass(frozen=True)
