@@ -9,6 +9,9 @@ from types import ModuleType
 from wbc_core.errors import WbcError
 
 
+_SLICE = "mig"
+
+
 def open_driver() -> ModuleType | None:
     """NVIDIA's management library, started; None where its package or the driver is missing."""
     try:
@@ -24,26 +27,63 @@ def open_driver() -> ModuleType | None:
 
 def list_gpus() -> list[str]:
     """Names of the NVIDIA GPUs of this machine by index; empty where there is none."""
+    return [name for name, _ in _names_and_uuids()]
+
+
+def _names_and_uuids() -> list[tuple[str, str]]:
     driver = open_driver()
     if driver is None:
-        return _named_by_nvidia_smi()
-    indices = range(driver.nvmlDeviceGetCount())
-    return [str(driver.nvmlDeviceGetName(driver.nvmlDeviceGetHandleByIndex(index))) for index in indices]
+        return _told_by_nvidia_smi()
+    gpus = [driver.nvmlDeviceGetHandleByIndex(index) for index in range(driver.nvmlDeviceGetCount())]
+    return [(str(driver.nvmlDeviceGetName(gpu)), str(driver.nvmlDeviceGetUUID(gpu))) for gpu in gpus]
 
 
-def _named_by_nvidia_smi() -> list[str]:
+def _told_by_nvidia_smi() -> list[tuple[str, str]]:
     if shutil.which("nvidia-smi") is None:
         return []
-    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    command = ["nvidia-smi", "--query-gpu=name,uuid", "--format=csv,noheader"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return (
-        [line.strip() for line in answer.stdout.splitlines() if line.strip()]
-        if answer.returncode == 0
-        else []
-    )
+    if answer.returncode:
+        return []
+    told = (line.rpartition(",") for line in answer.stdout.splitlines() if "," in line)
+    return [(name.strip(), uuid.strip()) for name, _, uuid in told]
+
+
+def _visible() -> list[str]:
+    """Device names of the GPUs that CUDA_VISIBLE_DEVICES leaves to this process.
+
+    It may name them by index, by UUID or the beginning of one, or name slices of them (MIG), as in the
+    section on environment variables of NVIDIA's CUDA C++ Programming Guide.
+    """
+    uuids = [uuid for _, uuid in _names_and_uuids()]
+    told = os.environ.get("CUDA_VISIBLE_DEVICES")
+    words = [str(index) for index in range(len(uuids))] if told is None else told.split(",")
+    found = []
+    for place, word in enumerate(word.strip() for word in words):
+        if word.startswith("GPU-"):
+            found.append(f"gpu:{_index(word, uuids)}")
+        elif word.startswith("MIG-") and uuids:
+            found.append(f"gpu:{_SLICE}{place}")
+        elif word.isdigit() and int(word) < len(uuids):
+            found.append(f"gpu:{int(word)}")
+        else:
+            break  # CUDA too hides whatever comes after a word that names no GPU
+    return found
+
+
+def _index(word: str, uuids: list[str]) -> int:
+    fitting = [index for index, uuid in enumerate(uuids) if uuid.startswith(word)]
+    if len(fitting) != 1:
+        raise WbcError(
+            "CUDA_VISIBLE_DEVICES does not name one GPU of this machine.",
+            expected=f"one of {', '.join(uuids) or 'none: no GPU was found'}",
+            got=word,
+            fix="Correct it, or use --devices cpu.",
+        )
+    return fitting[0]
 
 
 def parse_devices(wanted: str | None) -> list[str]:
@@ -55,22 +95,24 @@ def parse_devices(wanted: str | None) -> list[str]:
 
     Returns:
         `["cpu"]`, or `["gpu:0", ...]`; a worker trains one model on each entry at a time. GPUs that
-        CUDA_VISIBLE_DEVICES hides from this process, as a cluster's scheduler does, are not among them.
+        CUDA_VISIBLE_DEVICES hides from this process, as a cluster's scheduler does, are not among them;
+        `gpu:mig0` is the slice of a GPU that it names first.
 
     Raises:
-        WbcError: A GPU was asked for that this machine does not have.
+        WbcError: A GPU was asked for that this machine does not have, here or by CUDA_VISIBLE_DEVICES.
 
     Example:
         >>> parse_devices("cpu,cpu")
         ['cpu', 'cpu']
     """
-    indices = [str(index) for index in range(len(list_gpus()))]
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(indices)).split(",")
-    gpus = [f"gpu:{index}" for index in indices if index in visible]
+    words = [] if wanted is None else [word.strip() for word in wanted.split(",")]
+    if words and set(words) == {"cpu"}:
+        return words
+    gpus = _visible()
     if wanted is None:
         return gpus or ["cpu"]
     chosen = []
-    for word in (word.strip() for word in wanted.split(",")):
+    for word in words:
         chosen += (gpus or ["gpu"]) if word == "gpu" else ["cpu" if word == "cpu" else f"gpu:{word}"]
     if not set(chosen) <= {"cpu", *gpus}:
         raise WbcError(
@@ -84,10 +126,13 @@ def parse_devices(wanted: str | None) -> list[str]:
 def device_environment(device: str) -> dict[str, str]:
     """The environment variables that confine a process to one device."""
     if device.startswith("gpu:"):
+        name = device.removeprefix("gpu:")
+        if name.startswith(_SLICE):
+            name = os.environ["CUDA_VISIBLE_DEVICES"].split(",")[int(name.removeprefix(_SLICE))].strip()
         return {
             # The driver's own order, in which `list_gpus` counts; CUDA's default puts the fastest first.
             "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
-            "CUDA_VISIBLE_DEVICES": device.removeprefix("gpu:"),
+            "CUDA_VISIBLE_DEVICES": name,
             "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         }
     return {"CUDA_VISIBLE_DEVICES": "-1"}

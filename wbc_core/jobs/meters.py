@@ -25,9 +25,9 @@ class Meters:
 
     def __init__(self, earlier: Json | None = None) -> None:
         self._peaks = {name: value for name, value in (earlier or {}).items() if name.startswith("peak_")}
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0]
-        self._driver = open_driver() if visible.isdigit() else None
-        self._gpu = visible
+        self._gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0].strip()
+        named = self._gpu.isdigit() or self._gpu.startswith(("GPU-", "MIG-"))
+        self._driver = open_driver() if named else None
 
     def read(self) -> Json:
         """Measure once.
@@ -54,7 +54,10 @@ class Meters:
             return {}
         found = {}
         with suppress(self._driver.NVMLError):
-            gpu = self._driver.nvmlDeviceGetHandleByIndex(int(self._gpu))
+            if self._gpu.isdigit():
+                gpu = self._driver.nvmlDeviceGetHandleByIndex(int(self._gpu))
+            else:
+                gpu = self._driver.nvmlDeviceGetHandleByUUID(self._gpu)
             memory = self._driver.nvmlDeviceGetMemoryInfo(gpu)
             found = {"gpu_memory_mb": memory.used / _MEGABYTE, "gpu_total_mb": memory.total / _MEGABYTE}
             # A slice of a GPU tells its memory, but not how busy it is.

@@ -21,24 +21,40 @@ if TYPE_CHECKING:
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # of malloc.h
 _KEPT_BYTES, _TOP_PAD_BYTES = 2**31 - 1, 2**28
 
-_OUT_OF_MEMORY = ("ResourceExhaustedError", "RESOURCE_EXHAUSTED", "OutOfMemoryError", "MemoryError")
-"""What TensorFlow, JAX, PyTorch and Python call it."""
+_OUT_OF_MEMORY = (
+    "resourceexhaustederror",
+    "resource_exhausted",
+    "outofmemory",
+    "out_of_memory",
+    "out of memory",
+    "memoryerror",
+    "status_alloc_failed",
+    "failed to allocate",
+    "dst tensor is not initialized",
+)
+"""What TensorFlow, JAX, PyTorch, CUDA, cuDNN, cuBLAS and Python call it, in lower case."""
 
 
 def _gpu_name() -> str:
     if shutil.which("nvidia-smi") is None:
         return "GPU"
     answer = subprocess.run(
-        ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
+        ["nvidia-smi", "--query-gpu=uuid,name", "--format=csv,noheader"],
         capture_output=True,
         text=True,
         check=False,
     )
-    names = answer.stdout.splitlines()
+    told = [line.partition(",") for line in answer.stdout.splitlines()]
+    gpus = {uuid.strip(): name.strip() for uuid, _, name in told}
     # Only one GPU is visible to a job; CUDA counts from 0 among those, nvidia-smi among all.
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0]
-    index = int(visible) if visible.isdigit() else 0
-    return names[index].strip() if index < len(names) else "GPU"
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    if visible.isdigit():
+        fitting = [name for place, name in enumerate(gpus.values()) if place == int(visible)]
+    else:
+        fitting = [name for uuid, name in gpus.items() if uuid.startswith(visible)]
+    # A slice of a GPU is not in this list; mostly all GPUs of a machine are of one kind.
+    names = set(fitting or gpus.values())
+    return names.pop() if len(names) == 1 else "GPU"
 
 
 def _cpu_name() -> str:
@@ -101,7 +117,8 @@ def memory_explained(spec: "RunSpec") -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not any(word in f"{type(error).__name__} {error}" for word in _OUT_OF_MEMORY):
+        told = f"{type(error).__name__} {error}".lower()
+        if not any(word in told for word in _OUT_OF_MEMORY):
             raise
         fix = "Launch on a device with more memory, or with a smaller backbone or input_size."
         if spec.batch_size > 1:

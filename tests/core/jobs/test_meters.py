@@ -19,6 +19,10 @@ from wbc_core.workspace import Workspace
 Nap = Callable[..., dict[str, object]]
 
 
+UUIDS = ["GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", "GPU-8941a3c5-0000-4106-c12f-20bd9faed9f7"]
+SLICE = "MIG-e91edf3b-b297-5c77-a0c2-a1f4a2b04e80"
+
+
 class NVMLError(Exception):
     pass
 
@@ -39,6 +43,8 @@ def driver(busy: float | None = 87.0) -> types.ModuleType:
         "nvmlDeviceGetCount": lambda: 2,
         "nvmlDeviceGetHandleByIndex": lambda index: index,
         "nvmlDeviceGetName": lambda handle: f"GPU number {handle}",
+        "nvmlDeviceGetUUID": lambda handle: UUIDS[handle],
+        "nvmlDeviceGetHandleByUUID": lambda uuid: [*UUIDS, SLICE].index(uuid),
         "nvmlDeviceGetMemoryInfo": lambda handle: memory,
         "nvmlDeviceGetUtilizationRates": utilisation,
     }.items():
@@ -66,6 +72,40 @@ def test_gpus_are_named_shared_and_hidden(monkeypatch: pytest.MonkeyPatch) -> No
         parse_devices("0")
 
 
+@pytest.mark.usefixtures("two_gpus")
+@pytest.mark.parametrize(
+    ("visible", "devices"),
+    [
+        ("0, 1", ["gpu:0", "gpu:1"]),
+        ("1,-1,0", ["gpu:1"]),
+        ("", ["cpu"]),
+        ("NoDevFiles", ["cpu"]),
+        (UUIDS[1], ["gpu:1"]),
+        ("GPU-8941, GPU-893", ["gpu:1", "gpu:0"]),
+        (f"MIG-12345678, {SLICE}", ["gpu:mig0", "gpu:mig1"]),
+    ],
+)
+def test_what_a_scheduler_leaves_visible_is_trained_on(
+    monkeypatch: pytest.MonkeyPatch, visible: str, devices: list[str]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert parse_devices(None) == devices
+    if "MIG-" in visible:
+        assert parse_devices("mig1") == ["gpu:mig1"]
+        assert device_environment("gpu:mig1")["CUDA_VISIBLE_DEVICES"] == SLICE
+
+
+@pytest.mark.usefixtures("two_gpus")
+@pytest.mark.parametrize("visible", ["GPU-abc", "GPU-89"])
+def test_a_gpu_that_is_not_here_or_not_one_is_an_error_and_no_cpu(
+    monkeypatch: pytest.MonkeyPatch, visible: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with pytest.raises(WbcError, match=f"CUDA_VISIBLE_DEVICES.*{UUIDS[0]}.*{visible}"):
+        parse_devices(None)
+    assert parse_devices("cpu") == ["cpu"]
+
+
 def test_a_machine_without_a_gpu_trains_on_its_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
     monkeypatch.setenv("PATH", "")
@@ -77,10 +117,12 @@ def test_a_machine_without_a_gpu_trains_on_its_cpu(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("two_gpus")
-@pytest.mark.parametrize("busy", [87.0, None])
-def test_the_gpu_of_the_job_is_measured(monkeypatch: pytest.MonkeyPatch, busy: float | None) -> None:
+@pytest.mark.parametrize(("visible", "busy"), [("1", 87.0), (UUIDS[1], 87.0), (SLICE, None)])
+def test_the_gpu_of_the_job_is_measured(
+    monkeypatch: pytest.MonkeyPatch, visible: str, busy: float | None
+) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", driver(busy))
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     read = Meters({"peak_gpu_memory_mb": 20_000.0, "cpu_percent": 5.0}).read()
     assert read.get("gpu_percent") == busy
     assert (read["gpu_memory_mb"], read["gpu_total_mb"]) == (12_300.0, 143_771.0)

@@ -152,10 +152,29 @@ def test_half_precision_trains_and_its_probabilities_are_whole(
         train(workspace, OTHER, short_spec(prepared, precision="float16"))
 
 
-def test_too_little_memory_says_what_to_change() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("INTERNAL: failed to load module: CUDA_ERROR_OUT_OF_MEMORY"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("Could not create cudnn handle: CUDNN_STATUS_ALLOC_FAILED"),
+        ValueError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 7516192768 bytes."),
+        RuntimeError("Dst tensor is not initialized."),
+    ],
+)
+def test_too_little_memory_says_what_to_change(error: Exception) -> None:
     spec = RunSpec("pr-0123456789ab", "cnn", batch_size=32)
     with (
         pytest.raises(WbcError, match=r"out of memory with 32 .*batch_size=16 accumulation=2"),
         memory_explained(spec),
     ):
-        raise MemoryError
+        raise error
+
+
+def test_another_fault_keeps_its_own_words() -> None:
+    with (
+        pytest.raises(ValueError, match="shapes do not fit"),
+        memory_explained(RunSpec("pr-0123456789ab", "cnn")),
+    ):
+        raise ValueError("shapes do not fit")
