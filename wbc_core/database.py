@@ -31,6 +31,9 @@ from sqlalchemy.schema import CreateColumn
 from wbc_core.errors import WbcError
 from wbc_core.workspace import Workspace
 
+BUSY_SECONDS = 60.0
+"""So long is a locked SQLite database waited for."""
+
 metadata = MetaData()
 
 decisions = Table(
@@ -101,6 +104,7 @@ jobs = Table(
     Column("place", Float),
     Column("paused", Boolean, nullable=False, server_default=false()),
     Column("usage", JSON),
+    Column("died_in_epoch", Integer),
 )
 
 pauses = Table(
@@ -134,7 +138,7 @@ def _add_missing_columns(engine: Engine) -> None:
 
 def _tune_sqlite(connection: object, _record: object) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]
-    cursor.execute("PRAGMA busy_timeout=60000")
+    cursor.execute(f"PRAGMA busy_timeout={round(1000 * BUSY_SECONDS)}")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.close()

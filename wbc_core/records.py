@@ -305,7 +305,7 @@ class Job(Record):
         progress: Fraction done, 0..1.
         message: What it is doing, in words.
         epoch: The epoch under way, for training, from 1.
-        attempts: How often it was started.
+        attempts: How often it was started since an attempt last finished an epoch before it died.
         device: Where it runs or ran (`cpu`, `gpu:0`).
         heartbeat_at: Last sign of life, ISO 8601 in UTC.
         cancel_requested: Whether someone asked it to stop.

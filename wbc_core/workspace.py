@@ -1,5 +1,6 @@
 """Every path of the lab, and writes that are whole or not there at all."""
 
+import errno
 import json
 import os
 import re
@@ -119,19 +120,27 @@ class Workspace:
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
     @contextmanager
-    def atomic_path(self, final: Path) -> Iterator[Path]:
+    def atomic_path(self, final: Path, *, durable: bool = False) -> Iterator[Path]:
         """Yield a path to write a file or folder at; it appears at `final`, whole, when the block ends well.
 
         A `final` that exists already is replaced when it is a file and kept when it is a folder (records
         are immutable, so the one there is the same). After an error nothing is left of either.
+
+        Args:
+            final: Where it appears.
+            durable: Whether it must also survive a power cut: it is on the disk when the block has ended.
         """
         scratch = self.scratch_name()
         self.scratch_dir.mkdir(parents=True, exist_ok=True)
         try:
             yield scratch
             final.parent.mkdir(parents=True, exist_ok=True)
+            if durable:
+                _write_through(scratch)
             try:
                 scratch.replace(final)
+                if durable:
+                    _write_through(final.parent, inside=False)
             except OSError:
                 # Asked afterwards: another process may be making the same record at this moment.
                 if not (scratch.is_dir() and final.is_dir()):
@@ -176,6 +185,19 @@ class Workspace:
                 f"{path.name} of {what} is damaged.", expected="a JSON object", got=type(plain).__name__
             )
         return plain
+
+
+def _write_through(path: Path, *, inside: bool = True) -> None:
+    """Have the kernel write a file, or a folder and what is in it, to the disk now."""
+    for part in [*path.rglob("*"), path] if inside else [path]:
+        descriptor = os.open(part, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOSYS):  # some network file systems cannot be asked
+                raise
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager

@@ -41,6 +41,22 @@ def test_a_folder_that_appears_at_the_last_moment_is_kept(
     assert not list(workspace.scratch_dir.iterdir())
 
 
+def test_what_must_survive_a_power_cut_is_on_the_disk_before_it_appears(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    final, synced, write_through = workspace.run_dir("job-0123456789") / "epoch-0001", [], os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced.append((Path(os.readlink(f"/proc/self/fd/{descriptor}")).name, final.exists()))
+        write_through(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    with workspace.atomic_path(final, durable=True) as scratch:
+        scratch.mkdir()
+        (scratch / "weights.npz").write_bytes(b"learnt")
+    assert synced == [("weights.npz", False), (scratch.name, False), (final.parent.name, True)]
+
+
 def test_after_an_error_nothing_is_left(workspace: Workspace) -> None:
     final = workspace.home / "recipes" / "mine.json"
 

@@ -18,6 +18,7 @@ from wbc_core.records import TERMINAL_STATES, Job, Json
 from wbc_core.workspace import Workspace, now
 
 MAXIMUM_ATTEMPTS = 3
+"""So often may the process of a job die before it has finished another epoch."""
 
 CLAIM_ORDER = (func.coalesce(jobs.c.place, jobs.c.number), jobs.c.number, jobs.c.id)
 """The order in which waiting jobs are taken: as they were submitted, until someone moves one."""
@@ -244,16 +245,18 @@ def finish(
     return write_held(workspace, job_id, claim, **values)
 
 
-def release(workspace: Workspace, job_id: str, claim: str, message: str, *, count_attempt: bool) -> bool:
+def release(workspace: Workspace, job_id: str, claim: str, message: str, **values: Any) -> bool:
     """Give a job that one holds back to the queue: its process ended, but its work did not."""
-    attempts = jobs.c.attempts if count_attempt else jobs.c.attempts - 1
     return write_held(
-        workspace, job_id, claim, state="queued", claim=None, attempts=attempts, message=message, device=None
+        workspace, job_id, claim, state="queued", claim=None, message=message, device=None, **values
     )
 
 
 def settle(workspace: Workspace, job_id: str, claim: str, reason: str, *, stopping: bool = False) -> None:
     """Decide what becomes of a job whose process ended without saying how.
+
+    Only attempts in a row that finished no further epoch count against it: a training of days may outlive
+    many a restart of its machine.
 
     Args:
         workspace: Whose queue.
@@ -266,13 +269,24 @@ def settle(workspace: Workspace, job_id: str, claim: str, reason: str, *, stoppi
     if job.cancel_requested:
         finish(workspace, job_id, claim, "cancelled")
     elif stopping:
-        release(workspace, job_id, claim, "Waiting: its worker was stopped", count_attempt=False)
+        message = "Waiting: its worker was stopped"
+        release(workspace, job_id, claim, message, attempts=jobs.c.attempts - 1)
+    elif _got_further(workspace, job_id):
+        message = f"Waiting to go on: {reason}"
+        release(workspace, job_id, claim, message, attempts=0, died_in_epoch=jobs.c.epoch)
     elif job.attempts < MAXIMUM_ATTEMPTS:
-        release(workspace, job_id, claim, f"Waiting to go on: {reason}", count_attempt=True)
+        release(workspace, job_id, claim, f"Waiting to go on: {reason}")
     else:
         killed = "Often the machine was out of memory: choose a smaller batch."
         advice = killed if "signal 9" in reason else "The log may say more."
         finish(workspace, job_id, claim, "failed", error=f"{reason} {job.attempts} times. {advice}")
+
+
+def _got_further(workspace: Workspace, job_id: str) -> bool:
+    """Whether a job's last attempt finished an epoch that none before it had finished."""
+    further = func.coalesce(jobs.c.epoch, 1) > func.coalesce(jobs.c.died_in_epoch, 1)
+    with transaction(workspace) as connection:
+        return bool(connection.execute(select(further).where(jobs.c.id == job_id)).scalar())
 
 
 def running_claims(workspace: Workspace) -> list[tuple[str, str, int]]:

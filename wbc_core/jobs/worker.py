@@ -23,6 +23,8 @@ POLL_SECONDS = 0.3
 BEAT_SECONDS = 1.0
 DEAD_AFTER_SECONDS = 15.0
 TERM_GRACE_SECONDS = 7.0
+CLOSE_SECONDS = 3.0
+"""So long does a worker that stops wait for a database that does not answer."""
 
 
 @dataclass
@@ -177,11 +179,20 @@ class Worker:
         """End the running jobs within seconds, give them back to the queue, and leave the list of workers."""
         for child in self._children.values():
             self._terminate(child)
+        until = time.monotonic() + TERM_GRACE_SECONDS + CLOSE_SECONDS
         while self._children:
             for lane, child in list(self._children.items()):
-                self._look_after(lane, child)
+                try:
+                    self._look_after(lane, child)
+                except DBAPIError as error:
+                    say(f"What became of {child.job.id} was not written: {error.orig}.")
+                    if time.monotonic() > until:  # another worker takes it over, as after a kill
+                        del self._children[lane]
             time.sleep(0.05)
-        queue.withdraw_worker(self._workspace, self.id)
+        try:
+            queue.withdraw_worker(self._workspace, self.id)
+        except DBAPIError:  # the list shows only those that beat
+            return
 
 
 def run_worker(workspace: Workspace, executor: Executor) -> None:

@@ -13,7 +13,12 @@ import pandas as pd
 
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress
-from wbc_core.training.checkpoint import averaged_weights, save_checkpoint, save_model
+from wbc_core.training.checkpoint import (
+    averaged_weights,
+    keep_newest_checkpoint,
+    save_checkpoint,
+    save_model,
+)
 from wbc_core.training.runs import HISTORY_COLUMNS, Run, write_run
 from wbc_core.training.schedules import patience_left
 from wbc_core.training.tensorboard import write_events
@@ -231,4 +236,5 @@ class Recorder:
         ended = self.ended if early and self.ended else "all epochs done"
         self.run = replace(self.run, finished=True, ended=ended)
         write_run(self.workspace, self.run)
+        keep_newest_checkpoint(self.workspace, self.run.id)
         return self.run

@@ -1,4 +1,4 @@
-"""Checkpoints: one folder a finished epoch, which appears whole or not at all; only the newest is kept.
+"""Checkpoints: one folder a finished epoch, which appears whole or not at all; the newest two are kept.
 
 A checkpoint holds numbers only. The network is built anew from the spec, and so is its optimiser.
 """
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wbc_core.errors import WbcError
+from wbc_core.quiet import say
 from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def _write_arrays(path: Path, variables: "Sequence[keras.Variable]") -> None:
 
 
 def _read_arrays(path: Path) -> list[NDArray[Any]]:
-    with np.load(path, allow_pickle=False) as arrays:
+    # Opened here: of a file that is torn numpy would leave it open.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return [arrays[name] for name in sorted(arrays.files)]
 
 
@@ -92,9 +94,9 @@ def save_checkpoint(
     model: "keras.Model",
     optimiser: "keras.optimizers.Optimizer",
 ) -> None:
-    """Write a checkpoint, then remove those before it."""
+    """Write a checkpoint that survives a power cut, then remove those before the one before it."""
     final = _folder(workspace, run_id) / f"epoch-{len(history):04}"
-    with workspace.atomic_path(final) as scratch:
+    with workspace.atomic_path(final, durable=True) as scratch:
         scratch.mkdir()
         _write_arrays(scratch / "weights.npz", _state_of(model))
         _write_arrays(scratch / "optimiser.npz", optimiser.variables)
@@ -102,21 +104,42 @@ def save_checkpoint(
             json.dumps({"history": history}, allow_nan=False), encoding="utf-8"
         )
     # Never a newer one: a process that has lost its claim may write here after its successor.
-    for older in final.parent.iterdir():
-        if older.name < final.name:
-            shutil.rmtree(older)
+    for older in [folder for folder in _written(workspace, run_id) if folder.name < final.name][:-1]:
+        shutil.rmtree(older)
+
+
+def keep_newest_checkpoint(workspace: Workspace, run_id: str) -> None:
+    """Remove all checkpoints but the newest: the run has ended, so there is nothing to fall back to it for."""
+    for older in _written(workspace, run_id)[:-1]:
+        shutil.rmtree(older)
 
 
 def load_checkpoint(workspace: Workspace, run_id: str) -> Checkpoint | None:
     """Read the newest checkpoint of a run; None before its first epoch has finished.
 
+    Where it cannot be read it is removed, and the one before it is taken: an epoch is trained again.
+
     Raises:
-        WbcError: The checkpoint is there but cannot be read.
+        WbcError: There are checkpoints, but none can be read.
     """
-    folders = sorted(_folder(workspace, run_id).glob("epoch-*"))
+    folders = _written(workspace, run_id)
     if not folders:
         return None
-    folder = folders[-1]
+    while True:
+        try:
+            return _read(workspace, run_id, folders[-1])
+        except WbcError as error:
+            if len(folders) == 1:
+                raise
+            say(f"{folders[-1].name}: {error} Going on from {folders[-2].name}.")
+            shutil.rmtree(folders.pop())
+
+
+def _written(workspace: Workspace, run_id: str) -> list[Path]:
+    return sorted(_folder(workspace, run_id).glob("epoch-*"))
+
+
+def _read(workspace: Workspace, run_id: str, folder: Path) -> Checkpoint:
     state = workspace.read_json(folder / "state.json", f"run {run_id}")
     try:
         return Checkpoint(
@@ -156,7 +179,7 @@ def save_model(workspace: Workspace, model: "keras.Model", final: Path) -> None:
     """Write a model for prediction, without its optimiser's state; `final` is replaced when it is whole."""
     import keras
 
-    with workspace.atomic_path(final) as scratch:
+    with workspace.atomic_path(final, durable=True) as scratch:
         named = scratch.with_name(f"{scratch.name}.keras")  # keras insists on the suffix
         try:
             # The same layers in a model that was never compiled: a third of the size.

@@ -6,13 +6,15 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.core.jobs.conftest import wait_until
+from tests.core.jobs.conftest import is_running, wait_until
 from tests.core.jobs.test_worker import state, working
+from wbc_core import database
 from wbc_core.jobs import queue
 from wbc_core.workspace import Workspace
 
@@ -49,21 +51,51 @@ def test_a_full_disk_fails_the_job_in_words_and_the_next_one_runs(small_disk: Pa
     assert "resume" in (failed.error or "")
 
 
+@contextmanager
+def locked(workspace: Workspace) -> Iterator[None]:
+    """Nobody else can write to the database inside the block."""
+    lock = sqlite3.connect(workspace.home / "lab.sqlite")
+    lock.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        lock.rollback()
+        lock.close()
+
+
 def test_a_database_locked_for_long_neither_loses_nor_repeats_a_job(
-    workspace: Workspace, nap: Nap, diary: Diary
+    workspace: Workspace,
+    nap: Nap,
+    diary: Diary,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)  # of the workers alone, which so meet the error
     job = queue.submit(workspace, "nap", nap(1)).id
     with working(workspace, dead_after=1.5), working(workspace, dead_after=1.5):
         wait_until(lambda: len(diary()) == 1)
-        lock = sqlite3.connect(workspace.home / "lab.sqlite")
-        lock.execute("BEGIN IMMEDIATE")
-        time.sleep(3)  # longer than the job takes, and than a silent worker is waited for
-        assert state(workspace, job) == "running"
-        lock.rollback()
-        lock.close()
+        with locked(workspace):
+            time.sleep(3)  # longer than the job takes, and than a silent worker is waited for
+            assert state(workspace, job) == "running"
         wait_until(lambda: state(workspace, job) == "succeeded")
     assert [line[0] for line in diary()] == ["start", "end"]
     assert queue.get_job(workspace, job).attempts == 1
+    assert "The database did not answer: database is locked. Trying again." in capsys.readouterr().err
+
+
+def test_a_worker_that_stops_while_the_database_is_locked_gives_its_job_back(
+    workspace: Workspace, nap: Nap, diary: Diary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
+    job = queue.submit(workspace, "nap", nap(60)).id
+    with working(workspace) as worker:
+        wait_until(lambda: len(diary()) == 1)
+        with locked(workspace):
+            worker.stop.set()
+            wait_until(lambda: not is_running(int(diary()[0][2])))
+            time.sleep(0.5)
+    waiting = queue.get_job(workspace, job)
+    assert (waiting.state, waiting.attempts) == ("queued", 0)
 
 
 def test_a_clock_that_jumps_ends_no_job_and_starts_none_twice(

@@ -57,6 +57,24 @@ def test_a_dead_job_goes_back_until_its_attempts_are_spent(workspace: Workspace,
     assert "signal 9 3 times" in ended.error
 
 
+def test_an_attempt_that_finished_an_epoch_is_forgiven(workspace: Workspace, nap: Nap) -> None:
+    job = queue.submit(workspace, "nap", nap())
+    # The epoch under way when its process died: 3, 5, 9 and 10 are further than all before.
+    for epoch in (1, 3, 5, 9, 10, 2, 10):
+        held = queue.claim_next(workspace, ["nap"], "cpu")
+        assert held is not None
+        queue.write_held(workspace, job.id, held[1], epoch=epoch)
+        queue.settle(workspace, job.id, held[1], "Its worker died")
+    assert (queue.get_job(workspace, job.id).state, queue.get_job(workspace, job.id).attempts) == (
+        "queued",
+        2,
+    )
+    held = queue.claim_next(workspace, ["nap"], "cpu")
+    assert held is not None
+    queue.settle(workspace, job.id, held[1], "Its worker died")
+    assert queue.get_job(workspace, job.id).state == "failed"
+
+
 def test_a_stopped_worker_does_not_cost_an_attempt(workspace: Workspace, nap: Nap) -> None:
     job = queue.submit(workspace, "nap", nap())
     held = queue.claim_next(workspace, ["nap"], "cpu")

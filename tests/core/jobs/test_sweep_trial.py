@@ -116,7 +116,7 @@ def test_a_trial_that_is_killed_keeps_its_parameters_and_its_optuna_trial(worksp
     drawn = told(workspace, run)[0].params
     with pytest.raises(Cancelled):
         interrupt(workspace, run, Cancelled(), [0.3, 0.4])
-    queue.release(workspace, run, claim, "waiting", count_attempt=True)
+    queue.release(workspace, run, claim, "waiting")
     spec, _ = run_trial(workspace, run, [0.3, 0.4, 0.5])
     assert {name: getattr(spec, name) for name in GRID} == drawn
     (trial,) = told(workspace, run)

@@ -1,6 +1,7 @@
 """A run learns, is recorded, resumes as if it had never been killed, and fails in words."""
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,7 +104,9 @@ def test_a_finished_run_is_not_trained_again(
 
 
 def test_a_killed_run_ends_with_the_same_history(
-    whole_run: tuple[Workspace, str, list[tuple[float, str]]], cancelling_signal: signal.Signals
+    whole_run: tuple[Workspace, str, list[tuple[float, str]]],
+    cancelling_signal: signal.Signals,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     workspace, prepared, _ = whole_run
 
@@ -111,18 +114,23 @@ def test_a_killed_run_ends_with_the_same_history(
         if message.startswith("epoch 4/4"):
             signal.raise_signal(cancelling_signal)
 
-    # Once in mid-epoch, once just after an epoch was recorded, and then through.
+    folder = workspace.run_dir(OTHER) / "checkpoint"
+    # Once in mid-epoch, once just after an epoch was recorded, and then through, with the newest torn.
     with pytest.raises(Cancelled):
         train(workspace, OTHER, short_spec(prepared), cancel_at("epoch 2/4"))
     assert load_run(workspace, OTHER).epochs in (1, 2)
     with pytest.raises(Cancelled):
         train(workspace, OTHER, short_spec(prepared), send_at_the_last_epoch)
     assert not load_run(workspace, OTHER).finished
+    before, newest = sorted(path.name for path in folder.iterdir())
+    os.truncate(folder / newest / "optimiser.npz", 1000)
     train(workspace, OTHER, short_spec(prepared))
+    assert f"{newest}: The checkpoint of run {OTHER} is damaged." in (told := capsys.readouterr().err)
+    assert f"Going on from {before}." in told
     whole, resumed = history(workspace, RUN), history(workspace, OTHER)
     pd.testing.assert_frame_equal(whole[MEASURED], resumed[MEASURED], rtol=0, atol=1e-6)
     assert load_run(workspace, OTHER).best_epoch == load_run(workspace, RUN).best_epoch
-    assert [path.name for path in (workspace.run_dir(OTHER) / "checkpoint").iterdir()] == ["epoch-0004"]
+    assert [path.name for path in folder.iterdir()] == ["epoch-0004"]
     assert not list(workspace.scratch_dir.iterdir())
 
 

@@ -25,7 +25,7 @@ def run_job(workspace: Workspace, job_id: str, progress: Progress = silent) -> N
     try:
         result = TASKS.get(job.kind)(workspace, job.id, job.spec, progress)
     except Cancelled:
-        queue.release(workspace, job.id, claim, "stopped", count_attempt=True)
+        queue.release(workspace, job.id, claim, "stopped")
         raise
     queue.finish(workspace, job.id, claim, "succeeded", result=result)
 
