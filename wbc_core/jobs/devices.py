@@ -8,7 +8,6 @@ from types import ModuleType
 
 from wbc_core.errors import WbcError
 
-
 _SLICE = "mig"
 
 
