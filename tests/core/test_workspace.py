@@ -47,7 +47,7 @@ def test_what_must_survive_a_power_cut_is_on_the_disk_before_it_appears(
     final, synced, write_through = workspace.run_dir("job-0123456789") / "epoch-0001", [], os.fsync
 
     def watched(descriptor: int) -> None:
-        synced.append((Path(os.readlink(f"/proc/self/fd/{descriptor}")).name, final.exists()))
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink().name, final.exists()))
         write_through(descriptor)
 
     monkeypatch.setattr(os, "fsync", watched)

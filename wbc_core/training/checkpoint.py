@@ -109,7 +109,7 @@ def save_checkpoint(
 
 
 def keep_newest_checkpoint(workspace: Workspace, run_id: str) -> None:
-    """Remove all checkpoints but the newest: the run has ended, so there is nothing to fall back to it for."""
+    """Remove all checkpoints but the newest, once a run has ended: no epoch is to be trained again."""
     for older in _written(workspace, run_id)[:-1]:
         shutil.rmtree(older)
 
