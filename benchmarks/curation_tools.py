@@ -38,7 +38,6 @@ CLEANVISION_KINDS = (
 """Our checks for what CleanVision's default ones look for: dark, light, grey, blurry, odd in size, copies."""
 
 FOLDS = 5
-EVERYTHING = 10**9
 
 
 @dataclass
@@ -147,10 +146,6 @@ def _every_score(workspace: Any, dataset: Any) -> tuple[Any, dict[str, NDArray[A
     from wbc_core.curation.measure import measure
     from wbc_core.datasets.store import open_images
 
-    # Findings end 200 below the threshold; the ranking needs them all.
-    for name, module in list(sys.modules.items()):
-        if name.startswith("wbc_core.curation.checks") and hasattr(module, "SHOWN_BELOW"):
-            module.SHOWN_BELOW = EVERYTHING  # type: ignore[attr-defined]
     measurements, images = measure(workspace, dataset), open_images(workspace, dataset.id)
     arrays: dict[str, NDArray[Any]] = {}
     for name in CHECKS:
@@ -159,12 +154,12 @@ def _every_score(workspace: Any, dataset: Any) -> tuple[Any, dict[str, NDArray[A
             continue
         if name == "near_duplicates":
             # Above every score nothing is joined into groups: one finding a pair.
-            findings = check.find(measurements, images, 1e6)
+            findings = check.find(measurements, images, 1e6, 0.0)
             arrays["pair:rows"] = np.array([finding.rows for finding in findings]).reshape(-1, 2)
             arrays["pair:score"] = np.array([finding.score / check.threshold for finding in findings])
             continue
         scores = arrays[f"score:{name}"] = np.zeros(dataset.images)
-        for finding in check.find(measurements, images, check.threshold):
+        for finding in check.find(measurements, images, check.threshold, 0.0):
             rows = list(finding.rows)
             scores[rows] = np.maximum(scores[rows], finding.score / check.threshold)
     return measurements, arrays

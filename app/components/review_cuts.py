@@ -77,9 +77,9 @@ class Progress:
 
 
 def is_graded(check: str, findings: Sequence[Finding]) -> bool:
-    """Whether images have a score of their own, so that a slider can move the threshold; copies do not."""
+    """Whether a slider can move the threshold: not for statements, nor where pixels are the same or not."""
     low, high = CHECKS.get(check).threshold_range
-    return low < high and any(len(finding.rows) == 1 for finding in findings)
+    return low < high and CHECKS.get(check).scope != "set" and bool(findings)
 
 
 def _places(place: int, finding: Finding) -> list[Place]:

@@ -13,6 +13,7 @@ from app.components.gallery import gallery
 from app.components.page import percent, plain, thousands
 from app.components.review_cuts import Cut, is_graded, open_suggestions, progress
 from wbc_core.curation.checks import CHECKS
+from wbc_core.curation.scan import DUPLICATE_CHECKS
 from wbc_core.curation.standing import Standing
 from wbc_core.records import Dataset, Decision
 
@@ -58,17 +59,30 @@ def heading(dataset: Dataset, shown: Cut) -> None:
     about.markdown(f":gray[{entry.description}]")
     if control is not None:
         low, high = entry.threshold_range
+        chosen = review_data.threshold_of(shown.check) or entry.threshold
+        # An older lab kept only the next 200 below the threshold.
+        cut_short = chosen < entry.threshold and shown.check in cache.outdated_checks(dataset.id)
         control.slider(
-            f"Threshold · {thousands(shown.images)} flagged",
+            f"Threshold · {'at least ' if cut_short else ''}{thousands(shown.images)} flagged",
             low,
             high,
-            review_data.threshold_of(shown.check) or entry.threshold,
+            chosen,
             key=f"slider-{shown.check}",
             on_change=_moved,
             args=(shown.check,),
-            help=f"Measured in {entry.unit}. Moves what is flagged, from the scores of the last scan: "
-            f"nothing is scanned again. {entry.threshold:g} by default.",
+            help=_about_slider(shown.check, cut_short),
         )
+
+
+def _about_slider(check: str, cut_short: bool) -> str:
+    entry = CHECKS.get(check)
+    words = (
+        f"Measured in {entry.unit}. Moves what is flagged, from the scores of the last scan: "
+        f"nothing is scanned again. {entry.threshold:g} by default."
+    )
+    if check in DUPLICATE_CHECKS:
+        words += f" A split keeps together what is alike from {entry.threshold:g} on, wherever this stands."
+    return f"{words} The last scan kept not all scores: scan again to count them." if cut_short else words
 
 
 def progress_line(shown: Cut, codes: NDArray) -> None:

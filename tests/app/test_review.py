@@ -1,5 +1,6 @@
 """The Review page: counts, order, pages, threshold, accepting, undoing."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,6 +134,32 @@ def test_the_threshold_moves_the_count_without_a_scan_and_stays_in_the_url(demo_
     assert queue.list_jobs(Workspace.default()) == []
     page.slider(key="slider-blur").set_value(entry.threshold).run()
     assert "threshold-blur" not in page.query_params
+
+
+def test_the_threshold_of_near_duplicates_moves_and_that_of_exact_ones_does_not(
+    demo_dataset: Dataset,
+) -> None:
+    stored = load_findings(Workspace.default(), demo_dataset.id, "near_duplicates")
+    highest = f"{stored[0].score:g}"
+    page = open_review(check="near_duplicates", **{"threshold-near_duplicates": highest})
+    assert not page.exception
+    count = len({row for found in stored if found.score >= float(highest) for row in found.rows})
+    assert 0 < count < len({row for found in stored for row in found.rows})
+    assert page.slider(key="slider-near_duplicates").label == f"Threshold · {count} flagged"
+    assert not list(open_review(check="exact_duplicates").slider)
+
+
+def test_findings_of_a_lab_that_kept_fewer_are_counted_as_at_least(demo_dataset: Dataset) -> None:
+    path = Workspace.default().findings_dir(demo_dataset.id) / "blur.parquet"
+    table = pq.read_table(path)
+    made_by = json.loads(table.schema.metadata[b"check"])
+    del made_by["lowest"]
+    pq.write_table(table.slice(0, 3).replace_schema_metadata({"check": json.dumps(made_by)}), path)
+    page = open_review(check="blur", **{"threshold-blur": f"{CHECKS.get('blur').threshold_range[0]:g}"})
+    slider = page.slider(key="slider-blur")
+    assert slider.label == "Threshold · at least 3 flagged"
+    assert "scan again" in slider.help
+    assert "Scan for blur" in [entry.label for entry in page.button]
 
 
 @pytest.mark.parametrize(("asked", "taken"), [("1", True), ("nan", False), ("9e99", False), ("x", False)])

@@ -96,6 +96,20 @@ def test_any_images_give_honest_findings(workspace: Workspace, check: str, case:
     _assert_honest(check, *_found(workspace, CASES[case], check))
 
 
+@pytest.mark.parametrize("check", [name for name, check in CHECKS.items() if check.scope == "image"])
+def test_every_score_that_the_slider_reaches_is_told(workspace: Workspace, check: str) -> None:
+    """A threshold moved to any place flags as many as a scan at that threshold would."""
+    chosen, images = CHECKS.get(check), CASES["with copies"]
+    measurements, findings = _found(workspace, images, check)
+    every = chosen.find(measurements, images, chosen.threshold, 0.0)
+    low, high = chosen.threshold_range
+    assert findings == [finding for finding in every if finding.score >= low]
+    for threshold in np.linspace(low, high, 5).tolist():
+        scanned = chosen.find(measurements, images, threshold)
+        flagged = {row for finding in scanned if finding.flagged for row in finding.rows}
+        assert flagged == {row for finding in findings if finding.score >= threshold for row in finding.rows}
+
+
 def _pictures(kind: str, count: int, height: int, width: int, seed: int) -> NDArray[np.uint8]:
     generator = np.random.default_rng(seed)
     shape = (count, height, width, 3)

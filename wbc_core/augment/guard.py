@@ -136,7 +136,7 @@ def _flagged(
     found = {}
     for name in ASKED:
         check = CHECKS.get(name)
-        findings = check.find(together, nothing, check.threshold)
+        findings = check.find(together, nothing, check.threshold, check.threshold)
         rows = {row for finding in findings if finding.flagged for row in finding.rows}
         found[name] = {row - known for row in rows if row >= known}
     return found

@@ -143,6 +143,7 @@ def _made_by(check: Check, embedding: Embedding | None) -> Json:
     """Everything but the images that a check's findings depend on."""
     return {
         "threshold": check.threshold,
+        "lowest": check.threshold_range[0],
         "version": check.version,
         "measures": {name: MEASURES.get(name).version for name in check.measures},
         "embedding": embedding.id if embedding and FEATURES in check.measures else None,
@@ -150,7 +151,7 @@ def _made_by(check: Check, embedding: Embedding | None) -> Json:
 
 
 def settings_of(workspace: Workspace, dataset_id: str, check: str) -> Json | None:
-    """What made the findings of a check: threshold, version, versions of the measures, embedding.
+    """What made the findings of a check: threshold and lowest score, versions, embedding.
 
     None where there are no findings that can be read.
     """
@@ -210,10 +211,11 @@ def scanned_checks(workspace: Workspace, dataset_id: str) -> list[str]:
 
 
 def outdated_checks(workspace: Workspace, dataset_id: str) -> list[str]:
-    """Names of the scanned checks that would find something else now: they or their measures have changed."""
+    """Names of the scanned checks that would find something else now: they or their measures have changed,
+    or an older lab kept less of what lies below the threshold."""
 
     def versions(made_by: Json) -> list[object]:
-        return [made_by.get(key) for key in ("version", "measures")]
+        return [made_by.get(key) for key in ("version", "measures", "lowest")]
 
     return [
         name
@@ -232,7 +234,7 @@ def load_findings(workspace: Workspace, dataset_id: str, check: str | None = Non
         check: Name of one check; all that were scanned where None.
 
     Returns:
-        Flagged findings and those next below the threshold.
+        Flagged findings and those that a lower threshold would flag.
 
     Raises:
         WbcError: No such data set or check, or it was not scanned yet.

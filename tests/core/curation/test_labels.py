@@ -193,7 +193,7 @@ def test_a_class_that_is_mostly_foreign_does_not_call_its_own_cells_foreign(
     assert len({row for row in flagged if row < len(kept)}) <= 1
 
 
-def test_suspects_are_looked_into_worst_first_and_what_is_shown_stays_the_same(
+def test_only_suspects_that_can_be_told_are_looked_into_and_these_stay_the_same(
     measured: tuple[Measurements, NDArray[np.int64]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measurements, _ = measured
@@ -212,9 +212,8 @@ def test_suspects_are_looked_into_worst_first_and_what_is_shown_stays_the_same(
 
     monkeypatch.setattr(label_errors, "_relatives", count)
     monkeypatch.setattr(label_errors, "_BATCH", 5)
-    monkeypatch.setattr(label_errors, "SHOWN_BELOW", 10)
-    few = _find(measurements)
+    few = LABEL_ERRORS.find(measurements, NO_IMAGES, LABEL_ERRORS.threshold, LABEL_ERRORS.threshold)
     flagged = sum(finding.flagged for finding in every)
     assert flagged > 5
-    assert few[: flagged + 10] == every[: flagged + 10]
-    assert flagged < sum(looked_at) < len(every)
+    assert few == every[:flagged]
+    assert flagged <= sum(looked_at) < len(every)

@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 from wbc_core.curation.measure import Measurements
 from wbc_core.records import Finding
 
-SHOWN_BELOW = 200
-"""How many images (or pairs) next below the threshold are kept, so that a slider shows what would come."""
-
-Find = Callable[[Measurements, NDArray[np.uint8], float], list[Finding]]
+Search = Callable[[Measurements, NDArray[np.uint8], float, float], list[Finding]]
 
 
 @dataclass(frozen=True)
@@ -25,10 +22,10 @@ class Check:
         title: What the page calls it.
         description: One sentence for the page: what it finds and what it suggests.
         threshold: Default; a finding is flagged when its score reaches it.
-        threshold_range: Lowest and highest threshold that make sense.
+        threshold_range: Lowest and highest threshold that make sense; a scan keeps what reaches the lowest,
+            so that a slider counts right all the way.
         unit: What score and threshold are measured in.
-        find: Called with measurements, images (uint8 (n, H, W, 3), read a few rows at a time) and threshold;
-            returns flagged findings and those next below.
+        search: Called with measurements, images, threshold and the lowest score that is told, see `find`.
         measures: Names of the measures that it reads; only these are sure to be in the measurements.
         scope: `image` where a finding is one picture (with all its copies), `group` where it is several
             pictures that belong together, `set` where it is about the whole data set and names no rows.
@@ -41,18 +38,37 @@ class Check:
     threshold: float
     threshold_range: tuple[float, float]
     unit: str
-    find: Find
+    search: Search
     measures: tuple[str, ...] = ()
     scope: Literal["image", "group", "set"] = "image"
     version: int = 1
 
+    def find(
+        self,
+        measurements: Measurements,
+        images: NDArray[np.uint8],
+        threshold: float,
+        lowest: float | None = None,
+    ) -> list[Finding]:
+        """Look for bad images among what was measured.
 
-def worth_showing(scores: NDArray[np.floating], threshold: float) -> NDArray[np.int64]:
-    """Positions of the scores that reach the threshold and the next 200 above zero, worst first."""
+        Args:
+            measurements: What was measured on every image; at least `measures`.
+            images: The images, uint8 (n, H, W, 3), read a few rows at a time.
+            threshold: Score from which a finding is flagged.
+            lowest: Score from which a finding is told at all; that of `threshold_range` where None.
+
+        Returns:
+            Findings, worst first: those flagged and those below that another threshold would flag.
+        """
+        reach = self.threshold_range[0] if lowest is None else lowest
+        return self.search(measurements, images, threshold, min(reach, threshold))
+
+
+def worth_telling(scores: NDArray[np.floating], lowest: float) -> NDArray[np.int64]:
+    """Positions of the scores above zero that reach `lowest`, worst first."""
     order = np.argsort(-scores, kind="stable")
-    flagged = int((scores >= threshold).sum())
-    shown = order[: flagged + SHOWN_BELOW]
-    return shown[(scores[shown] >= threshold) | (scores[shown] > 0)].astype(np.int64)
+    return order[(scores[order] >= lowest) & (scores[order] > 0)].astype(np.int64)
 
 
 def findings_of_pictures(
@@ -60,6 +76,7 @@ def findings_of_pictures(
     measurements: Measurements,
     scores: NDArray[np.floating],
     threshold: float,
+    lowest: float,
     *,
     suggest: Callable[[int], str | None],
     explain: Callable[[int], str],
@@ -71,15 +88,16 @@ def findings_of_pictures(
         measurements: What was measured.
         scores: Score of each distinct picture, in the order of `Measurements.unique_rows`; 0 is never shown.
         threshold: Score from which a finding is flagged.
+        lowest: Score from which it is told.
         suggest: Position in `scores` to the action suggested for every copy, None for none.
         explain: Position in `scores` to the evidence.
 
     Returns:
-        Flagged findings and the 200 next below.
+        All findings from `lowest` on.
     """
     rounded = np.asarray(scores, dtype=np.float64).round(2)
     findings = []
-    for position in worth_showing(rounded, threshold).tolist():
+    for position in worth_telling(rounded, lowest).tolist():
         rows = measurements.rows_of_pictures[position].tolist()
         action = suggest(position)
         findings.append(

@@ -31,7 +31,9 @@ def is_blurred(measurements: Measurements) -> NDArray[np.bool_]:
     return _shares(measurements) * _THRESHOLD <= 1.0
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _find(
+    measurements: Measurements, images: NDArray[np.uint8], threshold: float, lowest: float
+) -> list[Finding]:
     share = _shares(measurements)
     scores = 1.0 / np.maximum(share, 1e-4)
     return findings_of_pictures(
@@ -39,6 +41,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
         measurements,
         np.where(scores > 1.0, scores, 0.0),
         threshold,
+        lowest,
         suggest=lambda position: "drop" if scores[position] >= _EXTREME * _THRESHOLD else None,
         explain=lambda position: (
             f"It is {scores[position]:,.1f} times less sharp than the usual image (fine detail against "
@@ -54,7 +57,7 @@ BLUR = Check(
     threshold=_THRESHOLD,
     threshold_range=(2.0, 100.0),
     unit="times less sharp than the usual image",
-    find=_find,
+    search=_find,
     measures=("tone",),
     version=4,
 )

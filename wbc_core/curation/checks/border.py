@@ -23,13 +23,16 @@ def _in_words(widths: list[int]) -> str:
     return f"A bar of one luminance runs along its border: {bars_in_words}."
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _find(
+    measurements: Measurements, images: NDArray[np.uint8], threshold: float, lowest: float
+) -> list[Finding]:
     borders = measurements["borders"][measurements.unique_rows]
     return findings_of_pictures(
         "border",
         measurements,
         borders.max(axis=1).astype(np.float64),
         threshold,
+        lowest,
         suggest=lambda position: None,
         explain=lambda position: _in_words(borders[position].tolist()),
     )
@@ -42,6 +45,6 @@ BORDER = Check(
     threshold=_THRESHOLD,
     threshold_range=(1.0, 32.0),
     unit="px of the widest bar",
-    find=_find,
+    search=_find,
     measures=("blocks",),
 )

@@ -25,7 +25,9 @@ def _in_words(name: str, pictures: int) -> str:
     )
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _find(
+    measurements: Measurements, images: NDArray[np.uint8], threshold: float, lowest: float
+) -> list[Finding]:
     labels = measurements.labels[measurements.unique_rows]
     counts = np.bincount(labels, minlength=len(measurements.class_names))
     needed = _LEAST_HELD_OUT / _HELD_OUT_SHARE
@@ -53,6 +55,6 @@ CLASS_COVERAGE = Check(
     threshold=1.0,
     threshold_range=(0.1, 50.0),
     unit="times too few images to hold out 10",
-    find=_find,
+    search=_find,
     scope="set",
 )

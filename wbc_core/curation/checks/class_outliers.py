@@ -21,7 +21,9 @@ _ORDINARY = 3.0
 """Up to here nothing is told: any class has some images that far out."""
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _find(
+    measurements: Measurements, images: NDArray[np.uint8], threshold: float, lowest: float
+) -> list[Finding]:
     unique = measurements.unique_rows
     support = label_support(measurements)
     distances = class_distances(measurements["appearance"][unique], support.labels)
@@ -44,6 +46,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
         measurements,
         np.where(scores > _ORDINARY, scores, 0.0),
         threshold,
+        lowest,
         suggest=lambda position: None,
         explain=explain,
     )
@@ -56,7 +59,7 @@ CLASS_OUTLIERS = Check(
     threshold=_THRESHOLD,
     threshold_range=(5.0, 500.0),
     unit="times as unlike its class as a usual image of it",
-    find=_find,
+    search=_find,
     measures=("appearance", "features"),
     version=2,
 )

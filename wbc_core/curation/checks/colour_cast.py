@@ -45,7 +45,9 @@ def _distances(tints: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(away[cells[:, 0], cells[:, 1]], dtype=np.float64) / _CELLS_A_UNIT
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _find(
+    measurements: Measurements, images: NDArray[np.uint8], threshold: float, lowest: float
+) -> list[Finding]:
     ground = measurements["ground"][measurements.unique_rows].astype(np.float64)
     # Black, clipped white, a bare surface, a bar or a block has a tint that is not the light's.
     explained = is_badly_exposed(measurements) | is_blank(measurements) | is_pale(measurements)
@@ -57,6 +59,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
         measurements,
         scores,
         threshold,
+        lowest,
         suggest=lambda position: None,
         explain=lambda position: (
             f"Its brightest tenth has the tint {_in_words(ground[position])}, {scores[position]:.1f} CIELAB "
@@ -77,7 +80,7 @@ COLOUR_CAST = Check(
     threshold=_THRESHOLD,
     threshold_range=(2.0, 60.0),
     unit="CIELAB units from the nearest tint that others share",
-    find=_find,
+    search=_find,
     measures=("colour", "tone", "blocks"),
     version=2,
 )

@@ -39,7 +39,9 @@ def is_pale(measurements: Measurements) -> NDArray[np.bool_]:
     return _scores(measurements) >= _THRESHOLD
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _find(
+    measurements: Measurements, images: NDArray[np.uint8], threshold: float, lowest: float
+) -> list[Finding]:
     scores, span = _scores(measurements), _spans(measurements)
     extremes, usual = measurements["extremes"][measurements.unique_rows], float(np.median(span))
     return findings_of_pictures(
@@ -47,6 +49,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
         measurements,
         scores,
         threshold,
+        lowest,
         suggest=lambda position: "drop" if scores[position] >= _EXTREME else None,
         explain=lambda position: (
             f"Its luminance reaches from {extremes[position, 0]:.0f} to {extremes[position, 1]:.0f} of 255: "
@@ -63,7 +66,7 @@ CONTRAST = Check(
     threshold=_THRESHOLD,
     threshold_range=(1.2, 20.0),
     unit="times less contrast than the usual image",
-    find=_find,
+    search=_find,
     measures=("tone", "blocks"),
     version=2,
 )

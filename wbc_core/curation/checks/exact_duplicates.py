@@ -8,7 +8,9 @@ from wbc_core.curation.measure import Measurements
 from wbc_core.records import Finding
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _find(
+    measurements: Measurements, images: NDArray[np.uint8], threshold: float, lowest: float
+) -> list[Finding]:
     findings = []
     for rows in measurements.rows_of_pictures:
         if len(rows) < 2:
@@ -40,9 +42,9 @@ EXACT_DUPLICATES = Check(
     title="Exact duplicates",
     description="Images with exactly the same pixels; the first copy is kept, and differing labels are told.",
     threshold=2.0,
-    threshold_range=(2.0, 100.0),
+    threshold_range=(2.0, 2.0),
     unit="copies",
-    find=_find,
+    search=_find,
     scope="group",
     version=2,
 )

@@ -46,7 +46,9 @@ def is_badly_exposed(measurements: Measurements) -> NDArray[np.bool_]:
     return _scores(measurements) >= _THRESHOLD
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _find(
+    measurements: Measurements, images: NDArray[np.uint8], threshold: float, lowest: float
+) -> list[Finding]:
     unique = measurements.unique_rows
     background = measurements["luminance"][unique, 3]
     dark, bright = measurements["dark"][unique], measurements["bright"][unique]
@@ -57,6 +59,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
         measurements,
         scores,
         threshold,
+        lowest,
         suggest=lambda position: "drop",
         explain=lambda position: (
             f"Its background has luminance {background[position]:.0f} of 255 where {usual:.0f} is usual "
@@ -74,7 +77,7 @@ EXPOSURE = Check(
     threshold=_THRESHOLD,
     threshold_range=(2.0, 30.0),
     unit="deviations from the usual brightness",
-    find=_find,
+    search=_find,
     measures=("tone", "blocks"),
     version=5,
 )

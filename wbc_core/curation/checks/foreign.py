@@ -152,7 +152,9 @@ class Familiar:
         return _distances(_standardise(judged, *self._scale), self._core) / self._usual
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _find(
+    measurements: Measurements, images: NDArray[np.uint8], threshold: float, lowest: float
+) -> list[Finding]:
     # Each picture counts once: one that is there 1,600 times cannot pass for what is normal.
     unique = measurements.unique_rows
     colours = measurements["appearance"][unique, : len(COLOUR_FEATURES)]
@@ -172,6 +174,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
         measurements,
         np.where(scores > 1.0, scores, 0.0),
         threshold,
+        lowest,
         suggest=lambda position: "drop",
         explain=lambda position: _evidence(
             measurements,
@@ -229,7 +232,7 @@ FOREIGN = Check(
     threshold=_THRESHOLD,
     threshold_range=(8.0, 60.0),
     unit="times as unlike the rest as an ordinary picture",
-    find=_find,
+    search=_find,
     measures=("appearance",),
     version=4,
 )

@@ -8,7 +8,9 @@ from wbc_core.curation.measure import Measurements
 from wbc_core.records import Finding
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _find(
+    measurements: Measurements, images: NDArray[np.uint8], threshold: float, lowest: float
+) -> list[Finding]:
     counts = np.bincount(measurements.labels, minlength=len(measurements.class_names))
     filled = np.flatnonzero(counts)
     if len(filled) < 2:
@@ -33,6 +35,6 @@ IMBALANCE = Check(
     threshold=3.0,
     threshold_range=(1.0, 50.0),
     unit="times as many images in the largest class as in the smallest",
-    find=_find,
+    search=_find,
     scope="set",
 )

@@ -12,7 +12,7 @@ picture. Settled in docs/decisions/007-features-for-labels.md.
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.checks.base import SHOWN_BELOW, Check, findings_of_pictures
+from wbc_core.curation.checks.base import Check, findings_of_pictures
 from wbc_core.curation.confident_learning import label_issues
 from wbc_core.curation.measure import Measurements
 from wbc_core.curation.quick_classifier import standardise
@@ -45,25 +45,22 @@ def _relatives(points: NDArray[np.float32], positions: NDArray[np.int64]) -> NDA
 
 
 def _scores(
-    support: LabelSupport, features: NDArray[np.floating], threshold: float
+    support: LabelSupport, features: NDArray[np.floating], lowest: float
 ) -> tuple[NDArray[np.float64], dict[int, NDArray[np.int64]]]:
     """Percent of the usual support that speaks against the label, and the nearest pictures that were asked.
 
-    The nearest pictures can only lower a score, so that they are looked up worst first and no further than
-    what can still be flagged or among the next below: a search through all of a large set for each suspect
-    would grow with the square of the set.
+    The nearest pictures can only lower a score, so that they are looked up only where it can still be told: a
+    search through all of a large set for each suspect would grow with the square of the set.
     """
     scores = np.zeros(len(support.labels))
     relatives: dict[int, NDArray[np.int64]] = {}
     suspects = np.flatnonzero(support.judged & (support.other > support.own))
     missing, other = 1 - support.own[suspects], support.other[suspects]
     highest = 100 * (_OWN_WEIGHT * missing + (1 - _OWN_WEIGHT) * other)
-    order = np.argsort(-highest, kind="stable")
-    suspects, highest, points = suspects[order], highest[order], standardise(features)
+    # A score is told rounded to two digits.
+    suspects, highest = suspects[highest >= lowest - 0.01], highest[highest >= lowest - 0.01]
+    points = standardise(features)
     for start in range(0, len(suspects), _BATCH):
-        below = scores[(scores >= highest[start]) & (scores < threshold)]
-        if highest[start] < threshold and len(below) >= SHOWN_BELOW:
-            break
         batch = suspects[start : start + _BATCH]
         nearest = _relatives(points, batch)
         of_label = (support.labels[nearest] == support.labels[batch, None]).mean(axis=1)
@@ -74,9 +71,11 @@ def _scores(
     return scores, relatives
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _find(
+    measurements: Measurements, images: NDArray[np.uint8], threshold: float, lowest: float
+) -> list[Finding]:
     support = label_support(measurements)
-    scores, relatives = _scores(support, measurements["features"][measurements.unique_rows], threshold)
+    scores, relatives = _scores(support, measurements["features"][measurements.unique_rows], lowest)
     if not relatives:
         return []
     suspected = np.zeros(len(scores), dtype=bool)
@@ -104,6 +103,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
         measurements,
         scores,
         threshold,
+        lowest,
         suggest=lambda position: f"relabel:{names[support.likely[position]]}",
         explain=explain,
     )
@@ -123,7 +123,7 @@ LABEL_ERRORS = Check(
     threshold=_THRESHOLD,
     threshold_range=(40.0, 120.0),
     unit="% of the usual support speaks against the label",
-    find=_find,
+    search=_find,
     measures=("features",),
     version=2,
 )

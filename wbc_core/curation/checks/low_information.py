@@ -38,7 +38,9 @@ def is_blank(measurements: Measurements) -> NDArray[np.bool_]:
     return _scores(measurements) >= _THRESHOLD
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _find(
+    measurements: Measurements, images: NDArray[np.uint8], threshold: float, lowest: float
+) -> list[Finding]:
     scores = _scores(measurements)
     unique = measurements.unique_rows
     entropy, extremes = measurements["entropy"][unique], measurements["extremes"][unique]
@@ -48,6 +50,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
         measurements,
         scores,
         threshold,
+        lowest,
         suggest=lambda position: "drop",
         explain=lambda position: (
             f"Its luminance holds {entropy[position]:.1f} bits a pixel where {usual:.1f} are usual; all but "
@@ -64,7 +67,7 @@ LOW_INFORMATION = Check(
     threshold=_THRESHOLD,
     threshold_range=(1.0, 8.0),
     unit="bits a pixel fewer than usual",
-    find=_find,
+    search=_find,
     measures=("tone", "blocks"),
     version=2,
 )

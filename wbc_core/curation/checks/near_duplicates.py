@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from wbc_core.curation.checks.base import SHOWN_BELOW, Check, per_class
+from wbc_core.curation.checks.base import Check, per_class
 from wbc_core.curation.copies import Comparison, compare, tell_apart
 from wbc_core.curation.measure import Measurements
 from wbc_core.curation.similarity import NEIGHBOURS, Pairs, Similarity
@@ -156,14 +156,16 @@ def _finding(measurements: Measurements, kept: int, copies: list[Comparison], th
     )
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _find(
+    measurements: Measurements, images: NDArray[np.uint8], threshold: float, lowest: float
+) -> list[Finding]:
     unique = measurements.unique_rows
     rows = unique[measurements["contrast"][unique] >= _LEAST_CONTRAST]
     if len(rows) < 2:
         return []
     copies = _Copies(Similarity(measurements, images, rows), images, threshold)
     copies.connect(copies.similarity.near())
-    below = [one for one in copies.compared.values() if 0 < one.score < threshold]
+    below = [one for one in copies.compared.values() if 0 < one.score < threshold and one.score >= lowest]
     for _ in range(_SEARCHES):
         if not copies.search_again():
             break
@@ -178,7 +180,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
         for kept, alike in copies.stars(group)
     ]
     below.sort(key=lambda one: (-one.score, one.first, one.second))
-    for one in below[:SHOWN_BELOW]:
+    for one in below:
         better = one if one.worse >= 0 else one.reversed()
         findings.append(_finding(measurements, better.first, [better], threshold))
     return sorted(findings, key=lambda finding: (-finding.score, finding.rows))
@@ -191,7 +193,7 @@ NEAR_DUPLICATES = Check(
     threshold=_THRESHOLD,
     threshold_range=(60.0, 100.0),
     unit="% alike, laid over each other",
-    find=_find,
+    search=_find,
     measures=("tone", "appearance", "thumbnails"),
     scope="group",
     version=3,

@@ -14,7 +14,9 @@ _EXTREME = 30.0
 """Noise from which dropping is suggested, in grey levels: as much as the contrast of a usual cell."""
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _find(
+    measurements: Measurements, images: NDArray[np.uint8], threshold: float, lowest: float
+) -> list[Finding]:
     noise = measurements["noise"][measurements.unique_rows].astype(np.float64)
     usual = float(np.median(noise))
     # Independent noises add up by their variances: what is left is the noise that this picture alone has.
@@ -26,6 +28,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
         measurements,
         scores,
         threshold,
+        lowest,
         suggest=lambda position: "drop" if scores[position] >= _EXTREME else None,
         explain=lambda position: (
             f"Even where it is calmest its luminance is grainy by {noise[position]:.1f} grey levels "
@@ -41,7 +44,7 @@ NOISE = Check(
     threshold=_THRESHOLD,
     threshold_range=(1.0, 40.0),
     unit="grey levels of noise more than usual",
-    find=_find,
+    search=_find,
     measures=("tone", "blocks"),
     version=2,
 )

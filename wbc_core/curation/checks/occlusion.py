@@ -31,13 +31,16 @@ def is_occluded(measurements: Measurements) -> NDArray[np.bool_]:
     return _scores(measurements) >= _THRESHOLD
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _find(
+    measurements: Measurements, images: NDArray[np.uint8], threshold: float, lowest: float
+) -> list[Finding]:
     scores = _scores(measurements)
     return findings_of_pictures(
         "occlusion",
         measurements,
         scores,
         threshold,
+        lowest,
         suggest=lambda position: None,
         explain=lambda position: (
             f"{scores[position]:,.0f} px of its edges are straight, one pixel wide and flat on one side, as "
@@ -53,7 +56,7 @@ OCCLUSION = Check(
     threshold=_THRESHOLD,
     threshold_range=(4.0, 200.0),
     unit="px of straight hard edge more than usual",
-    find=_find,
+    search=_find,
     measures=("blocks", "tone"),
     version=2,
 )

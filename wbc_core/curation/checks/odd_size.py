@@ -23,7 +23,9 @@ def _deviations(logarithms: NDArray[np.float64], least: float) -> NDArray[np.flo
     return distance / max(spread, float(np.log(least)) / _THRESHOLD)
 
 
-def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: float) -> list[Finding]:
+def _find(
+    measurements: Measurements, images: NDArray[np.uint8], threshold: float, lowest: float
+) -> list[Finding]:
     sizes = measurements.original_sizes[measurements.unique_rows]
     if len(sizes) < _FEWEST:
         return []
@@ -37,6 +39,7 @@ def _find(measurements: Measurements, images: NDArray[np.uint8], threshold: floa
         measurements,
         scores,
         threshold,
+        lowest,
         suggest=lambda position: "drop" if sizes[position].min() <= _NOTHING_LEFT else None,
         explain=lambda position: (
             f"Its file was {sizes[position, 0]:,} px wide and {sizes[position, 1]:,} px high, where "
@@ -52,5 +55,5 @@ ODD_SIZE = Check(
     threshold=_THRESHOLD,
     threshold_range=(2.0, 60.0),
     unit="deviations from the usual size or shape",
-    find=_find,
+    search=_find,
 )
