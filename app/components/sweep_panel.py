@@ -130,17 +130,18 @@ def _use(sweep: Sweep, best: Json) -> None:
 def _trials(sweep: Sweep, runs: Sequence[SweepRun]) -> None:
     """The table of trials, which follows the runs; the page is drawn anew when one of them ends."""
     before = [run.state for run in runs]
-    active = any(run.job.state not in TERMINAL_STATES for run in runs)
+    active = [run.job for run in runs if run.job.state not in TERMINAL_STATES]
 
     def poll() -> None:
-        jobs = tuple(queue.get_job(state.workspace(), run.job.id) for run in runs) if active else sweep.jobs
+        moved = {job.id: job for job in queue.get_jobs(state.workspace(), [job.id for job in active])}
+        jobs = tuple(moved.get(job.id, job) for job in sweep.jobs)
         now = sweep_runs(state.workspace(), Sweep(**{**vars(sweep), "jobs": jobs}))
         _table(summarise(now))
         if [run.state for run in now] != before:
             st.rerun()
 
     st.subheader("Trials", anchor=False)
-    if queue.nothing_moves(state.workspace(), [run.job for run in runs if run.state not in TERMINAL_STATES]):
+    if queue.nothing_moves(state.workspace(), active):
         st.caption("Waiting, but no worker is running: `make lab` or `wbc worker` starts one.")
     st.fragment(poll, run_every=REFRESH_SECONDS if active else None)()
     with st.container(horizontal=True):

@@ -74,6 +74,8 @@ def test_a_grid_is_priced_and_queued(workspace: Workspace, prepared: PreparedSet
     }
     assert all(spec.prepared == prepared.id and spec.epochs == 10 for spec in specs)
     assert "0 of 12" in shown(page)
+    assert "no worker is running" in shown(page)
+    assert set(page.dataframe[0].value["State"]) == {"queued"}
     page.button(key="sweep-cancel").click().run()
     assert {job.state for job in queue.list_jobs(workspace)} == {"cancelled"}
 
@@ -111,6 +113,7 @@ def test_what_came_of_a_sweep_is_shown_and_its_best_opens_the_form(
     assert table["State"].tolist() == ["succeeded"] * 3 + ["pruned"]
     assert table["Validation accuracy"].tolist() == ["70.0 %", "70.0 %", "80.0 %", "80.0 %"]
     assert "This can be told once 4 runs have finished" in shown(page)
+    assert "no worker is running" not in shown(page)  # though none is: nothing waits
     page.button(key="sweep-use").click().run()
     assert not page.exception
     assert page.pills(key="launch-backbones").value == ["mobilenet_v3_small"]

@@ -5,6 +5,7 @@ is a random token: whoever no longer holds it cannot write to the job any more. 
 """
 
 import secrets
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,14 @@ def get_job(workspace: Workspace, job_id: str) -> Job:
     if row is None:
         raise WbcError(f"There is no job {job_id!r}.", fix="`wbc jobs list` shows those there are.")
     return _job(row)
+
+
+def get_jobs(workspace: Workspace, job_ids: Collection[str]) -> list[Job]:
+    """Look several jobs up at once, in no order; those that there are not are left out."""
+    if not job_ids:
+        return []
+    with transaction(workspace) as connection:
+        return [_job(row) for row in connection.execute(select(jobs).where(jobs.c.id.in_(job_ids)))]
 
 
 def list_jobs(

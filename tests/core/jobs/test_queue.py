@@ -135,4 +135,9 @@ def test_the_running_job_is_told_first_however_many_wait(workspace: Workspace, n
     assert queue.active_jobs(workspace, kind="train") == []
     recent = [job.id for job in queue.recent_jobs(workspace)]
     assert recent == [running, *reversed(waiting[5:])]
+    assert {job.id for job in queue.get_jobs(workspace, [running, waiting[3], "job-0000000000"])} == {
+        running,
+        waiting[3],
+    }
+    assert queue.get_jobs(workspace, []) == []
     assert queue.count_jobs(workspace) == {"running": 1, "queued": 205}
