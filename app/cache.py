@@ -15,7 +15,7 @@ from wbc_core.curation import map as image_map
 from wbc_core.curation.standing import Standing, brought_up_to_date, nothing_decided
 from wbc_core.datasets import statistics, store
 from wbc_core.errors import WbcError
-from wbc_core.records import Dataset, Decision, Finding
+from wbc_core.records import Dataset, Finding
 
 
 def datasets() -> list[Dataset]:
@@ -31,6 +31,11 @@ def _table(home: str, dataset_id: str) -> pd.DataFrame:
 def table(dataset_id: str) -> pd.DataFrame:
     """Row, image id, label, source and original size of every image; shared, so not to be changed."""
     return _table(str(workspace().home), dataset_id)
+
+
+def labels(dataset_id: str) -> np.ndarray:
+    """The label of every row as imported, int64 (N,)."""
+    return table(dataset_id)["label"].to_numpy(dtype=np.int64)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
@@ -160,12 +165,12 @@ def standing(dataset: Dataset) -> Standing:
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _opinions(home: str, dataset_id: str, head: int) -> dict[str, dict[int, Decision]]:
+def _opinions(home: str, dataset_id: str, head: int) -> dict[str, Standing]:
     return agreement.opinions(workspace(), dataset_id)
 
 
-def opinions(dataset_id: str) -> dict[str, dict[int, Decision]]:
-    """The verdicts of every second reviewer, by name and row number."""
+def opinions(dataset_id: str) -> dict[str, Standing]:
+    """The verdicts of every second reviewer, by name."""
     head = agreement.opinions_head(workspace(), dataset_id)
     return _opinions(str(workspace().home), dataset_id, head)
 

@@ -1,5 +1,6 @@
 """The commands from an import to the clean set: `wbc import`, `scan`, `findings`, `decide` and `clean`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -127,8 +128,8 @@ def decide(
         # All that were scanned: where none was, all are asked for, and the answer says what to do.
         every = scanned_checks(workspace, record.id) or CHECKS.names()
         chosen = every if accept == ["all"] else split_values(accept)
-        decided = review.accept(workspace, record.id, chosen, who=by)
-    elif undo:
+        return _accept(workspace, record.id, chosen, by)
+    if undo:
         decided = review.undo(workspace, record.id, undo, who=by)
     else:
         actions: dict[int, tuple[str, int | None]] = dict.fromkeys(whole_numbers(drop or []), ("drop", None))
@@ -142,6 +143,20 @@ def decide(
         review.decide(workspace, record.id, actions, who=by)
         decided = len(actions)
     return {"decided": decided, "head": review.head(workspace, record.id)}
+
+
+def _accept(workspace: Workspace, dataset_id: str, checks: list[str], by: str) -> Json:
+    """Follow the suggestions, and say how many groups are left because their labels conflict."""
+    from wbc_core.curation import review, suggestions
+
+    done = suggestions.accept(workspace, dataset_id, checks, who=by)
+    if done.conflicts:
+        print(suggestions.conflicts_left(done.conflicts), file=sys.stderr)
+    return {
+        "decided": done.images,
+        "conflicts": done.conflicts,
+        "head": review.head(workspace, dataset_id),
+    }
 
 
 def _decide_from(workspace: Workspace, dataset_id: str, path: Path, by: str, dry_run: bool) -> Json:

@@ -386,5 +386,5 @@ def drop_copies(workspace: Workspace, split: Split, *, who: str) -> int:
         if suggested == "drop" and int(row) in leaking
     }
     if verdicts:
-        decide_each(workspace, split.dataset, verdicts, who=who)
+        decide_each(workspace, split.dataset, verdicts.items(), who=who)
     return len(verdicts)

@@ -32,8 +32,9 @@ def write(press: Press) -> None:
     run, name = about["run"], about["report"]
     predictions = results_cache.report_predictions(run, name)
     names = results_cache.report(run, name)["classes"]
-    found = verdicts(predictions, run, names, press["rows"], press["action"], press["label"])
-    review.decide_each(workspace, dataset, found, who=who)
+    imported = cache.labels(dataset)
+    found = verdicts(predictions, run, names, imported, press["rows"], press["action"], press["label"])
+    review.decide_each(workspace, dataset, found.items(), who=who)
 
 
 @st.fragment
@@ -81,7 +82,7 @@ def _decided(report: Mapping[str, Any], effective: Mapping[int, Any]) -> None:
             width="content",
         )
         link("review", "See the log", query={"log": "open"})
-        changed = counts["drop"] or counts["relabel"]
+        changed = cache.clean_set(split.dataset).id != split.clean
         if changed and st.button("Train again…", icon=":material/replay:", on_click=_to_relaunch):
             st.rerun()
 

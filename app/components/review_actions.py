@@ -1,7 +1,7 @@
 """What the Review page does: writes presses, accepts suggestions, shows the log."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby, islice
 
 import pandas as pd
@@ -10,10 +10,11 @@ import streamlit as st
 from app import cache, state
 from app.components.gallery import Press
 from app.components.page import thousands
-from app.components.review_cuts import Cut, open_suggestions
+from app.components.review_cuts import Cut
 from app.components.review_data import effect_of
 from wbc_core.curation import agreement, review
 from wbc_core.curation.scan import threshold_of_scan
+from wbc_core.curation.suggestions import Action, accepted_reason, conflicts_left, open_suggestions
 from wbc_core.records import Dataset, Decision
 
 _LOG_LINES = 200
@@ -55,7 +56,7 @@ def write(press: Press) -> None:
         review.decide(state.workspace(), dataset, actions, who=who, check=check)
 
 
-def verb(actions: dict[int, tuple[str, int | None]]) -> str:
+def verb(actions: Mapping[int, Action]) -> str:
     """What accepting would do, as a button says it ("Drop 214 images")."""
     counts = {name: sum(action == name for action, _ in actions.values()) for name in ("drop", "relabel")}
     parts = [
@@ -66,29 +67,37 @@ def verb(actions: dict[int, tuple[str, int | None]]) -> str:
     return " and ".join(parts).capitalize()
 
 
-def _accept(dataset_id: str, shown: Cut, actions: dict[int, tuple[str, int | None]]) -> None:
-    check, chosen = shown.check, shown.made_by[0]
-    review.decide(
-        state.workspace(),
-        dataset_id,
-        actions,
-        who=state.person(),
-        reason=f"suggestion of {check} accepted",
-        check=check,
-        threshold=threshold_of_scan(state.workspace(), dataset_id, check) if chosen is None else chosen,
-    )
+def _accept(dataset: Dataset, shown: Cut, offered: Mapping[int, Action]) -> None:
+    # Somebody may have decided since the dialog was drawn: what is settled now stays as it is.
+    still = open_suggestions(shown.suggested, cache.standing(dataset)).actions
+    actions = {row: action for row, action in offered.items() if still.get(row) == action}
+    if actions:
+        check, chosen = shown.check, shown.made_by[0]
+        review.decide(
+            state.workspace(),
+            dataset.id,
+            actions,
+            who=state.person(),
+            reason=accepted_reason(check),
+            check=check,
+            threshold=threshold_of_scan(state.workspace(), dataset.id, check) if chosen is None else chosen,
+        )
+    if len(actions) < len(offered):
+        left = len(offered) - len(actions)
+        st.toast(f"{thousands(left)} image{'s' * (left != 1)} decided in the meantime stay as they are.")
 
 
 @st.dialog("Accept the suggestions", icon=":material/rule:")
 def accept_dialog(dataset: Dataset, shown: Cut) -> None:
     """Show what would go per class, and do it as one step."""
-    actions = open_suggestions(shown, cache.standing(dataset))
+    opened = open_suggestions(shown.suggested, cache.standing(dataset))
+    conflicts = f" {conflicts_left(len(opened.conflicts))}" if opened.conflicts else ""
     st.markdown(
-        "Images that someone has already decided on stay as they are. This is one step: "
-        "**Undo** takes it all back."
+        "Images that are dropped, or that someone has decided on under this check, stay as they are."
+        f"{conflicts} This is one step: **Undo** takes it all back."
     )
     columns = ["Class", "Images", "Drop", "Relabel", "Arrive"]
-    table = pd.DataFrame(effect_of(dataset, actions), columns=columns)
+    table = pd.DataFrame(effect_of(dataset, opened.actions), columns=columns)
     if not table["Relabel"].any():
         table = table.drop(columns=["Relabel", "Arrive"])
     st.dataframe(table, hide_index=True, height=38 + 35 * len(table))
@@ -96,11 +105,11 @@ def accept_dialog(dataset: Dataset, shown: Cut) -> None:
         if st.button("Cancel"):
             st.rerun()
         if st.button(
-            verb(actions),
+            verb(opened.actions),
             type="primary",
             key="accept-now",
             on_click=_accept,
-            args=(dataset.id, shown, actions),
+            args=(dataset, shown, opened.actions),
         ):
             st.rerun()
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from app import cache, state
 from wbc_core.curation.checks import CHECKS
-from wbc_core.curation.review import copy_that_stays, suggested_verdict
-from wbc_core.curation.standing import DROP, RELABEL, UNDECIDED, Standing
+from wbc_core.curation.standing import DROP, RELABEL, Standing
+from wbc_core.curation.suggestions import Suggestions, kept_copy, settled_rows, suggestions_of
 from wbc_core.datasets import store
 from wbc_core.records import Dataset, Finding
 
@@ -18,7 +18,6 @@ PAGE = 100
 SHOWN_OF_A_GROUP = 12
 
 Place = tuple[int, int, int]
-Verdict = tuple[str, int | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +30,7 @@ class Cut:
         rows: The different row numbers, in the order in which they are shown, int64.
         pages: Each page as about `PAGE` pictures, each (finding, first row of it, end of its rows): a picture
             stands for more than one row only where a large group is stacked.
-        members: The rows of every finding of several images, one finding after the other, int64.
-        groups: For each of `members` the number of its finding, int64.
-        wanted: Row number to the drop or relabel that is suggested for it, the worst finding's first.
-        wanted_rows: The keys of `wanted`, int64.
+        suggested: What they suggest.
         worst: Row number to the place in `findings` of the worst that names it.
         made_by: Threshold and time of the scan, which tell one cut of a check from another.
     """
@@ -43,10 +39,7 @@ class Cut:
     findings: tuple[Finding, ...]
     rows: NDArray[np.int64]
     pages: tuple[tuple[Place, ...], ...]
-    members: NDArray[np.int64]
-    groups: NDArray[np.int64]
-    wanted: dict[int, Verdict]
-    wanted_rows: NDArray[np.int64]
+    suggested: Suggestions
     worst: dict[int, int]
     made_by: tuple[float | None, int] = (None, 0)
 
@@ -104,41 +97,35 @@ def paged(findings: Sequence[Finding]) -> tuple[tuple[Place, ...], ...]:
     return tuple([*pages, tuple(page)] if page else pages)
 
 
-def _wanted(findings: Sequence[Finding], class_names: Sequence[str]) -> dict[int, Verdict]:
-    wanted: dict[int, Verdict] = {}
-    for finding in findings:
-        for row, suggested in finding.suggested.items():
-            verdict = suggested_verdict(suggested, class_names)
-            if verdict and verdict[0] != "keep":
-                wanted.setdefault(int(row), verdict)
-    return wanted
-
-
 def cut_of(
     check: str,
     findings: Sequence[Finding],
     class_names: Sequence[str],
+    labels: NDArray[np.integer],
     made_by: tuple[float | None, int] = (None, 0),
 ) -> Cut:
-    """Prepare findings to be shown, in the order given."""
+    """Prepare findings to be shown, groups whose labels conflict first, else in the order given.
+
+    Args:
+        check: Name of the check; empty for images chosen otherwise.
+        findings: What is shown.
+        class_names: Every class of the data set, in order.
+        labels: The label of every row as imported, integers (n,).
+        made_by: Threshold and time of the scan.
+    """
+    findings = sorted(
+        findings, key=lambda found: kept_copy(found) is None or not np.ptp(labels[list(found.rows)])
+    )
     worst: dict[int, int] = {}
     for place, finding in enumerate(findings):
         for row in finding.rows:
             worst.setdefault(row, place)
-    several = [
-        (place, row) for place, found in enumerate(findings) if len(found.rows) > 1 for row in found.rows
-    ]
-    pairs = np.array(several, dtype=np.int64).reshape(-1, 2)
-    wanted = _wanted(findings, class_names)
     return Cut(
         check=check,
         findings=tuple(findings),
         rows=np.array(list(worst), dtype=np.int64),
         pages=paged(findings),
-        members=pairs[:, 1],
-        groups=pairs[:, 0],
-        wanted=wanted,
-        wanted_rows=np.array(list(wanted), dtype=np.int64),
+        suggested=suggestions_of(check, findings, class_names, labels),
         worst=worst,
         made_by=made_by,
     )
@@ -152,7 +139,7 @@ def _cut(home: str, dataset_id: str, check: str, stamp: int, threshold: float | 
         if (finding.flagged if threshold is None else finding.score >= threshold)
     ]
     class_names = store.read_dataset(state.workspace(), dataset_id).class_names
-    return cut_of(check, shown, class_names, (threshold, stamp))
+    return cut_of(check, shown, class_names, cache.labels(dataset_id), (threshold, stamp))
 
 
 def cut(dataset_id: str, check: str, threshold: float | None = None) -> Cut:
@@ -185,37 +172,24 @@ def about_rows(dataset: Dataset, rows: Sequence[int], cuts: Mapping[str, Cut]) -
                 evidence=" ".join(entry.evidence for entry in said),
             )
         )
-    return cut_of("", sorted(findings, key=lambda entry: -entry.score), dataset.class_names)
+    worst_first = sorted(findings, key=lambda entry: -entry.score)
+    return cut_of("", worst_first, dataset.class_names, cache.labels(dataset.id))
 
 
-def progress(shown: Cut, codes: NDArray[np.uint8]) -> Progress:
-    """How many of the images shown are decided; the one copy that is left of a group is no open question.
+def progress(shown: Cut, standing: Standing) -> Progress:
+    """How many of the images shown are settled; the one copy that is left of a group is no open question.
 
     Args:
         shown: The findings.
-        codes: What is decided for every row, see `wbc_core.curation.standing.Standing.codes`.
+        standing: The decisions that hold.
     """
-    decided = codes[shown.rows]
-    reviewed = int(np.count_nonzero(decided))
-    if len(shown.members):
-        waiting = codes[shown.members] == UNDECIDED
-        alone = np.bincount(shown.groups, weights=waiting)[shown.groups] == 1
-        reviewed += len(np.unique(shown.members[waiting & alone]))
+    made = shown.suggested
+    open_ = ~settled_rows(made, standing)
+    decided = standing.codes[shown.rows[~open_[shown.rows]]]
+    reviewed = len(decided)
+    if len(made.members):
+        waiting = open_[made.members]
+        alone = np.bincount(made.groups, weights=waiting)[made.groups] == 1
+        reviewed += len(np.unique(made.members[waiting & alone]))
     dropped, relabelled = (int(np.count_nonzero(decided == code)) for code in (DROP, RELABEL))
     return Progress(shown.images, reviewed, dropped, relabelled)
-
-
-def open_suggestions(shown: Cut, standing: Standing) -> dict[int, Verdict]:
-    """The drops and relabels suggested for images that nobody has decided on, by row number.
-
-    Of a group whose best copy a person dropped, another copy stays.
-    """
-    codes = standing.codes
-    waiting = shown.wanted_rows[codes[shown.wanted_rows] == UNDECIDED]
-    open_ = {row: shown.wanted[row] for row in waiting.tolist()}
-    touched = np.unique(shown.groups[codes[shown.members] == DROP]).tolist() if open_ else []
-    for place in touched:
-        spared = copy_that_stays(shown.findings[place], standing.effective)
-        if spared is not None:
-            open_.pop(spared, None)
-    return open_

@@ -1,7 +1,8 @@
 """What the Review page shows: checks with their counts, the pictures of a page, what accepting would do."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 from app import cache
 from app.components.check_filter import Family
 from app.components.gallery import Item
-from app.components.review_cuts import Cut, Verdict, cut, progress
+from app.components.review_cuts import Cut, cut, progress
 from wbc_core.curation.checks import CHECKS
-from wbc_core.curation.review import suggested_verdict
+from wbc_core.curation.outcome import held_by_check
+from wbc_core.curation.standing import Standing
+from wbc_core.curation.suggestions import Action, conflicting, suggested_verdict
 from wbc_core.records import Dataset, Decision, Finding
 
 FAMILIES = {
@@ -37,18 +40,18 @@ def family_of(check: str) -> str:
     return next((family for family, names in FAMILIES.items() if check in names), "Quality")
 
 
-def families(cuts: Mapping[str, Cut], codes: NDArray[np.uint8]) -> list[Family]:
+def families(cuts: Mapping[str, Cut], standing: Standing) -> list[Family]:
     """The scanned checks under their headings, with what each has flagged and what is left of it.
 
     Args:
         cuts: What is shown of each scanned check, by its name.
-        codes: What is decided for every row.
+        standing: The decisions that hold.
     """
     found: dict[str, Family] = {family: {"title": family, "checks": []} for family in FAMILIES}
     for name, shown in cuts.items():
         whole_set = CHECKS.get(name).scope == "set"
         flagged = len(shown.findings) if whole_set else shown.images
-        left = flagged if whole_set else progress(shown, codes).left
+        left = flagged if whole_set else progress(shown, standing).left
         entry = {"name": name, "title": CHECKS.get(name).title, "flagged": flagged, "left": left}
         found[family_of(name)]["checks"].append({**entry, "statements": whole_set})
     return [family for family in found.values() if family["checks"]]
@@ -92,11 +95,11 @@ def cuts_of(dataset_id: str, scanned: Sequence[str]) -> dict[str, Cut]:
     return {name: cut(dataset_id, name, threshold_of(name)) for name in scanned}
 
 
-def to_begin_with(cuts: Mapping[str, Cut], codes: NDArray[np.uint8]) -> str:
+def to_begin_with(cuts: Mapping[str, Cut], standing: Standing) -> str:
     """The first check, in the filter's order, with images left to review, else the one with most images."""
     order = list(FAMILIES)
     ordered = sorted(cuts, key=lambda name: order.index(family_of(name)))
-    left = (name for name in ordered if progress(cuts[name], codes).left)
+    left = (name for name in ordered if progress(cuts[name], standing).left)
     return next(left, max(ordered, key=lambda name: cuts[name].images))
 
 
@@ -107,7 +110,50 @@ def mark(decision: Decision | None, class_names: Sequence[str]) -> str | None:
     return f"relabel:{class_names[decision.label]}" if decision.action == "relabel" else decision.action
 
 
-def verdict_words(verdict: Verdict, class_names: Sequence[str]) -> str:
+class Seen(NamedTuple):
+    """How pictures are marked.
+
+    Attributes:
+        of: Row number to the decision that is drawn as its mark, and a few words about it.
+        conflicts: Places of the groups whose labels conflict.
+    """
+
+    of: Callable[[int], tuple[Decision | None, str]]
+    conflicts: frozenset[int] = frozenset()
+
+
+_DONE = {"keep": "kept", "drop": "dropped", "relabel": "relabelled"}
+
+
+def seen_in(decided: Mapping[int, Decision]) -> Seen:
+    """What holds for each image, wherever it was decided."""
+    return Seen(lambda row: (decided.get(row), ""))
+
+
+def seen_from(standing: Standing, shown: Cut) -> Seen:
+    """What holds for each image as it looks from a check: what was decided elsewhere is said so.
+
+    A keep under another check is no mark here, since it settles nothing here.
+    """
+    return Seen(
+        lambda row: (standing.seen_under(shown.check, row), _elsewhere(standing, shown.check, row)),
+        frozenset(conflicting(shown.suggested, standing)),
+    )
+
+
+def _elsewhere(standing: Standing, check: str, row: int) -> str:
+    held = standing.effective.get(row)
+    if held is None or (held.check or None) in (None, check):
+        return ""
+    here = held_by_check(standing.stacks[row]).get(check)
+    if held.action == "keep" and here is not None:
+        return ""
+    title = CHECKS.get(held.check).title if held.check in CHECKS else held.check
+    words = f"{_DONE[held.action]} under {title}"
+    return f"{_DONE[here.action]} here, {words}" if here is not None else words
+
+
+def verdict_words(verdict: Action, class_names: Sequence[str]) -> str:
     """A verdict as a note says it ("drop", "→ monocyte")."""
     action, label = verdict
     return action if label is None else f"→ {class_names[label]}"
@@ -140,7 +186,7 @@ def items(
     dataset: Dataset,
     shown: Cut,
     page: int,
-    decided: Mapping[int, Decision],
+    seen: Seen,
     *,
     notes: Mapping[int, str] | None = None,
 ) -> list[Item]:
@@ -150,7 +196,7 @@ def items(
         dataset: The data set.
         shown: The findings that are shown.
         page: Number of the page, from 1.
-        decided: The verdicts that are drawn as marks, by row.
+        seen: How they are marked.
         notes: A line under each picture, in place of what differs between copies.
     """
     if not shown.pages:
@@ -176,17 +222,20 @@ def items(
             more=list(rows[1:]),
             src=picture,
             label=dataset.class_names[labels[rows[0]]],
-            badge=_badge(shown.findings[place], rows[0], dataset.class_names),
-            mark=mark(decided.get(rows[0]), dataset.class_names),
+            badge="conflict"
+            if place in seen.conflicts
+            else _badge(shown.findings[place], rows[0], dataset.class_names),
+            mark=mark(held, dataset.class_names),
             title=shown.findings[place].evidence,
-            note=notes.get(rows[0], ""),
+            note=" · ".join(words for words in (notes.get(rows[0], ""), elsewhere) if words),
             group=str(place) if len(shown.findings[place].rows) > 1 else None,
         )
         for (place, _, _), rows, picture in zip(places, groups, pictures, strict=True)
+        for held, elsewhere in [seen.of(rows[0])]
     ]
 
 
-def effect_of(dataset: Dataset, actions: Mapping[int, Verdict]) -> list[tuple[str, int, int, int, int]]:
+def effect_of(dataset: Dataset, actions: Mapping[int, Action]) -> list[tuple[str, int, int, int, int]]:
     """What some verdicts change: class, its images, how many leave by drop, by relabel, how many arrive.
 
     Args:

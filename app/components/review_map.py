@@ -12,7 +12,7 @@ from app.components.charts import NEUTRAL, class_colours
 from app.components.image_map import Colouring, Outline, image_map, map_thumbnails
 from app.components.page import percent, thousands
 from app.components.review_cuts import PAGE, Cut, about_rows
-from app.components.review_data import FAMILIES, family_of
+from app.components.review_data import FAMILIES, family_of, seen_in
 from wbc_core.curation.map import inside
 from wbc_core.curation.standing import Standing
 from wbc_core.records import Dataset
@@ -136,4 +136,5 @@ def panel(dataset: Dataset, cuts: Mapping[str, Cut], standing: Standing) -> None
     with above:
         shown = about_rows(dataset, rows[(page - 1) * PAGE : page * PAGE].tolist(), cuts)
         context = review_actions.context(dataset)
-        review_panel.grid(dataset, shown, 1, standing.effective, context=context, key="map-images")
+        seen = seen_in(standing.effective)
+        review_panel.grid(dataset, shown, 1, seen, context=context, key="map-images")

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import streamlit as st
-from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from app import cache
@@ -11,11 +10,13 @@ from app.components import review_actions, review_data
 from app.components.check_filter import check_filter
 from app.components.gallery import gallery
 from app.components.page import percent, plain, thousands
-from app.components.review_cuts import Cut, is_graded, open_suggestions, progress
+from app.components.review_cuts import Cut, is_graded, progress
+from app.components.review_data import Seen
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.scan import DUPLICATE_CHECKS
 from wbc_core.curation.standing import Standing
-from wbc_core.records import Dataset, Decision
+from wbc_core.curation.suggestions import conflicts_left, open_suggestions
+from wbc_core.records import Dataset
 
 
 def _first_page() -> None:
@@ -27,20 +28,20 @@ def _choose(check: str) -> None:
     _first_page()
 
 
-def choose_check(dataset: Dataset, cuts: Mapping[str, Cut], codes: NDArray) -> str:
+def choose_check(dataset: Dataset, cuts: Mapping[str, Cut], standing: Standing) -> str:
     """Draw the choice of check, and keep it in the URL.
 
     Args:
         dataset: The data set.
         cuts: What is shown of each scanned check.
-        codes: What is decided for every row, for the counts.
+        standing: The decisions that hold, for the counts.
     """
     # A change of page empties the URL: who comes back finds the check that was left.
     remembered = (st.session_state.get("check"), st.query_params.get("check"))
     check = next((name for name in remembered if name in cuts), None)
-    check = check or review_data.to_begin_with(cuts, codes)
+    check = check or review_data.to_begin_with(cuts, standing)
     st.session_state["check"] = check
-    check_filter(review_data.families(cuts, codes), check, key="checks", on_choose=_choose)
+    check_filter(review_data.families(cuts, standing), check, key="checks", on_choose=_choose)
     if check != st.query_params.get("check"):
         st.query_params["check"] = check
     return check
@@ -85,9 +86,9 @@ def _about_slider(check: str, cut_short: bool) -> str:
     return f"{words} The last scan kept not all scores: scan again to count them." if cut_short else words
 
 
-def progress_line(shown: Cut, codes: NDArray) -> None:
+def progress_line(shown: Cut, standing: Standing) -> None:
     """Draw how much of what is flagged was reviewed, and how."""
-    done = progress(shown, codes)
+    done = progress(shown, standing)
     st.progress(
         done.share,
         text=f"**{thousands(done.reviewed)}** of {thousands(done.images)} reviewed "
@@ -99,12 +100,15 @@ def progress_line(shown: Cut, codes: NDArray) -> None:
 
 def accept_and_undo(dataset: Dataset, shown: Cut, standing: Standing) -> None:
     """Draw the buttons that accept every suggestion and that take the last step back."""
-    suggested = len(open_suggestions(shown, standing))
+    opened = open_suggestions(shown.suggested, standing)
+    suggested = len(opened.actions)
     label = f"Accept all {thousands(suggested)} suggestions" if suggested else "No suggestion is open"
     icon = ":material/done_all:"
     if st.button(label, icon=icon, type="primary", disabled=not suggested, key="accept-all"):
         review_actions.accept_dialog(dataset, shown)
     review_actions.undo_button(dataset)
+    if opened.conflicts:
+        st.caption(conflicts_left(len(opened.conflicts)), width="content")
 
 
 def choose_page(pages: int, key: str) -> tuple[DeltaGenerator, int]:
@@ -130,7 +134,7 @@ def grid(
     dataset: Dataset,
     shown: Cut,
     page: int,
-    decided: Mapping[int, Decision],
+    seen: Seen,
     *,
     context: str,
     notes: Mapping[int, str] | None = None,
@@ -142,13 +146,13 @@ def grid(
         dataset: The data set.
         shown: The findings.
         page: Number of the page, from 1.
-        decided: The verdicts that are drawn as marks, by row.
+        seen: How they are marked.
         context: From `review_actions.context`.
         notes: A line under each picture, in place of what differs between copies.
         key: Unique on the page.
     """
     gallery(
-        review_data.items(dataset, shown, page, decided, notes=notes),
+        review_data.items(dataset, shown, page, seen, notes=notes),
         key=key,
         class_names=dataset.class_names,
         context=context,
@@ -159,7 +163,7 @@ def grid(
 def pictures(
     dataset: Dataset,
     shown: Cut,
-    decided: Mapping[int, Decision],
+    seen: Seen,
     *,
     context: str,
     notes: Mapping[int, str] | None = None,
@@ -168,7 +172,7 @@ def pictures(
     """Draw the pictures of a check, a page at a time; the arguments are those of `grid`."""
     above, page = choose_page(len(shown.pages), "page" if key == "review" else f"page-{key}")
     with above:
-        grid(dataset, shown, page, decided, context=context, notes=notes, key=key)
+        grid(dataset, shown, page, seen, context=context, notes=notes, key=key)
 
 
 def statements(shown: Cut) -> None:

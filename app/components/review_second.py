@@ -2,28 +2,19 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from app import cache, state
 from app.components import review_actions, review_panel
 from app.components.page import plain, thousands
 from app.components.review_cuts import Cut, about_rows
-from app.components.review_data import verdict_words
+from app.components.review_data import seen_from, seen_in, verdict_words
 from wbc_core.curation.agreement import Agreement
 from wbc_core.curation.checks import CHECKS
-from wbc_core.curation.review import ACTIONS
-from wbc_core.records import Dataset, Decision
+from wbc_core.curation.standing import nothing_decided
+from wbc_core.records import Dataset
 
 _STEPS = {"judge": "Judge", "compare": "Compare and settle"}
-
-
-def codes_of(dataset: Dataset, verdicts: Mapping[int, Decision]) -> NDArray[np.uint8]:
-    """Verdicts as codes a row, as `wbc_core.curation.standing.Standing.codes` holds them."""
-    codes = np.zeros(dataset.images, dtype=np.uint8)
-    codes[list(verdicts)] = [1 + ACTIONS.index(verdict.action) for verdict in verdicts.values()]
-    return codes
 
 
 def panel(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
@@ -52,15 +43,15 @@ def _judge(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
         f"You judge as {plain(who)} and see nobody else's verdicts. They change nothing: only a settled "
         "disagreement becomes a decision."
     )
-    mine = cache.opinions(dataset.id).get(who, {})
-    codes = codes_of(dataset, mine)
-    check = review_panel.choose_check(dataset, cuts, codes)
+    mine = cache.opinions(dataset.id).get(who) or nothing_decided(dataset)
+    check = review_panel.choose_check(dataset, cuts, mine)
     shown = cuts[check]
     review_panel.heading(dataset, shown)
-    review_panel.progress_line(shown, codes)
+    review_panel.progress_line(shown, mine)
     if shown.pages:
         context = review_actions.context(dataset, check, second=True)
-        review_panel.pictures(dataset, shown, mine, context=context, key="second-review")
+        seen = seen_from(mine, shown)
+        review_panel.pictures(dataset, shown, seen, context=context, key="second-review")
     else:
         review_panel.nothing_found(check)
 
@@ -113,7 +104,7 @@ def _compare(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
     review_panel.pictures(
         dataset,
         about_rows(dataset, list(found.disagreements), cuts),
-        {row: effective[row] for row in found.settled},
+        seen_in({row: effective[row] for row in found.settled}),
         context=review_actions.context(dataset, settles=second),
         notes=notes,
         key="disagreements",

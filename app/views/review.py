@@ -43,18 +43,19 @@ review_data.keep_thresholds_in_url()
 standing = cache.standing(dataset)
 
 if view == "findings":
-    check = review_panel.choose_check(dataset, cuts, standing.codes)
+    check = review_panel.choose_check(dataset, cuts, standing)
     shown = cuts[check]
     review_panel.heading(dataset, shown)
     if CHECKS.get(check).scope == "set":
         review_panel.statements(shown)
     else:
-        review_panel.progress_line(shown, standing.codes)
+        review_panel.progress_line(shown, standing)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             review_panel.accept_and_undo(dataset, shown, standing)
     if shown.pages:
         context = review_actions.context(dataset, check)
-        review_panel.pictures(dataset, shown, standing.effective, context=context)
+        seen = review_data.seen_from(standing, shown)
+        review_panel.pictures(dataset, shown, seen, context=context)
     elif not shown.findings:
         review_panel.nothing_found(check)
 elif view == "map":

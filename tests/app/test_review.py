@@ -16,10 +16,12 @@ from wbc_core.curation import agreement, review
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.cleaning_report import cleaning_facts
 from wbc_core.curation.scan import load_findings
+from wbc_core.curation.standing import nothing_decided, standing_after
+from wbc_core.curation.suggestions import accept, conflicting, conflicts_left, open_suggestions
 from wbc_core.datasets.synthetic import build_demo_dataset
 from wbc_core.errors import WbcError
 from wbc_core.jobs import queue
-from wbc_core.records import Dataset, Finding
+from wbc_core.records import Dataset, Decision, Finding
 from wbc_core.workspace import Workspace
 
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
@@ -54,6 +56,17 @@ def finding(rows: tuple[int, ...], score: float = 1.0, **suggested: str) -> Find
     return Finding("blur", rows, tuple(map(str, rows)), score, True, suggested, "evidence")
 
 
+def conflicts_of(shown: review_cuts.Cut) -> list[Finding]:
+    """The groups whose labels conflict."""
+    labels = cache.labels(cache.datasets()[0].id)
+    return [found for found in shown.findings if len(set(labels[list(found.rows)])) > 1]
+
+
+def agreeing(shown: review_cuts.Cut) -> Finding:
+    """The first group whose labels do not conflict."""
+    return next(found for found in shown.findings if found not in conflicts_of(shown))
+
+
 def test_a_data_set_that_was_not_scanned_offers_the_scan(empty_lab: Workspace) -> None:
     dataset = build_demo_dataset(empty_lab, images=80)
     page = open_review()
@@ -65,30 +78,35 @@ def test_a_data_set_that_was_not_scanned_offers_the_scan(empty_lab: Workspace) -
 
 def test_every_check_stands_under_its_heading_with_its_counts(demo_dataset: Dataset) -> None:
     cuts = review_data.cuts_of(demo_dataset.id, cache.scanned_checks(demo_dataset.id))
-    codes = cache.standing(demo_dataset).codes
-    families = review_data.families(cuts, codes)
+    families = review_data.families(cuts, cache.standing(demo_dataset))
     entries = {entry["name"]: entry for family in families for entry in family["checks"]}
     assert set(entries) == set(cuts)
     images = len({row for found in flagged(demo_dataset, "exact_duplicates") for row in found.rows})
     assert (entries["exact_duplicates"]["flagged"], entries["exact_duplicates"]["left"]) == (images, images)
     assert [family["title"] for family in families if entries["blur"] in family["checks"]] == ["Quality"]
-    review.accept(Workspace.default(), demo_dataset.id, ["exact_duplicates"], who="anna")
-    after = review_data.families(cuts, cache.standing(demo_dataset).codes)
-    assert {entry["name"]: entry["left"] for f in after for entry in f["checks"]}["exact_duplicates"] == 0
+    accept(Workspace.default(), demo_dataset.id, ["exact_duplicates"], who="anna")
+    after = review_data.families(cuts, cache.standing(demo_dataset))
+    left = {entry["name"]: entry["left"] for family in after for entry in family["checks"]}
+    in_conflict = conflicts_of(cuts["exact_duplicates"])
+    assert left["exact_duplicates"] == sum(len(found.rows) for found in in_conflict) < images
 
 
-def test_a_review_begins_with_what_is_no_cell() -> None:
+def decision(row: int, check: str) -> Decision:
+    return Decision(1 + row, "ds", row, str(row), "keep", None, "", "anna", "now", check, "step", None)
+
+
+def test_a_review_begins_with_what_is_no_cell(demo_dataset: Dataset) -> None:
     flagged_rows = {"exact_duplicates": (0, 1, 2), "blur": (3,), "foreign": (0, 1)}
     cuts = {
-        name: review_cuts.cut_of(name, [finding((row,)) for row in rows], [])
+        name: review_cuts.cut_of(name, [finding((row,)) for row in rows], [], np.zeros(4, int))
         for name, rows in flagged_rows.items()
     }
-    codes = np.zeros(4, dtype=np.uint8)
-    assert review_data.to_begin_with(cuts, codes) == "foreign"
-    codes[:2] = 1
-    assert review_data.to_begin_with(cuts, codes) == "exact_duplicates"
-    codes[:] = 1
-    assert review_data.to_begin_with(cuts, codes) == "exact_duplicates"
+    standing = nothing_decided(demo_dataset)
+    assert review_data.to_begin_with(cuts, standing) == "foreign"
+    standing = standing_after(standing, [decision(row, "foreign") for row in (0, 1)])
+    assert review_data.to_begin_with(cuts, standing) == "exact_duplicates"
+    every = [decision(row, check) for check, rows in flagged_rows.items() for row in rows]
+    assert review_data.to_begin_with(cuts, standing_after(standing, every)) == "exact_duplicates"
 
 
 def test_the_url_chooses_the_check_and_a_change_of_page_keeps_it(demo_dataset: Dataset) -> None:
@@ -109,7 +127,9 @@ def test_the_grid_shows_the_worst_first_with_suggestion_evidence_and_mark(demo_d
     worst = found[0].rows[0]
     review.decide(Workspace.default(), demo_dataset.id, {worst: ("relabel", 2)}, who="anna")
     shown = review_cuts.cut(demo_dataset.id, "exposure")
-    items = review_data.items(demo_dataset, shown, 1, cache.standing(demo_dataset).effective)
+    items = review_data.items(
+        demo_dataset, shown, 1, review_data.seen_from(cache.standing(demo_dataset), shown)
+    )
     assert [item["row"] for item in items] == [row for entry in found for row in entry.rows]
     assert items[0]["mark"] == f"relabel:{demo_dataset.class_names[2]}"
     assert items[0]["title"] == found[0].evidence
@@ -178,7 +198,7 @@ def test_accepting_shows_the_effect_first_and_is_one_step_to_undo(demo_dataset: 
     kept = shown.findings[0].rows[1]
     review.decide(workspace, demo_dataset.id, {kept: ("keep", None)}, who="anna")
     page = open_review(check="exact_duplicates")
-    actions = review_cuts.open_suggestions(shown, cache.standing(demo_dataset))
+    actions = open_suggestions(shown.suggested, cache.standing(demo_dataset)).actions
     assert kept not in actions
     button(page, f"Accept all {len(actions)} suggestions").click().run()
     assert not page.exception
@@ -215,20 +235,73 @@ def test_accepting_at_a_moved_threshold_is_logged_with_it_and_told_by_the_report
 def test_accepting_never_drops_the_last_copy_that_a_person_left(demo_dataset: Dataset) -> None:
     workspace = Workspace.default()
     shown = review_cuts.cut(demo_dataset.id, "exact_duplicates")
-    first, *others = shown.findings[0].rows
-    assert first not in review_cuts.open_suggestions(shown, cache.standing(demo_dataset))
+    first, *others = agreeing(shown).rows
+    assert first not in open_suggestions(shown.suggested, cache.standing(demo_dataset)).actions
     review.decide(workspace, demo_dataset.id, {first: ("drop", None)}, who="anna", check="exact_duplicates")
-    actions = review_cuts.open_suggestions(shown, cache.standing(demo_dataset))
+    actions = open_suggestions(shown.suggested, cache.standing(demo_dataset)).actions
     assert {first, *others} - actions.keys() == {first, others[0]}
+
+
+def test_a_verdict_elsewhere_leaves_the_question_open_and_is_told(demo_dataset: Dataset) -> None:
+    workspace, copies = Workspace.default(), review_cuts.cut(demo_dataset.id, "exact_duplicates")
+    kept, copy = agreeing(copies).rows[:2]
+    review.decide(
+        workspace, demo_dataset.id, dict.fromkeys((kept, copy), ("keep", None)), who="a", check="blur"
+    )
+    standing = cache.standing(demo_dataset)
+    assert review_cuts.progress(copies, standing).reviewed == 0
+    offered = open_suggestions(copies.suggested, standing).actions
+    assert copy in offered
+    assert review_data.seen_from(standing, copies).of(copy) == (None, "kept under Blur")
+    # Page and command line agree.
+    assert accept(workspace, demo_dataset.id, ["exact_duplicates"], who="a").images == len(offered)
+    blurred = review_cuts.cut_of("blur", [finding((kept, copy))], [], cache.labels(demo_dataset.id))
+    held, words = review_data.seen_from(cache.standing(demo_dataset), blurred).of(copy)
+    assert (held.action, words) == ("drop", "kept here, dropped under Exact duplicates")
+
+
+def test_groups_whose_labels_conflict_come_first_and_are_left_out(demo_dataset: Dataset) -> None:
+    shown = review_cuts.cut(demo_dataset.id, "exact_duplicates")
+    standing = cache.standing(demo_dataset)
+    places = conflicting(shown.suggested, standing)
+    assert places == list(range(len(places)))
+    assert 0 < len(places) < len(shown.findings)
+    items = review_data.items(demo_dataset, shown, 1, review_data.seen_from(standing, shown))
+    assert {item["badge"] for item in items if item["group"] == "0"} == {"conflict"}
+    page = open_review(check="exact_duplicates")
+    told = conflicts_left(len(places))
+    assert told in [caption.value for caption in page.caption]
+    page.button(key="accept-all").click().run()
+    assert told in shown_text(page)
+    page.button(key="accept-now").click().run()
+    assert not page.exception
+    decided = review.effective_decisions(Workspace.default(), demo_dataset.id)
+    assert decided.keys().isdisjoint(row for place in places for row in shown.findings[place].rows)
+
+
+def test_what_is_decided_while_the_dialog_is_open_stays(demo_dataset: Dataset) -> None:
+    workspace = Workspace.default()
+    shown = review_cuts.cut(demo_dataset.id, "exact_duplicates")
+    actions = open_suggestions(shown.suggested, cache.standing(demo_dataset)).actions
+    page = open_review(check="exact_duplicates")
+    page.button(key="accept-all").click().run()
+    row = next(iter(actions))
+    review.decide(workspace, demo_dataset.id, {row: ("keep", None)}, who="ben", check="exact_duplicates")
+    page.button(key="accept-now").click().run()
+    assert not page.exception
+    decided = review.effective_decisions(workspace, demo_dataset.id)
+    assert decided[row].action == "keep"
+    assert len(decided) == len(actions)
 
 
 def test_a_group_of_copies_is_reviewed_once_one_copy_is_left(demo_dataset: Dataset) -> None:
     shown = review_cuts.cut(demo_dataset.id, "exact_duplicates")
-    assert review_cuts.progress(shown, cache.standing(demo_dataset).codes).reviewed == 0
-    review.accept(Workspace.default(), demo_dataset.id, ["exact_duplicates"], who="anna")
-    done = review_cuts.progress(shown, cache.standing(demo_dataset).codes)
-    assert (done.left, done.share) == (0, 1.0)
-    assert done.dropped == done.images - len(shown.findings)
+    assert review_cuts.progress(shown, cache.standing(demo_dataset)).reviewed == 0
+    accept(Workspace.default(), demo_dataset.id, ["exact_duplicates"], who="anna")
+    done = review_cuts.progress(shown, cache.standing(demo_dataset))
+    open_groups = conflicts_of(shown)
+    assert done.left == sum(len(found.rows) for found in open_groups)
+    assert done.dropped == done.images - done.left - (len(shown.findings) - len(open_groups)) > 0
 
 
 def press(dataset: Dataset, action: str, rows: list[int], label: int | None = None) -> Press:
@@ -306,8 +379,10 @@ def test_a_stack_of_copies_says_that_their_labels_differ(
     labels = cache.table(demo_dataset.id)["label"].to_numpy()
     one, first, second = (np.flatnonzero(labels == label)[:5].tolist() for label in (0, 1, 2))
     groups = [finding(tuple(one)), finding((*first, *second))]
-    shown = review_cuts.cut_of("", groups, demo_dataset.class_names)
-    stacks = [item for item in review_data.items(demo_dataset, shown, 1, {}) if item["more"]]
+    shown = review_cuts.cut_of("", groups, demo_dataset.class_names, labels)
+    stacks = [
+        item for item in review_data.items(demo_dataset, shown, 1, review_data.seen_in({})) if item["more"]
+    ]
     assert [item["note"] for item in stacks] == ["", "under 2 labels"]
 
 
@@ -388,7 +463,7 @@ def second_review(person: str, step: str = "judge", **parameters: str) -> AppTes
 
 def test_a_second_review_needs_a_name_and_shows_nobody_elses_verdicts(demo_dataset: Dataset) -> None:
     workspace = Workspace.default()
-    review.accept(workspace, demo_dataset.id, ["exact_duplicates"], who="Anna")
+    accept(workspace, demo_dataset.id, ["exact_duplicates"], who="Anna")
     nameless = open_review(view="second", check="exact_duplicates")
     assert "your name" in shown_text(nameless)
     assert not nameless.get("progress")
@@ -437,5 +512,5 @@ def test_a_relabel_is_suggested_by_the_name_of_a_class() -> None:
     entry = Finding(
         "label_errors", (4, 5), ("a", "b"), 9.0, True, {"4": "relabel:1", "5": "relabel:no such"}, "evidence"
     )
-    shown = review_cuts.cut_of("label_errors", [entry], ["0", "2", "1"])
-    assert shown.wanted == {4: ("relabel", 2)}
+    shown = review_cuts.cut_of("label_errors", [entry], ["0", "2", "1"], np.zeros(6, int))
+    assert shown.suggested.wanted == {4: ("relabel", 2)}

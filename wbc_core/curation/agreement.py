@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import func, insert, select
 
-from wbc_core.curation.review import checked_actions, decision_log, person_name, standing
+from wbc_core.curation.review import checked_actions, decision_log, outcomes, person_name, standing
+from wbc_core.curation.standing import Standing, nothing_decided, standing_after
 from wbc_core.database import decisions, second_opinions, transaction
+from wbc_core.datasets.store import read_dataset
 from wbc_core.records import Decision
 from wbc_core.workspace import Workspace, now
 
@@ -136,13 +138,16 @@ def opinions_head(workspace: Workspace, dataset_id: str) -> int:
         return connection.execute(query).scalar() or 0
 
 
-def opinions(workspace: Workspace, dataset_id: str) -> dict[str, dict[int, Decision]]:
-    """The verdicts of every second reviewer that stand, by name and by row number."""
-    found: dict[str, dict[int, Decision]] = {}
+def opinions(workspace: Workspace, dataset_id: str) -> dict[str, Standing]:
+    """The verdicts of every second reviewer that stand, by name: read like the decision log."""
+    said: dict[str, list[Decision]] = {}
     for line in standing(_opinion_log(workspace, dataset_id)):
         if line.action != SETTLED:
-            found.setdefault(line.who, {})[line.row] = line
-    return found
+            said.setdefault(line.who, []).append(line)
+    if not said:
+        return {}
+    nothing = nothing_decided(read_dataset(workspace, dataset_id))
+    return {who: standing_after(nothing, lines) for who, lines in said.items()}
 
 
 def take_back_opinion(workspace: Workspace, dataset_id: str, *, who: str) -> int:
@@ -204,7 +209,8 @@ def settle(
 def agreement(workspace: Workspace, dataset_id: str, second: str) -> Agreement:
     """Compare the decisions that stand with the verdicts of one second reviewer.
 
-    What settled a disagreement counts for neither; nor does an image that the same person judged twice.
+    Compared is what holds for an image, over all checks. What settled a disagreement counts for neither; nor
+    does an image that the same person judged twice.
 
     Args:
         workspace: The lab.
@@ -212,14 +218,16 @@ def agreement(workspace: Workspace, dataset_id: str, second: str) -> Agreement:
         second: Name of the second reviewer.
     """
     settling = {line.step for line in _opinion_log(workspace, dataset_id) if line.action == SETTLED}
-    first: dict[int, Decision] = {}
+    others: list[Decision] = []
     settled: set[int] = set()
     for line in standing(decision_log(workspace, dataset_id)):
         if line.step in settling:
             settled.add(line.row)
         elif line.who != second:
-            first[line.row] = line
-    theirs = opinions(workspace, dataset_id).get(second, {})
+            others.append(line)
+    first = outcomes(others)
+    said = opinions(workspace, dataset_id).get(second)
+    theirs = said.effective if said else {}
     both = {
         row: (_verdict(first[row]), _verdict(theirs[row])) for row in sorted(first.keys() & theirs.keys())
     }

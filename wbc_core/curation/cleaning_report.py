@@ -4,7 +4,7 @@ import hashlib
 import io
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,8 +18,9 @@ from wbc_core.curation.clean import clean_set
 from wbc_core.curation.cleaning_examples import DROPPED, KEPT, LEFT, RELABELLED, Example, examples
 from wbc_core.curation.decision_csv import write_decisions
 from wbc_core.curation.replay import origin
-from wbc_core.curation.review import decision_log, effective_decisions
+from wbc_core.curation.review import decision_log
 from wbc_core.curation.scan import load_findings, scanned_checks, settings_of, threshold_of_scan
+from wbc_core.curation.standing import KEEP, Standing, brought_up_to_date, nothing_decided
 from wbc_core.datasets.store import load_table
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, Decision, Finding
@@ -157,7 +158,8 @@ def cleaning_facts(workspace: Workspace, dataset_id: str) -> CleaningFacts:
     before = load_table(workspace, dataset.id)["label"].to_numpy(dtype=np.int64)
     after = before.copy()
     after[clean.rows] = clean.labels
-    decided = effective_decisions(workspace, dataset.id)
+    standing = brought_up_to_date(workspace, dataset, nothing_decided(dataset))
+    decided = standing.effective
     outcomes = np.full(dataset.images, LEFT, dtype=np.uint8)
     outcomes[list(decided)] = KEPT
     outcomes[before != after] = RELABELLED
@@ -181,7 +183,7 @@ def cleaning_facts(workspace: Workspace, dataset_id: str) -> CleaningFacts:
         relabelled=int((outcomes == RELABELLED).sum()),
         classes=_class_facts(dataset, before, after, outcomes),
         checks=tuple(
-            _check_facts(workspace, dataset, name, thresholds[name], findings, decided, outcomes)
+            _check_facts(workspace, dataset, name, thresholds[name], findings, standing, outcomes)
             for name, findings in found.items()
         ),
         by_eye=_counted(outcomes, [row for row, line in decided.items() if line.check not in found]),
@@ -224,7 +226,7 @@ def _class_facts(
     )
 
 
-def _threshold(workspace: Workspace, dataset_id: str, check: str, decided: dict[int, Decision]) -> float:
+def _threshold(workspace: Workspace, dataset_id: str, check: str, decided: Mapping[int, Decision]) -> float:
     """The lowest score from which the suggestions of a check were followed; the scan's where none were."""
     followed = [
         line.threshold for line in decided.values() if line.check == check and line.threshold is not None
@@ -238,19 +240,22 @@ def _check_facts(
     name: str,
     threshold: float,
     findings: Sequence[Finding],
-    decided: dict[int, Decision],
+    standing: Standing,
     outcomes: NDArray[np.uint8],
 ) -> CheckFacts:
     check = CHECKS.get(name)
     made_by = settings_of(workspace, dataset.id, name) or {}
+    settled = standing.settled(name)
     still_open: set[int] = set()
     for finding in findings:
-        undecided = {row for row in finding.rows if row not in decided}
+        undecided = {row for row in finding.rows if not settled[row]}
         if check.scope != "group" or len(undecided) > 1:
             still_open |= undecided
     found = {row for finding in findings for row in finding.rows}
-    decided_here = [row for row, line in decided.items() if line.check == name]
-    dropped, relabelled, kept = _counted(outcomes, decided_here)
+    because = {row for row, line in standing.effective.items() if line.check == name}
+    if name in standing.under:
+        because |= set(np.flatnonzero((standing.under[name] == KEEP) & (outcomes == KEPT)).tolist())
+    dropped, relabelled, kept = _counted(outcomes, sorted(because))
     return CheckFacts(
         name=name,
         title=check.title,
@@ -261,7 +266,7 @@ def _check_facts(
         findings=len(findings),
         scope=check.scope,
         found=len(found),
-        beside=len(set(decided_here) - found),
+        beside=len(because - found),
         dropped=dropped,
         relabelled=relabelled,
         kept=kept,
@@ -269,7 +274,7 @@ def _check_facts(
     )
 
 
-def _reviewers(decided: dict[int, Decision], outcomes: NDArray[np.uint8]) -> tuple[Reviewer, ...]:
+def _reviewers(decided: Mapping[int, Decision], outcomes: NDArray[np.uint8]) -> tuple[Reviewer, ...]:
     rows: dict[str, list[int]] = {}
     for row, line in decided.items():
         rows.setdefault(origin(line)[0], []).append(row)

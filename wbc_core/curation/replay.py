@@ -10,7 +10,9 @@ import numpy as np
 
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.decision_csv import Entry, Problems, read_decisions
-from wbc_core.curation.review import ACTIONS, Verdict, decide_each, effective_decisions
+from wbc_core.curation.outcome import held_by_check, outcome
+from wbc_core.curation.review import ACTIONS, Verdict, decide_each
+from wbc_core.curation.standing import brought_up_to_date, nothing_decided
 from wbc_core.datasets.store import load_table, read_dataset
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, Decision
@@ -25,15 +27,16 @@ class Replay:
 
     Attributes:
         dataset: The data set they are for.
-        verdicts: Row number to what would be decided.
-        effect: `keep`, `drop` and `relabel` to images per class, by the class that they have now; only
-            classes with such images.
+        verdicts: Row number to what would be decided, in this order: one decision for each check that the
+            file has a standing one under.
+        effect: `keep`, `drop` and `relabel` to images per class, by what holds of the file's decisions and by
+            the class that the images have now; only classes with such images.
         unchanged: Images that are decided so already.
         unknown: Ids of images that the data set does not hold; their decisions do not apply.
     """
 
     dataset: Dataset
-    verdicts: dict[int, Verdict]
+    verdicts: dict[int, tuple[Verdict, ...]]
     effect: dict[str, dict[str, int]]
     unchanged: int
     unknown: tuple[str, ...]
@@ -54,11 +57,14 @@ def _reason(entry: Entry) -> str:
     return f"{entry.reason} (decided by {' '.join(entry.who.split())[:120]}, {when})".strip()
 
 
-def _standing(entries: Sequence[Entry]) -> list[Entry]:
-    """The newest decision on each image that no later line undoes."""
+def _standing(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """By image id what stands under each check and no later line undoes, oldest first."""
     undone = {entry.undoes for entry in entries if entry.action == "undo"}
-    newest = {entry.image_id: entry for entry in entries if entry.action != "undo" and entry.id not in undone}
-    return list(newest.values())
+    made: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.action != "undo" and entry.id not in undone:
+            made[entry.image_id].append(entry)
+    return {image_id: list(held_by_check(lines).values()) for image_id, lines in made.items()}
 
 
 def _rows_of(
@@ -116,11 +122,23 @@ def _among_copies(
     return found
 
 
-def _says_already(decision: Decision | None, verdict: Verdict) -> bool:
-    if decision is None or (decision.action, decision.label) != (verdict.action, verdict.label):
+def _says_already(lines: Sequence[Decision], verdicts: Sequence[Verdict]) -> bool:
+    """Whether verdicts change neither what holds for an image nor what is settled under their checks."""
+    made_then: list[Decision | Verdict] = [*lines, *verdicts]
+    now, then = outcome(lines), outcome(made_then)
+    if now is None or then is None or _said(now) != _said(then):
         return False
-    # Keeping settles the findings of one check only.
-    return verdict.action != "keep" or decision.check == verdict.check
+    held = held_by_check(lines)
+    return all(
+        # Keeping settles the findings of one check only.
+        (made.action != "keep" and _said(made) == _said(now))
+        or (made.check in held and _said(held[made.check]) == _said(made))
+        for made in verdicts
+    )
+
+
+def _said(made: Decision | Verdict) -> tuple[str, int | None]:
+    return made.action, made.label
 
 
 def plan_replay(workspace: Workspace, dataset_id: str, path: Path, name: str | None = None) -> Replay:
@@ -151,7 +169,7 @@ def plan_replay(workspace: Workspace, dataset_id: str, path: Path, name: str | N
     labels = table["label"].to_numpy(dtype=np.int64, copy=True)
     classes = [dataset.class_names[label] for label in labels]
     standing = _standing(entries)
-    found, unknown = _rows_of(standing, table["image_id"].tolist(), classes)
+    found, unknown = _rows_of([lines[-1] for lines in standing.values()], table["image_id"].tolist(), classes)
     if standing and not found:
         raise WbcError(
             f"None of the {len(standing):,} images of {file} is in the data set {dataset.name}.",
@@ -159,17 +177,24 @@ def plan_replay(workspace: Workspace, dataset_id: str, path: Path, name: str | N
             got=", ".join(unknown[:3]),
             fix="Check that it is the right data set, imported at the same size.",
         )
-    verdicts = {row: _verdict(entry, dataset) for row, entry in sorted(found.items())}
-    now = effective_decisions(workspace, dataset.id)
-    new = {row: verdict for row, verdict in verdicts.items() if not _says_already(now.get(row), verdict)}
-    for row, decision in now.items():
+    verdicts = {row: _verdicts(standing[entry.image_id], dataset) for row, entry in sorted(found.items())}
+    held = brought_up_to_date(workspace, dataset, nothing_decided(dataset))
+    new = {row: made for row, made in verdicts.items() if not _says_already(held.stacks.get(row, ()), made)}
+    for row, decision in held.effective.items():
         if decision.label is not None:
             labels[row] = decision.label
+    holds = {row: outcome(made) for row, made in new.items()}
     effect = {}
     for action in ACTIONS:
-        counts = Counter(int(labels[row]) for row, verdict in new.items() if verdict.action == action)
+        counts = Counter(int(labels[row]) for row, made in holds.items() if made and made.action == action)
         effect[action] = {dataset.class_names[label]: count for label, count in sorted(counts.items())}
     return Replay(dataset, new, effect, len(verdicts) - len(new), tuple(unknown))
+
+
+def _verdicts(entries: Sequence[Entry], dataset: Dataset) -> tuple[Verdict, ...]:
+    # Without its check a keep would override the others: what is gone has nothing to settle.
+    known = [entry for entry in entries if entry.action != "keep" or entry.check in ("", *CHECKS.names())]
+    return tuple(_verdict(entry, dataset) for entry in known or entries[-1:])
 
 
 def _verdict(entry: Entry, dataset: Dataset) -> Verdict:
@@ -198,5 +223,6 @@ def apply_replay(workspace: Workspace, replay: Replay, *, who: str) -> int:
         WbcError: No name.
     """
     if replay.verdicts:
-        decide_each(workspace, replay.dataset.id, replay.verdicts, who=who)
+        each = [(row, made) for row, verdicts in replay.verdicts.items() for made in verdicts]
+        decide_each(workspace, replay.dataset.id, each, who=who)
     return len(replay.verdicts)

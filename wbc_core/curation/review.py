@@ -1,17 +1,17 @@
 """The decision log: who decided what about which image, when and why; only ever appended to."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, insert, select
 
 from wbc_core.curation.checks import CHECKS
-from wbc_core.curation.scan import load_findings, threshold_of_scan
+from wbc_core.curation.outcome import outcome
 from wbc_core.database import decisions, transaction
-from wbc_core.datasets.store import load_table, read_dataset
+from wbc_core.datasets.store import image_ids_of, read_dataset
 from wbc_core.errors import WbcError
-from wbc_core.records import Decision, Finding, Json
+from wbc_core.records import Decision, Json
 from wbc_core.workspace import Workspace, now
 
 ACTIONS = ("keep", "drop", "relabel")
@@ -61,17 +61,25 @@ def checked_actions(
     Raises:
         WbcError: As `decide`.
     """
-    if not actions:
-        raise WbcError("No image was chosen.", expected="at least one row", fix="Name the rows to decide on.")
     if check is not None:
         CHECKS.get(check)
+    lines = _checked(workspace, dataset_id, [(row, *action) for row, action in actions.items()])
+    return [{**line, "check": check} for line in lines]
+
+
+def _checked(
+    workspace: Workspace, dataset_id: str, verdicts: Sequence[tuple[int, str, int | None]]
+) -> list[Json]:
+    """Row, image id, action and label of each verdict."""
+    if not verdicts:
+        raise WbcError("No image was chosen.", expected="at least one row", fix="Name the rows to decide on.")
     dataset = read_dataset(workspace, dataset_id)
-    for row, (action, label) in actions.items():
+    for row, action, label in verdicts:
         _validate(row, action, label, dataset.images, len(dataset.class_names))
-    image_ids = load_table(workspace, dataset.id)["image_id"].to_numpy()
+    image_ids = image_ids_of(workspace, dataset.id)
     return [
-        {"row": int(row), "image_id": str(image_ids[row]), "action": action, "label": label, "check": check}
-        for row, (action, label) in actions.items()
+        {"row": int(row), "image_id": str(image_ids[row]), "action": action, "label": label}
+        for row, action, label in verdicts
     ]
 
 
@@ -153,7 +161,9 @@ def standing(log: Sequence[Decision]) -> list[Decision]:
 def effective_decisions(
     workspace: Workspace, dataset_id: str, *, until: int | None = None
 ) -> dict[int, Decision]:
-    """What holds now: the newest decision of each row that was not undone, by row number.
+    """What holds now by row number: the newest drop or relabel that stands under any check, else a keep.
+
+    See `wbc_core.curation.outcome` for what a decision under one check leaves of those under others.
 
     Args:
         workspace: The lab.
@@ -162,7 +172,20 @@ def effective_decisions(
     """
     log = decision_log(workspace, dataset_id)
     heeded = log if until is None else [line for line in log if line.id <= until]
-    return {line.row: line for line in standing(heeded)}
+    return outcomes(standing(heeded))
+
+
+def outcomes(lines: Sequence[Decision]) -> dict[int, Decision]:
+    """The decision that holds for each row, by row number.
+
+    Args:
+        lines: Decisions that were not undone, oldest first.
+    """
+    stacks: dict[int, list[Decision]] = {}
+    for line in lines:
+        stacks.setdefault(line.row, []).append(line)
+    found = ((row, outcome(stack)) for row, stack in stacks.items())
+    return {row: line for row, line in found if line is not None}
 
 
 def head(workspace: Workspace, dataset_id: str) -> int:
@@ -235,13 +258,15 @@ class Verdict:
     threshold: float | None = None
 
 
-def decide_each(workspace: Workspace, dataset_id: str, verdicts: Mapping[int, Verdict], *, who: str) -> str:
+def decide_each(
+    workspace: Workspace, dataset_id: str, verdicts: Iterable[tuple[int, Verdict]], *, who: str
+) -> str:
     """Append decisions whose reasons and checks differ, as one step, all of them or none.
 
     Args:
         workspace: The lab.
         dataset_id: Id of the data set.
-        verdicts: Row number to verdict.
+        verdicts: Row number and verdict, in the order in which they are logged.
         who: Name of the person, up to 120 characters.
 
     Returns:
@@ -250,124 +275,10 @@ def decide_each(workspace: Workspace, dataset_id: str, verdicts: Mapping[int, Ve
     Raises:
         WbcError: As `decide`.
     """
-    actions = {row: (verdict.action, verdict.label) for row, verdict in verdicts.items()}
-    lines = checked_actions(workspace, dataset_id, actions, None)
-    for line in lines:
-        verdict = verdicts[line["row"]]
-        if verdict.check is not None:
-            CHECKS.get(verdict.check)
-        line |= {"reason": verdict.reason, "check": verdict.check, "threshold": verdict.threshold}
+    each = list(verdicts)
+    lines = _checked(workspace, dataset_id, [(row, made.action, made.label) for row, made in each])
+    for line, (_, made) in zip(lines, each, strict=True):
+        if made.check is not None:
+            CHECKS.get(made.check)
+        line |= {"reason": made.reason, "check": made.check, "threshold": made.threshold}
     return _append(workspace, dataset_id, lines, who=who)
-
-
-def suggested_verdict(suggested: str, class_names: Sequence[str]) -> tuple[str, int | None] | None:
-    """Read what a finding suggests for an image.
-
-    Args:
-        suggested: A value of `Finding.suggested`.
-        class_names: Every class of the data set, in order.
-
-    Returns:
-        The action and the new label; None where it names no action, or no class of the data set.
-
-    Example:
-        >>> suggested_verdict("relabel:monocyte", ["ig", "monocyte"]), suggested_verdict("drop", [])
-        (('relabel', 1), ('drop', None))
-    """
-    action, _, name = suggested.partition(":")
-    if action == "relabel":
-        return (action, class_names.index(name)) if name in class_names else None
-    return (action, None) if action in ACTIONS else None
-
-
-def accept(workspace: Workspace, dataset_id: str, checks: Sequence[str], *, who: str) -> int:
-    """Follow every drop and relabel that the flagged findings of some checks suggest, as one step.
-
-    Args:
-        workspace: The lab.
-        dataset_id: Id of the data set.
-        checks: Names of checks that were scanned.
-        who: Name of the person who accepts.
-
-    Returns:
-        Number of images decided. Rows already decided so are skipped; so are rows that someone kept or
-        relabelled while looking at the same check, or without naming one: that verdict is a person's, the
-        suggestion is not. Of a group whose best copy a person dropped, another copy stays.
-
-    Raises:
-        WbcError: No such data set, an unknown check, one not scanned yet, or no name.
-    """
-    dataset = read_dataset(workspace, dataset_id)
-    suggestions = _open_suggestions(workspace, dataset.id, checks)
-    if not suggestions:
-        return 0
-    image_ids = load_table(workspace, dataset.id)["image_id"].to_numpy()
-    thresholds = {check: threshold_of_scan(workspace, dataset.id, check) for check in checks}
-    lines = [
-        {
-            "row": row,
-            "image_id": str(image_ids[row]),
-            "action": action,
-            "label": label,
-            "check": check,
-            "reason": f"suggestion of {check} accepted",
-            "threshold": thresholds[check],
-        }
-        for row, (action, label, check) in sorted(suggestions.items())
-    ]
-    _append(workspace, dataset.id, lines, who=who)
-    return len(lines)
-
-
-def copy_that_stays(finding: Finding, decided: Mapping[int, Decision]) -> int | None:
-    """The copy to leave of a group although dropping it is suggested: a person chose to drop the one kept.
-
-    What went because of another check goes with all its copies.
-
-    Args:
-        finding: What suggests to keep one copy and to drop the others.
-        decided: What holds now, by row number.
-
-    Returns:
-        A copy that someone has decided on, else the first that is left; None where the suggestion stands.
-    """
-    kept = next((row for row in finding.rows if finding.suggested.get(str(row)) == "keep"), None)
-    chosen = None if kept is None else decided.get(kept)
-    if chosen is None or chosen.action != "drop" or chosen.check not in (None, finding.check):
-        return None
-    left = [row for row in finding.rows if row not in decided or decided[row].action != "drop"]
-    return next((row for row in left if row in decided), left[0] if left else None)
-
-
-def _open_suggestions(
-    workspace: Workspace, dataset_id: str, checks: Sequence[str]
-) -> dict[int, tuple[str, int | None, str]]:
-    """Row to (action, label, check) of what is suggested and not yet settled; a drop beats a relabel."""
-    settled = effective_decisions(workspace, dataset_id)
-    class_names = read_dataset(workspace, dataset_id).class_names
-    suggestions: dict[int, tuple[str, int | None, str]] = {}
-    for check in checks:
-        for finding in load_findings(workspace, dataset_id, check):
-            if not finding.flagged:
-                continue
-            spared = copy_that_stays(finding, settled)
-            for name, suggested in finding.suggested.items():
-                row, verdict = int(name), suggested_verdict(suggested, class_names)
-                if verdict is None or row == spared:
-                    continue
-                action, wanted = verdict[0], (*verdict, check)
-                if action == "keep" or _is_settled(settled.get(row), wanted):
-                    continue
-                if row not in suggestions or (action == "drop" and suggestions[row][0] == "relabel"):
-                    suggestions[row] = wanted
-    return suggestions
-
-
-def _is_settled(decision: Decision | None, wanted: tuple[str, int | None, str]) -> bool:
-    action, label, check = wanted
-    if decision is None:
-        return False
-    if decision.action in ("keep", "relabel") and decision.check in (None, check):
-        return True
-    # What was dropped stays dropped: a relabel would bring it back.
-    return decision.action == "drop" or (decision.action, decision.label) == (action, label)

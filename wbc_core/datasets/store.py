@@ -4,6 +4,7 @@ import hashlib
 import mmap
 import shutil
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -300,6 +301,20 @@ def load_table(workspace: Workspace, dataset_id: str) -> pd.DataFrame:
         WbcError: There is no such data set.
     """
     return pd.read_parquet(_file_of(workspace, dataset_id, "table.parquet"))
+
+
+def image_ids_of(workspace: Workspace, dataset_id: str) -> NDArray[np.object_]:
+    """The image ids of a data set by row number, (N,); read once, so not to be changed.
+
+    Raises:
+        WbcError: There is no such data set.
+    """
+    return _image_ids(_file_of(workspace, dataset_id, "table.parquet"))
+
+
+@lru_cache(maxsize=4)
+def _image_ids(path: Path) -> NDArray[np.object_]:
+    return pd.read_parquet(path, columns=["image_id"])["image_id"].to_numpy(dtype=object)
 
 
 def class_counts(workspace: Workspace, dataset: Dataset) -> dict[str, int]:

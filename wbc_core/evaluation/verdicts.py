@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from wbc_core.curation.review import ACTIONS, Verdict
 from wbc_core.errors import WbcError
@@ -20,16 +22,21 @@ def verdicts(
     predictions: pd.DataFrame,
     run_id: str,
     class_names: Sequence[str],
+    imported: NDArray[np.int64],
     rows: Sequence[int],
     action: str,
     label: int | None = None,
 ) -> dict[int, Verdict]:
     """The same verdict on some held-out images, each with the reason that the run gave to look at it.
 
+    To keep an image here says that the label in the report is right: where it was relabelled before the
+    split, that is the same relabel again, since a keep would go back to the label as imported.
+
     Args:
         predictions: As `load_predictions` gives them.
         run_id: Id of the run that predicted them.
         class_names: Its class names.
+        imported: The label of every row of the data set as imported, integers (n,).
         rows: Row numbers of the images in the data set.
         action: `keep`, `drop` or `relabel`.
         label: The new label for `relabel`, None otherwise.
@@ -43,7 +50,7 @@ def verdicts(
     if action not in ACTIONS:
         raise WbcError("The action is unknown.", expected=f"one of {', '.join(ACTIONS)}", got=repr(action))
     columns = (predictions[name].tolist() for name in ("row", "label", "predicted"))
-    seen = {row: (class_names[true], class_names[other]) for row, true, other in zip(*columns, strict=True)}
+    seen = {row: (true, other) for row, true, other in zip(*columns, strict=True)}
     strangers = sorted(set(rows) - set(seen))
     if strangers:
         raise WbcError(
@@ -53,8 +60,11 @@ def verdicts(
     found = {}
     for row in rows:
         true, other = seen[row]
-        words = f"{true} recognised" if true == other else f"{true} taken for {other}"
-        found[int(row)] = Verdict(action, label, f"{run_id}: {words}, {_MEANING[action]}")
+        name = class_names[true]
+        words = f"{name} recognised" if true == other else f"{name} taken for {class_names[other]}"
+        reason = f"{run_id}: {words}, {_MEANING[action]}"
+        again = action == "keep" and true != imported[row]
+        found[int(row)] = Verdict("relabel", true, reason) if again else Verdict(action, label, reason)
     return found
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from wbc_core.augment.prepare import load_prepared
 from wbc_core.curation.decision_csv import write_decisions
-from wbc_core.curation.review import decision_log, standing
+from wbc_core.curation.review import decision_log, outcomes, standing
 from wbc_core.datasets.store import class_counts, find_dataset
 from wbc_core.errors import WbcError
 from wbc_core.evaluation.latency import load_latency
@@ -92,7 +92,7 @@ def _decided(workspace: Workspace, split: Split) -> tuple[dict[str, int], int, s
     """Images dropped by check, images relabelled, hash of the log: all up to the split."""
     head = split.decisions_head
     log = [line for line in decision_log(workspace, split.dataset) if line.id <= head]
-    holding = {line.row: line for line in standing(log)}.values()
+    holding = outcomes(standing(log)).values()
     text = io.StringIO(newline="")
     write_decisions(workspace, split.dataset, text, up_to=head)
     return (

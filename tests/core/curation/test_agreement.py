@@ -77,8 +77,8 @@ def test_a_step_of_opinions_is_taken_back_by_its_own_person_only(any_workspace: 
     assert take_back_opinion(workspace, dataset, who="Ben") == 2
     assert opinions_head(workspace, dataset) == head + 2
     standing = opinions(workspace, dataset)
-    assert {row: line.action for row, line in standing["Ben"].items()} == {0: "drop"}
-    assert list(standing["Cleo"]) == [2]
+    assert {row: line.action for row, line in standing["Ben"].effective.items()} == {0: "drop"}
+    assert list(standing["Cleo"].effective) == [2]
     assert take_back_opinion(workspace, dataset, who="Ben") == 1
     assert take_back_opinion(workspace, dataset, who="Ben") == 0
 

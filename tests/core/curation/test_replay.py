@@ -11,6 +11,7 @@ from wbc_core.curation import review
 from wbc_core.curation.clean import clean_set
 from wbc_core.curation.decision_csv import export_decisions_csv
 from wbc_core.curation.replay import apply_replay, origin, plan_replay
+from wbc_core.curation.standing import brought_up_to_date, nothing_decided
 from wbc_core.datasets.store import load_table
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset
@@ -143,4 +144,38 @@ def test_a_check_that_is_gone_does_not_stop_the_decision(
     path = tmp_path / "in.csv"
     path.write_text(f"image_id,action,label,check\n{pixels[5]},drop,,smell\n")
     plan = plan_replay(workspace, decided.id, path)
-    assert plan.verdicts[5].check is None
+    assert [made.check for made in plan.verdicts[5]] == [None]
+
+
+def test_what_stands_under_each_check_is_taken_over(workspace: Workspace, tmp_path: Path) -> None:
+    dataset = write_dataset(workspace, IMAGES, LABELS)
+    review.decide(workspace, dataset.id, {5: ("drop", None)}, who="Ada", check="exact_duplicates")
+    review.decide(workspace, dataset.id, {5: ("keep", None), 6: ("keep", None)}, who="Ben", check="blur")
+    review.decide(workspace, dataset.id, {6: ("relabel", 1)}, who="Ben", check="label_errors")
+    path, fresh = tmp_path / "log.csv", Workspace(tmp_path / "fresh")
+    export_decisions_csv(workspace, dataset.id, path)
+    write_dataset(fresh, IMAGES, LABELS)
+    plan = plan_replay(fresh, dataset.id, path)
+    assert plan.effect == {"keep": {}, "drop": {"class 1": 1}, "relabel": {"class 0": 1}}
+    assert apply_replay(fresh, plan, who="Cyd") == 2
+    assert clean_set(fresh, dataset.id).id == clean_set(workspace, dataset.id).id
+    read = [brought_up_to_date(lab, dataset, nothing_decided(dataset)) for lab in (workspace, fresh)]
+    for check in ("blur", "exact_duplicates", "label_errors"):
+        assert read[0].under[check].tolist() == read[1].under[check].tolist()
+    assert plan_replay(fresh, dataset.id, path).verdicts == {}
+    # What somebody here drops under another check stays dropped.
+    review.decide(fresh, dataset.id, {6: ("drop", None)}, who="Cyd", check="exposure")
+    review.undo(workspace, dataset.id, who="Ben")
+    export_decisions_csv(workspace, dataset.id, path)
+    assert plan_replay(fresh, dataset.id, path).verdicts == {}
+
+
+def test_a_keep_under_a_check_that_is_gone_overrides_nothing(workspace: Workspace, tmp_path: Path) -> None:
+    dataset = write_dataset(workspace, IMAGES, LABELS)
+    image = load_table(workspace, dataset.id)["image_id"][5]
+    path = tmp_path / "in.csv"
+    lines = [f"1,{image},drop,,blur", f"2,{image},keep,,smell"]
+    path.write_text("\n".join(["id,image_id,action,label,check", *lines, ""]))
+    assert [(made.action, made.check) for made in plan_replay(workspace, dataset.id, path).verdicts[5]] == [
+        ("drop", "blur")
+    ]

@@ -5,14 +5,12 @@ from sqlalchemy import insert
 
 from tests.core.curation.conftest import Store, noise_images, write_dataset
 from wbc_core.curation.review import (
-    accept,
     decide,
     decision_log,
     effective_decisions,
     head,
     undo,
 )
-from wbc_core.curation.scan import scan
 from wbc_core.database import decisions, transaction
 from wbc_core.errors import WbcError
 from wbc_core.workspace import Workspace
@@ -27,8 +25,8 @@ def test_the_newest_decision_of_a_row_holds_and_all_are_logged(any_workspace: Wo
     dataset = write_dataset(workspace, noise_images(4)).id
     assert head(workspace, dataset) == 0
     decide(workspace, dataset, {0: ("drop", None), 1: ("relabel", 1)}, who="Ada", reason="smudge")
-    decide(workspace, dataset, {0: ("keep", None)}, who="Ben", check="blur")
-    assert actions_now(workspace, dataset) == {0: ("keep", None), 1: ("relabel", 1)}
+    decide(workspace, dataset, {0: ("relabel", 0)}, who="Ben", check="blur")
+    assert actions_now(workspace, dataset) == {0: ("relabel", 0), 1: ("relabel", 1)}
     log = decision_log(workspace, dataset)
     assert [(line.row, line.who, line.reason, line.check) for line in log] == [
         (0, "Ada", "smudge", None),
@@ -94,53 +92,6 @@ def test_a_wrong_decision_is_refused_whole(
     with pytest.raises(WbcError, match=words):
         decide(workspace, dataset, {1: ("drop", None), **actions} if actions else {}, who=who)
     assert decision_log(workspace, dataset) == []
-
-
-def test_accept_follows_suggestions_once_and_respects_a_verdict(workspace: Workspace, store: Store) -> None:
-    images = noise_images(30)
-    images[[5, 6, 20]] = images[4]
-    dataset = store(images).id
-    scan(workspace, dataset, ["exact_duplicates"])
-    decide(workspace, dataset, {20: ("keep", None)}, who="Ada", check="exact_duplicates")
-    assert accept(workspace, dataset, ["exact_duplicates"], who="Ada") == 2
-    assert actions_now(workspace, dataset) == {5: ("drop", None), 6: ("drop", None), 20: ("keep", None)}
-    assert [line.threshold for line in decision_log(workspace, dataset)] == [None, 2.0, 2.0]
-    assert accept(workspace, dataset, ["exact_duplicates"], who="Ada") == 0
-    assert undo(workspace, dataset, who="Ada") == 2
-
-
-@pytest.mark.parametrize(
-    ("by_hand", "check", "left"),
-    [
-        ({4: ("drop", None)}, "exact_duplicates", [5]),
-        ({4: ("drop", None)}, None, [5]),
-        ({4: ("drop", None), 6: ("relabel", 1)}, "exact_duplicates", [6]),
-        ({6: ("relabel", 1)}, "exact_duplicates", [4, 6]),
-        # What is dropped as foreign is so with all its copies.
-        ({4: ("drop", None)}, "foreign", []),
-    ],
-)
-def test_accept_never_drops_the_last_copy_that_a_person_left(
-    workspace: Workspace,
-    store: Store,
-    by_hand: dict[int, tuple[str, int | None]],
-    check: str | None,
-    left: list[int],
-) -> None:
-    images = noise_images(30)
-    images[[5, 6]] = images[4]
-    dataset = store(images).id
-    scan(workspace, dataset, ["exact_duplicates"])
-    decide(workspace, dataset, by_hand, who="Ada", check=check)
-    accept(workspace, dataset, ["exact_duplicates"], who="Ada")
-    dropped = {row for row, (action, _) in actions_now(workspace, dataset).items() if action == "drop"}
-    assert sorted({4, 5, 6} - dropped) == left
-
-
-def test_accept_needs_a_scan(workspace: Workspace, store: Store) -> None:
-    dataset = store(noise_images(4)).id
-    with pytest.raises(WbcError, match="not scanned for blur"):
-        accept(workspace, dataset, ["blur"], who="Ada")
 
 
 def test_a_long_log_is_read_whole(workspace: Workspace, store: Store) -> None:

@@ -13,24 +13,31 @@ from wbc_core.database import decisions, transaction
 from wbc_core.workspace import Workspace
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["Ada", "Ben"]), st.sampled_from([*ACTIONS, "undo"]), st.integers(0, 3)),
+    st.tuples(
+        st.sampled_from(["Ada", "Ben"]),
+        st.sampled_from([*ACTIONS, "undo"]),
+        st.integers(0, 3),
+        st.sampled_from([None, "blur", "exposure"]),
+    ),
     max_size=10,
 )
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
-def test_step_by_step_is_all_at_once(workspace: Workspace, steps: list[tuple[str, str, int]]) -> None:
+def test_step_by_step_is_all_at_once(
+    workspace: Workspace, steps: list[tuple[str, str, int, str | None]]
+) -> None:
     dataset = write_dataset(workspace, noise_images(4))
     with transaction(workspace) as connection:
         connection.execute(delete(decisions))
     known = nothing_decided(dataset)
-    for who, action, row in steps:
+    for who, action, row, check in steps:
         if action == "undo":
             undo(workspace, dataset.id, who=who, only_by=who)
         else:
             label = 1 if action == "relabel" else None
-            decide(workspace, dataset.id, {row: (action, label), 3: ("keep", None)}, who=who)
+            decide(workspace, dataset.id, {row: (action, label), 3: ("keep", None)}, who=who, check=check)
         known = brought_up_to_date(workspace, dataset, known)
         assert known.effective == effective_decisions(workspace, dataset.id)
         expected = [UNDECIDED] * 4
@@ -39,7 +46,10 @@ def test_step_by_step_is_all_at_once(workspace: Workspace, steps: list[tuple[str
         assert known.codes.tolist() == expected
         assert known.kept == len(clean_set(workspace, dataset.id).rows)
     assert brought_up_to_date(workspace, dataset, known) is known
-    assert brought_up_to_date(workspace, dataset, nothing_decided(dataset)).effective == known.effective
+    anew = brought_up_to_date(workspace, dataset, nothing_decided(dataset))
+    assert anew.effective == known.effective
+    for check in (None, "blur", "exposure"):
+        assert (anew.settled(check) == known.settled(check)).all()
 
 
 def test_what_was_known_stays_as_it_was(workspace: Workspace) -> None:

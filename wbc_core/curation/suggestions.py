@@ -1,0 +1,281 @@
+"""What the findings of a check suggest, what of it is still open, and following it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wbc_core.curation.review import ACTIONS, Verdict, decide_each
+from wbc_core.curation.scan import load_findings, threshold_of_scan
+from wbc_core.curation.standing import DROP, RELABEL, Standing, brought_up_to_date, nothing_decided
+from wbc_core.datasets.store import load_table, read_dataset
+from wbc_core.records import Decision, Finding
+from wbc_core.workspace import Workspace
+
+Action = tuple[str, int | None]
+"""`keep`, `drop` or `relabel`, and the new label where it is `relabel`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Suggestions:
+    """What the findings of one check suggest; made once, then held against the log as often as it changes.
+
+    Attributes:
+        check: Name of the check.
+        findings: The findings, in the order in which they are looked at.
+        wanted: Row number to the drop or relabel that is suggested for it, the first finding's first.
+        wanted_rows: The keys of `wanted`, int64.
+        members: The rows of every group of which one copy is to stay, one group after the other, int64.
+        groups: For each of `members` the place of its finding, int64.
+        labels: For each of `members` the label that it was imported with, int64.
+        chained: Whether some image is the copy to keep of one group and one to drop of another.
+    """
+
+    check: str
+    findings: tuple[Finding, ...]
+    wanted: dict[int, Action]
+    wanted_rows: NDArray[np.int64]
+    members: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    chained: bool
+
+
+@dataclass(frozen=True)
+class Open:
+    """The suggestions that are still to be followed.
+
+    Attributes:
+        actions: Row number to the drop or relabel.
+        conflicts: Places of the groups that are left for a person, because their labels conflict.
+    """
+
+    actions: dict[int, Action]
+    conflicts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What accepting suggestions did.
+
+    Attributes:
+        images: Number of images decided.
+        conflicts: Number of groups of copies that were left for a person, because their labels conflict.
+    """
+
+    images: int
+    conflicts: int
+
+
+def suggested_verdict(suggested: str, class_names: Sequence[str]) -> Action | None:
+    """Read what a finding suggests for an image.
+
+    Args:
+        suggested: A value of `Finding.suggested`.
+        class_names: Every class of the data set, in order.
+
+    Returns:
+        The action and the new label; None where it names no action, or no class of the data set.
+
+    Example:
+        >>> suggested_verdict("relabel:monocyte", ["ig", "monocyte"]), suggested_verdict("drop", [])
+        (('relabel', 1), ('drop', None))
+    """
+    action, _, name = suggested.partition(":")
+    if action == "relabel":
+        return (action, class_names.index(name)) if name in class_names else None
+    return (action, None) if action in ACTIONS else None
+
+
+def suggestions_of(
+    check: str, findings: Sequence[Finding], class_names: Sequence[str], labels: NDArray[np.int64]
+) -> Suggestions:
+    """Collect what findings suggest.
+
+    Args:
+        check: Name of the check.
+        findings: Its findings.
+        class_names: Every class of the data set, in order.
+        labels: The label of every row as imported, integers (n,).
+    """
+    wanted: dict[int, Action] = {}
+    for finding in findings:
+        for row, suggested in finding.suggested.items():
+            verdict = suggested_verdict(suggested, class_names)
+            if verdict and verdict[0] != "keep":
+                wanted.setdefault(int(row), verdict)
+    kept = {place: copy for place, found in enumerate(findings) if (copy := kept_copy(found)) is not None}
+    several = [(place, row) for place in kept for row in findings[place].rows]
+    pairs = np.array(several, dtype=np.int64).reshape(-1, 2)
+    return Suggestions(
+        check=check,
+        findings=tuple(findings),
+        wanted=wanted,
+        wanted_rows=np.array(list(wanted), dtype=np.int64),
+        members=pairs[:, 1],
+        groups=pairs[:, 0],
+        labels=np.asarray(labels, dtype=np.int64)[pairs[:, 1]],
+        chained=not wanted.keys().isdisjoint(kept.values()),
+    )
+
+
+def kept_copy(finding: Finding) -> int | None:
+    """The copy of a group that is suggested to stay; None for a finding that is no such group."""
+    return next((row for row in finding.rows if finding.suggested.get(str(row)) == "keep"), None)
+
+
+def settled_rows(made: Suggestions, standing: Standing) -> NDArray[np.bool_]:
+    """Which rows of the data set need no further look under the check, bool (n,).
+
+    Those of `Standing.settled`, and those that were relabelled as is suggested, whatever for.
+    """
+    settled = standing.settled(made.check)
+    for row in made.wanted_rows[standing.codes[made.wanted_rows] == RELABEL].tolist():
+        held = standing.effective[row]
+        settled[row] |= (held.action, held.label) == made.wanted[row]
+    return settled
+
+
+def conflicting(made: Suggestions, standing: Standing) -> list[int]:
+    """Places of the groups whose images, those dropped left aside, do not all carry one label now.
+
+    Args:
+        made: The suggestions.
+        standing: The decisions that hold.
+    """
+    labels, codes = made.labels.copy(), standing.codes[made.members]
+    for place in np.flatnonzero(codes == RELABEL).tolist():
+        label = standing.effective[int(made.members[place])].label
+        labels[place] = labels[place] if label is None else label
+    stays = codes != DROP
+    lowest = np.full(len(made.findings), np.iinfo(np.int64).max)
+    highest = np.full(len(made.findings), -1)
+    np.minimum.at(lowest, made.groups[stays], labels[stays])
+    np.maximum.at(highest, made.groups[stays], labels[stays])
+    return np.flatnonzero(highest > lowest).tolist()
+
+
+def open_suggestions(made: Suggestions, standing: Standing) -> Open:
+    """The drops and relabels suggested for images that are not settled under the check.
+
+    Groups whose labels conflict are left out: which label is right is for a person to say. Of a group whose
+    best copy a person dropped, another copy stays; and no image goes whose only like was dropped as well.
+
+    Args:
+        made: The suggestions.
+        standing: The decisions that hold.
+    """
+    waiting = made.wanted_rows[~settled_rows(made, standing)[made.wanted_rows]]
+    actions = {row: made.wanted[row] for row in waiting.tolist()}
+    if not actions or not len(made.members):
+        return Open(actions, ())
+    offered = frozenset(actions)
+    left = [
+        place for place in conflicting(made, standing) if not offered.isdisjoint(made.findings[place].rows)
+    ]
+    for place in left:
+        for row in made.findings[place].rows:
+            actions.pop(row, None)
+    for place in np.unique(made.groups[standing.codes[made.members] == DROP]).tolist():
+        spared = copy_that_stays(made.findings[place], standing.effective)
+        if spared is not None:
+            actions.pop(spared, None)
+    if made.chained:
+        _break_chains(made, standing, actions)
+    return Open(actions, tuple(left))
+
+
+def copy_that_stays(finding: Finding, decided: Mapping[int, Decision]) -> int | None:
+    """The copy to leave of a group although dropping it is suggested: a person chose to drop the one kept.
+
+    What went because of another check goes with all its copies.
+
+    Args:
+        finding: What suggests to keep one copy and to drop the others.
+        decided: What holds now, by row number.
+
+    Returns:
+        A copy that someone has decided on, else the first that is left; None where the suggestion stands.
+    """
+    kept = kept_copy(finding)
+    chosen = None if kept is None else decided.get(kept)
+    if chosen is None or chosen.action != "drop" or chosen.check not in (None, finding.check):
+        return None
+    left = [row for row in finding.rows if row not in decided or decided[row].action != "drop"]
+    return next((row for row in left if row in decided), left[0] if left else None)
+
+
+def _break_chains(made: Suggestions, standing: Standing, actions: dict[int, Action]) -> None:
+    """Take out drops so that of every pair that is alike at least one image stays.
+
+    At a low threshold B may be a copy of A, and C one of B though not of A: with B, C has lost its only like.
+    """
+    groups = [(kept, found) for found in made.findings if (kept := kept_copy(found)) is not None]
+    dropped = standing.codes == DROP
+    must_stay = {kept for kept, found in groups if not dropped[kept] and dropped[list(found.rows)].any()}
+    gone: set[int] = set()
+    for kept, finding in groups:
+        for row in finding.rows:
+            if row == kept or row in gone or actions.get(row, ("", None))[0] != "drop":
+                continue
+            if kept in gone or row in must_stay:
+                del actions[row]
+            else:
+                gone.add(row)
+                must_stay.add(kept)
+
+
+def accept(workspace: Workspace, dataset_id: str, checks: Sequence[str], *, who: str) -> Accepted:
+    """Follow every drop and relabel that the flagged findings of some checks suggest, as one step.
+
+    Args:
+        workspace: The lab.
+        dataset_id: Id of the data set.
+        checks: Names of checks that were scanned.
+        who: Name of the person who accepts.
+
+    Returns:
+        What was done. Rows that are dropped or decided so already are left as they are; so are rows that
+        someone decided on while looking at the same check, or kept or relabelled without naming one: that
+        verdict is a person's, the suggestion is not; and so is what `open_suggestions` leaves out.
+
+    Raises:
+        WbcError: No such data set, an unknown check, one not scanned yet, or no name.
+    """
+    dataset = read_dataset(workspace, dataset_id)
+    standing = brought_up_to_date(workspace, dataset, nothing_decided(dataset))
+    labels = load_table(workspace, dataset.id)["label"].to_numpy(dtype=np.int64)
+    wanted: dict[int, Verdict] = {}
+    left: list[tuple[Suggestions, set[int]]] = []
+    for check in checks:
+        flagged = [found for found in load_findings(workspace, dataset.id, check) if found.flagged]
+        made = suggestions_of(check, flagged, dataset.class_names, labels)
+        threshold = threshold_of_scan(workspace, dataset.id, check)
+        opened = open_suggestions(made, standing)
+        left.append((made, set(opened.conflicts)))
+        for row, (action, label) in opened.actions.items():
+            if row not in wanted or (action == "drop" and wanted[row].action == "relabel"):
+                wanted[row] = Verdict(action, label, accepted_reason(check), check, threshold)
+    if wanted:
+        decide_each(workspace, dataset.id, sorted(wanted.items()), who=who)
+    # What another of the checks dropped is no conflict any more.
+    now = brought_up_to_date(workspace, dataset, standing)
+    conflicts = sum(len(places.intersection(conflicting(made, now))) for made, places in left)
+    return Accepted(len(wanted), conflicts)
+
+
+def accepted_reason(check: str) -> str:
+    """What the log says of a suggestion that was followed."""
+    return f"suggestion of {check} accepted"
+
+
+def conflicts_left(groups: int) -> str:
+    """What to tell of groups that were left out.
+
+    Example:
+        >>> conflicts_left(1)
+        '1 group whose labels conflict is left for you to decide.'
+    """
+    several = f"{groups:,} groups whose labels conflict are"
+    return f"{'1 group whose labels conflict is' if groups == 1 else several} left for you to decide."
