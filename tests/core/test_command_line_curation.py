@@ -1,5 +1,6 @@
 """`wbc clean` and `wbc decide --from` as a script uses them: what they write, and how they refuse."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -123,4 +124,10 @@ def test_a_range_of_rows_is_relabelled_whole(workspace: Workspace, dataset: Data
 
 def test_accepting_all_means_all_that_were_scanned(workspace: Workspace, dataset: Dataset) -> None:
     review.undo(workspace, dataset.id, 3, who="Ada")
-    assert answer(workspace.home, "decide", "small", "--accept", "all")["decided"] == 1
+    # The two copies carry different labels, until somebody says which is right.
+    done = called(workspace.home, "decide", "small", "--accept", "all", "--json")
+    assert json.loads(done.stdout) == {"decided": 0, "conflicts": 1, "head": 6}
+    assert "1 group whose labels conflict is left for you to decide." in done.stderr
+    answer(workspace.home, "decide", "small", "--relabel", "0=class 1")
+    done = answer(workspace.home, "decide", "small", "--accept", "all")
+    assert (done["decided"], done["conflicts"]) == (1, 0)
