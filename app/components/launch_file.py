@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from app.components.launch_cost import differing, title_of
-from app.components.launch_form import fill_from, with_weights_at_hand
+from app.components.launch_form import fill_from, forget_origin, with_weights_at_hand
 from app.components.page import plain
 from wbc_core.errors import WbcError
 from wbc_core.training.spec import RunSpec
@@ -29,6 +29,7 @@ def _read() -> None:
         fill_from(found[0])
         leave()
     else:
+        forget_origin()
         st.session_state[_RUNS] = write_specs(found)
 
 

@@ -47,7 +47,7 @@ def _fill(backbones: list[str], values: Mapping[str, Any]) -> None:
 
 def _apply_preset() -> None:
     preset = PRESETS.get(st.session_state[_key("preset")])
-    st.session_state.pop(_CLONES, None)
+    forget_origin()
     st.session_state[_VARIANTS] = [variant for variant in preset.variants if variant]
     _fill(list(preset.backbones), preset.values())
 
@@ -61,6 +61,7 @@ def _first_preset() -> str:
 
 def fill_from(spec: RunSpec) -> None:
     """Have the form show a run's backbone and settings."""
+    forget_origin()
     st.session_state[_VARIANTS] = []
     _fill([spec.backbone], spec.to_json())
 
@@ -71,14 +72,21 @@ def take_clone() -> bool:
     if cloned:
         st.session_state.setdefault(_key("preset"), _first_preset())
         fill_from(RunSpec.from_json(cloned))
-        st.session_state[_CLONES] = cloned.get("clones")
+        st.session_state[_CLONES] = cloned
     return cloned is not None
 
 
-def origin() -> dict[str, str]:
-    """What the spec of a launched job says of the training that the form was filled from; else empty."""
-    job_id = st.session_state.get(_CLONES)
-    return {"clones": job_id} if job_id else {}
+def origin(spec: RunSpec) -> dict[str, str]:
+    """What a launched job's spec says of the training that the form was filled from; else empty."""
+    cloned = st.session_state.get(_CLONES)
+    if not cloned or not cloned.get("clones") or cloned["backbone"] != spec.backbone:
+        return {}
+    return {"clones": cloned["clones"]}
+
+
+def forget_origin() -> None:
+    """From here on the form is filled by hand: what is launched next is no clone."""
+    st.session_state.pop(_CLONES, None)
 
 
 def backbones_and_preset() -> list[str]:
@@ -113,7 +121,8 @@ def backbones_and_preset() -> list[str]:
         backbone = BACKBONES.get(name)
         st.caption(
             f"**{backbone.title}**: {backbone.parameters / 1e6:.3g} M parameters, "
-            f"{backbone.macs / 1e6:,.0f} M multiply-accumulates an image of 96 x 96. "
+            f"{backbone.macs / 1e6:,.0f} M multiply-accumulates an image of 96 x 96; "
+            f"its paper feeds it {backbone.default_size} x {backbone.default_size}. "
             f"{plain(backbone.paper)}. Licence: {plain(backbone.licence)}."
         )
     return list(chosen)

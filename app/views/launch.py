@@ -94,8 +94,9 @@ with cost:
             disabled=not specs or held_out == 0,
             key="launch",
         ):
-            origin = launch_form.origin()
-            jobs = launching.launch_all(workspace, [{**spec.to_json(), **origin} for spec in specs])
+            asked = [{**spec.to_json(), **launch_form.origin(spec)} for spec in specs]
+            jobs = launching.launch_all(workspace, asked)
+            launch_form.forget_origin()
             st.session_state[_LAUNCHED] = [job.id for job in jobs]
             state.select("job", jobs[0].id)
             st.rerun()

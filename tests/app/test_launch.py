@@ -205,11 +205,15 @@ def test_a_clone_fills_the_form_and_remembers_its_origin(
     assert page.pills(key="launch-backbones").value == ["mobilenet_v3_small"]
     assert page.number_input(key="launch-epochs").value == 7
     page.number_input(key="launch-learning_rate").set_value(3e-4).run()
+    page.pills(key="launch-backbones").set_value(["mobilenet_v3_small", "cnn"]).run()
     page.button(key="launch").click().run()
     assert not page.exception
-    clone = queue.list_jobs(workspace)[0]
+    other, clone = queue.list_jobs(workspace)[:2]
     assert RunSpec.from_json(clone.spec) == replace(spec, learning_rate=3e-4)
     assert clone.spec["clones"] == first
+    assert "clones" not in other.spec  # another network
+    page.button(key="launch").click().run()
+    assert "clones" not in queue.list_jobs(workspace)[1].spec  # launched: from here on the form is one's own
 
 
 def test_without_a_backbone_nothing_can_be_launched(

@@ -12,7 +12,7 @@ import pytest
 from wbc_core.backbones.cost import macs
 from wbc_core.backbones.freezing import block_depths
 from wbc_core.backbones.layers import extractor_of, leaves
-from wbc_core.backbones.model import build_model
+from wbc_core.backbones.model import build_model, split_model, with_resting_backbone
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 
@@ -81,6 +81,10 @@ def test_every_layer_with_weights_lies_in_one_block(named_model: Named) -> None:
     ]
 
 
+def test_nothing_in_it_keeps_xla_from_a_gpu(named_model: Named) -> None:
+    assert all(layer.supports_jit for layer in leaves(named_model[1]))
+
+
 def standardised(values: np.ndarray) -> np.ndarray:
     return keras.applications.densenet.preprocess_input(values)
 
@@ -124,6 +128,14 @@ def test_probabilities_are_float32_and_sum_to_one(named_model: Named) -> None:
 def test_bytes_and_floats_of_the_same_value_give_the_same(named_model: Named) -> None:
     model = named_model[1]
     np.testing.assert_array_equal(predict(model, images()), predict(model, images().astype(np.float32)))
+
+
+@only(["efficientnet_b0"])
+def test_a_frozen_backbone_drops_nothing(named_model: Named) -> None:
+    extractor, _ = split_model(named_model[1])
+    resting = with_resting_backbone(extractor, keras.layers.Activation("linear"))
+    np.testing.assert_array_equal(resting(images(), training=True), extractor(images(), training=False))
+    assert not np.array_equal(resting(images(), training=True), extractor(images(), training=True))
 
 
 @only(OPENED)

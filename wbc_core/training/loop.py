@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from wbc_core.backbones.freezing import block_depths
-from wbc_core.backbones.model import split_model
+from wbc_core.backbones.model import split_model, with_resting_backbone
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
@@ -97,8 +97,9 @@ def _train_phase(
 ) -> None:
     spec = recorder.run.spec
     open_for(phase, model, spec)
-    # A frozen backbone whose images never change makes the same features every epoch.
-    extractor, head = split_model(model) if phase.head_only and data.train.online is None else (None, model)
+    extractor, head = split_model(model) if phase.head_only else (None, model)
+    if extractor is not None and data.train.online is not None:
+        extractor, head = None, with_resting_backbone(extractor, head)
     depths = block_depths(model, spec.backbone) if spec.layer_decay < 1 else {}
     rates = {path: spec.layer_decay**depth for path, depth in depths.items()}
     compile_network(head, spec, data, learning_rate(spec, phase.first, []), rates)
@@ -110,7 +111,7 @@ def _train_phase(
             head.optimizer.finalize_variable_values(head.trainable_variables)
             return
     train, validation = data.train, data.validation
-    if extractor is not None:
+    if extractor is not None:  # images that never change have the same features in every epoch
         train, validation = _features(extractor, data, recorder)
     head.fit(
         as_keras_data(train),

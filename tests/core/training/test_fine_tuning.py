@@ -1,15 +1,21 @@
 """Phases: which weights move when, features computed once, and a kill at any of them."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from wbc_core.augment.prepare import load_prepared, prepare
+from wbc_core.backbones.efficientnet_lite import EFFICIENTNET_LITE0, LITE0_WEIGHTS
+from wbc_core.backbones.registry import BACKBONES
+from wbc_core.backbones.torch_file import read_arrays
 from wbc_core.errors import Cancelled, WbcError
 from wbc_core.records import Operation, Recipe
 from wbc_core.training import loop
+from wbc_core.training.checkpoint import load_checkpoint
 from wbc_core.training.device import memory_explained
 from wbc_core.training.loop import train
 from wbc_core.training.phases import phases
@@ -72,19 +78,62 @@ def test_the_head_alone_for_all_epochs_is_refused(training_workspace: tuple[Work
         short_spec(training_workspace[1], head_epochs=3).checked()
 
 
+def test_lite0_is_fine_tuned_from_its_imagenet_weights(training_workspace: tuple[Workspace, str]) -> None:
+    if EFFICIENTNET_LITE0.imagenet.missing():
+        pytest.skip(f"the package {LITE0_WEIGHTS.package} of the extra weights is not installed")
+    workspace, prepared = training_workspace
+    settings = {"weights": "imagenet", "epochs": 2, "head_epochs": 1, "batch_size": 32, "freeze": "blocks:8"}
+    spec = replace(short_spec(prepared, **settings), backbone=EFFICIENTNET_LITE0.name)
+    train(workspace, RUN, spec)
+    weights = load_model(workspace, RUN).weights
+    # The last epoch's: the best one may be that of the head alone.
+    last = {
+        tuple(weight.path.split("/")[-2:]): values
+        for weight, values in zip(weights, load_checkpoint(workspace, RUN).weights, strict=False)
+    }
+    published = read_arrays(LITE0_WEIGHTS.locate(), LITE0_WEIGHTS.sha256)
+    stem = published["_conv_stem.weight"].transpose(2, 3, 1, 0)
+    np.testing.assert_array_equal(last["conv_stem", "kernel"], stem)
+    first = EFFICIENTNET_LITE0.build((32, 32, 3), "imagenet")
+    changed = [
+        {
+            layer.name
+            for layer in block
+            for weight in layer.weights
+            if not np.array_equal(weight, last[layer.name, weight.name])
+        }
+        for block in EFFICIENTNET_LITE0.blocks(first)
+    ]
+    assert changed == [set()] * 8 + [{"conv_head", "bn1"}]
+
+
+def dropping(input_shape: tuple[int, int, int], weights: str | None) -> Any:
+    """A network that drops channels while it trains, as those with drop-connect do."""
+    import keras
+
+    inputs = keras.Input(input_shape)
+    features = keras.layers.Rescaling(1 / 255)(inputs)
+    features = keras.layers.Conv2D(8, 3, 4, activation="relu", name="first")(features)
+    features = keras.layers.Dropout(0.5, noise_shape=(None, 1, 1, 8))(features)
+    return keras.Model(inputs, keras.layers.Conv2D(8, 3, 4, activation="relu", name="last")(features))
+
+
 def test_features_computed_once_give_what_looking_every_epoch_gives(
     training_workspace: tuple[Workspace, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace, prepared = training_workspace
+    backbone = replace(BACKBONES.get("cnn"), name="dropping", architecture=dropping, block_ends=("first",))
+    monkeypatch.setitem(BACKBONES._entries, "dropping", backbone)
+    spec = replace(short_spec(prepared, freeze="all", hidden_layers="8"), backbone="dropping")
     # Operations that are never applied: an online stage, and the same pixels.
     split = load_prepared(workspace, prepared).split
     slow = prepare(workspace, split, Recipe("slow", online=(Operation("flip", probability=0.0),))).id
     computed = []
     whole = loop.on_features
     monkeypatch.setattr(loop, "on_features", lambda *given: computed.append(given) or whole(*given))
-    train(workspace, RUN, short_spec(prepared, freeze="all", hidden_layers="8"))
+    train(workspace, RUN, spec)
     assert len(computed) == 2  # train and validation
-    train(workspace, OTHER, short_spec(slow, freeze="all", hidden_layers="8"))
+    train(workspace, OTHER, replace(spec, prepared=slow))
     assert len(computed) == 2
     pd.testing.assert_frame_equal(
         history(workspace, RUN)[MEASURED], history(workspace, OTHER)[MEASURED], rtol=1e-4, atol=1e-5

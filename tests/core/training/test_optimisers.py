@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from wbc_core.training.checkpoint import averaged_weights
+from wbc_core.training.device import device_summary
+from wbc_core.training.network import build_network, compile_network, data_of_run
 from wbc_core.training.optimisers import OPTIMISERS, make_optimiser
 from wbc_core.training.spec import RunSpec
+from wbc_core.workspace import Workspace
 
 GENERATOR = np.random.default_rng(0)
 INPUTS, TARGETS = GENERATOR.normal(size=(8, 3)).astype(np.float32), GENERATOR.normal(size=(8, 1))
@@ -95,3 +98,12 @@ def test_the_average_of_the_weights_is_lent_and_taken_back() -> None:
     for left, right in zip(model.get_weights(), last, strict=True):
         np.testing.assert_array_equal(left, right)
     assert not np.allclose(before[0], last[0])
+
+
+def test_xla_is_for_a_gpu_alone(training_workspace: tuple[Workspace, str]) -> None:
+    workspace, prepared = training_workspace
+    spec = RunSpec(prepared, "cnn")
+    data = data_of_run(workspace, spec)
+    model = build_network(spec, data, workspace)
+    compile_network(model, spec, data, 1e-3, {})
+    assert model.jit_compile == (device_summary()["device"] != "cpu")
