@@ -187,7 +187,7 @@ def agreement_with(dataset_id: str, second: str) -> agreement.Agreement:
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _image_map(home: str, dataset_id: str, stamp: int) -> image_map.ImageMap | None:
+def _image_map(home: str, dataset_id: str, stamp: int, embedding: str | None) -> image_map.ImageMap | None:
     return image_map.image_map(workspace(), dataset_id)
 
 
@@ -195,7 +195,8 @@ def map_of(dataset_id: str) -> image_map.ImageMap | None:
     """Where each image lies on the map; None before a scan has measured what it needs."""
     folder = workspace().findings_dir(dataset_id) / "measures"
     stamp = max((path.stat().st_mtime_ns for path in folder.glob("*.npz")), default=0)
-    return _image_map(str(workspace().home), dataset_id, stamp)
+    embedding = image_map.embedding_in_use(workspace(), dataset_id)
+    return _image_map(str(workspace().home), dataset_id, stamp, embedding)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)

@@ -61,28 +61,38 @@ def _key(check: str) -> str:
     return f"threshold-{check}"
 
 
-def threshold_of(check: str) -> float | None:
+def _set_by_hand(dataset_id: str) -> dict[str, float | None]:
+    """The thresholds that the person has set for a data set, by check; a link sets those of the first one."""
+    of_each: dict[str, dict[str, float | None]] = st.session_state.setdefault("thresholds", {})
+    if not of_each:
+        of_each[dataset_id] = {check: _in_url(check) for check in CHECKS.names()}
+    return of_each.setdefault(dataset_id, {})
+
+
+def _in_url(check: str) -> float | None:
+    low, high = CHECKS.get(check).threshold_range
+    try:
+        asked = float(st.query_params.get(_key(check), "nan"))
+    except ValueError:
+        return None
+    return asked if low <= asked <= high else None
+
+
+def threshold_of(dataset_id: str, check: str) -> float | None:
     """The threshold that the person has set for a check, from this session or the URL; None for its own."""
-    chosen: dict[str, float | None] = st.session_state.setdefault("thresholds", {})
-    if check not in chosen:
-        low, high = CHECKS.get(check).threshold_range
-        try:
-            asked = float(st.query_params.get(_key(check), "nan"))
-        except ValueError:
-            asked = np.nan
-        chosen[check] = asked if low <= asked <= high else None
-    return chosen[check]
+    return _set_by_hand(dataset_id).get(check)
 
 
-def set_threshold(check: str, threshold: float) -> None:
+def set_threshold(dataset_id: str, check: str, threshold: float) -> None:
     """Remember a threshold, in the URL too; the check's own leaves no trace."""
     own = threshold == CHECKS.get(check).threshold
-    st.session_state.setdefault("thresholds", {})[check] = None if own else threshold
+    _set_by_hand(dataset_id)[check] = None if own else threshold
 
 
-def keep_thresholds_in_url() -> None:
-    """Write the thresholds that were set into the URL, which a change of page empties."""
-    for check, threshold in st.session_state.get("thresholds", {}).items():
+def keep_thresholds_in_url(dataset_id: str) -> None:
+    """Write a data set's thresholds into the URL, which a change of page empties, in place of another's."""
+    for check in CHECKS.names():
+        threshold = threshold_of(dataset_id, check)
         wanted = None if threshold is None else f"{threshold:g}"
         if wanted is None:
             st.query_params.pop(_key(check), None)
@@ -92,7 +102,7 @@ def keep_thresholds_in_url() -> None:
 
 def cuts_of(dataset_id: str, scanned: Sequence[str]) -> dict[str, Cut]:
     """What is shown of each scanned check at the thresholds that are set."""
-    return {name: cut(dataset_id, name, threshold_of(name)) for name in scanned}
+    return {name: cut(dataset_id, name, threshold_of(dataset_id, name)) for name in scanned}
 
 
 def to_begin_with(cuts: Mapping[str, Cut], standing: Standing) -> str:

@@ -1,6 +1,7 @@
 """The map on the Review page: every image by its principal components; a lasso opens images in the grid."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -9,18 +10,17 @@ from numpy.typing import NDArray
 from app import cache, state
 from app.components import review_actions, review_panel
 from app.components.charts import NEUTRAL, class_colours
-from app.components.image_map import Colouring, Outline, image_map, map_thumbnails
-from app.components.page import percent, thousands
+from app.components.image_map import Chosen, Colouring, image_map, map_thumbnails
+from app.components.page import percent, plain, thousands
 from app.components.review_cuts import PAGE, Cut, about_rows
 from app.components.review_data import FAMILIES, family_of, seen_in
-from wbc_core.curation.map import inside
+from wbc_core.curation.map import ImageMap, inside
 from wbc_core.curation.standing import Standing
 from wbc_core.records import Dataset
 
 _FAMILY_COLOURS = (NEUTRAL, "#c8404c", "#10b0e0", "#7878e8", "#e8892b")
 _VERDICT_COLOURS = (NEUTRAL, "#087060", "#c8404c", "#8048b0")
 _MOST_NAMES = 255
-_CHOSEN = "map-outline"
 
 
 def _flagged_by(cuts: Mapping[str, Cut], images: int) -> NDArray[np.uint8]:
@@ -32,34 +32,31 @@ def _flagged_by(cuts: Mapping[str, Cut], images: int) -> NDArray[np.uint8]:
     return codes
 
 
-def _colourings(
-    dataset: Dataset, cuts: Mapping[str, Cut], standing: Standing, drawn: NDArray
-) -> list[Colouring]:
+def _colourings(dataset: Dataset, cuts: Mapping[str, Cut], standing: Standing) -> list[Colouring]:
+    """The choices of colour, with the codes of every image."""
     # Legends hold a few names; of the classes beyond them the last is drawn.
     labels = np.minimum(cache.table(dataset.id)["label"].to_numpy(), _MOST_NAMES)
     names = list(dataset.class_names[: _MOST_NAMES + 1])
-    families = [f for f in FAMILIES if f != "Whole set"]
-    flagged = _flagged_by(cuts, dataset.images)
     return [
         Colouring(
             title="Class",
             names=names,
             colours=[class_colours(dataset.class_names)[name] for name in names],
-            codes=labels[drawn],
+            codes=labels,
             quiet=False,
         ),
         Colouring(
             title="Flag",
-            names=["Not flagged", *families],
+            names=["Not flagged", *(family for family in FAMILIES if family != "Whole set")],
             colours=_FAMILY_COLOURS,
-            codes=flagged[drawn],
+            codes=_flagged_by(cuts, dataset.images),
             quiet=True,
         ),
         Colouring(
             title="Decision",
             names=["Undecided", "Kept", "Dropped", "Relabelled"],
             colours=_VERDICT_COLOURS,
-            codes=standing.codes[drawn],
+            codes=standing.codes,
             quiet=True,
         ),
     ]
@@ -67,20 +64,40 @@ def _colourings(
 
 @st.cache_resource(show_spinner=False, max_entries=16)
 def _inside(
-    home: str, dataset_id: str, outline: Outline, made_by: tuple[object, ...], _cuts: Mapping[str, Cut]
+    home: str,
+    dataset_id: str,
+    chosen: Chosen,
+    made_by: tuple[object, ...],
+    _cuts: Mapping[str, Cut],
+    _colourings: Sequence[Colouring],
 ) -> NDArray[np.int64]:
-    """Rows that lie in an outline, those that most checks flag first."""
+    """Rows that lie in an outline and that the legend showed when it was drawn, most flagged first.
+
+    What is decided later moves no image out of the grid: the key is the choice, not the codes.
+    """
     points = cache.map_of(dataset_id).points
     flags = np.zeros(len(points), dtype=np.int64)
     for shown in _cuts.values():
         flags[shown.rows] += 1
-    rows = np.flatnonzero(inside(points, np.array(outline)))
+    within = inside(points, np.array(chosen.outline))
+    for colouring in _colourings:
+        if colouring["title"] == chosen.colouring:
+            within &= ~np.isin(colouring["codes"], chosen.hidden)
+    rows = np.flatnonzero(within)
     return rows[np.argsort(-flags[rows], kind="stable")]
 
 
-def _choose(outline: Outline | None) -> None:
-    st.session_state[_CHOSEN] = outline
+def _choose(key: str, chosen: Chosen | None) -> None:
+    st.session_state[key] = chosen
     st.session_state["page-map"] = 1
+
+
+def _described_by(found: ImageMap) -> str:
+    """What the axes are made of, in words."""
+    if found.embedding is None:
+        return f"the lab's own {found.measure} of them"
+    network = found.embedding.rpartition("-")[0]
+    return f"the features that the network {plain(network)} gives them, as in the last scan"
 
 
 @st.fragment
@@ -112,24 +129,40 @@ def panel(dataset: Dataset, cuts: Mapping[str, Cut], standing: Standing) -> None
         images = f"A sample of {thousands(len(found.drawn))} of {images}; the lasso opens the others, too"
     st.caption(
         f"{images}. Alike images lie near each other: the axes are the first two principal components of "
-        f"their {found.measure} ({percent(found.explained[0], 0)} and {percent(found.explained[1], 0)} of "
+        f"{_described_by(found)} ({percent(found.explained[0], 0)} and {percent(found.explained[1], 0)} of "
         "its variance). "
         "Drag around some to open them below."
     )
+    # An outline says nothing about the points of another data set, or of another scan's features.
+    points = f"{dataset.id}-{found.measure}-{found.embedding}"
+    kept = f"map-chosen-{points}"
+    chosen: Chosen | None = st.session_state.get(kept)
+    colourings = _colourings(dataset, cuts, standing)
     image_map(
         found.points[found.drawn],
         found.drawn,
-        _colourings(dataset, cuts, standing, found.drawn),
-        key="map",
-        on_outline=_choose,
+        [Colouring(**{**colouring, "codes": colouring["codes"][found.drawn]}) for colouring in colourings],
+        key=f"map-{points}",
+        chosen=chosen,
+        on_choice=partial(_choose, kept),
     )
     _thumbnails(dataset)
-    outline = st.session_state.get(_CHOSEN)
-    if not outline:
-        return
+    if chosen is not None:
+        _chosen_images(dataset, chosen, cuts, standing, colourings)
+
+
+def _chosen_images(
+    dataset: Dataset,
+    chosen: Chosen,
+    cuts: Mapping[str, Cut],
+    standing: Standing,
+    colourings: Sequence[Colouring],
+) -> None:
+    """Draw the images that were drawn around, in a grid."""
     made_by = tuple((name, *shown.made_by) for name, shown in cuts.items())
-    rows = _inside(str(state.workspace().home), dataset.id, outline, made_by, cuts)
-    st.markdown(f"**{thousands(len(rows))} images** lie inside.")
+    rows = _inside(str(state.workspace().home), dataset.id, chosen, made_by, cuts, colourings)
+    hidden = " What the legend hides is left out." if chosen.hidden else ""
+    st.markdown(f"**{thousands(len(rows))} images** lie inside.{hidden}")
     if not len(rows):
         return
     above, page = review_panel.choose_page(len(range(0, len(rows), PAGE)), "page-map")

@@ -47,8 +47,8 @@ def choose_check(dataset: Dataset, cuts: Mapping[str, Cut], standing: Standing) 
     return check
 
 
-def _moved(check: str) -> None:
-    review_data.set_threshold(check, st.session_state[f"slider-{check}"])
+def _moved(dataset_id: str, check: str) -> None:
+    review_data.set_threshold(dataset_id, check, st.session_state[f"slider-{check}"])
     _first_page()
 
 
@@ -60,17 +60,19 @@ def heading(dataset: Dataset, shown: Cut) -> None:
     about.markdown(f":gray[{entry.description}]")
     if control is not None:
         low, high = entry.threshold_range
-        chosen = review_data.threshold_of(shown.check) or entry.threshold
+        own = review_data.threshold_of(dataset.id, shown.check)
+        chosen = entry.threshold if own is None else own
         # An older lab kept only the next 200 below the threshold.
         cut_short = chosen < entry.threshold and shown.check in cache.outdated_checks(dataset.id)
+        # Given as `value`, the widget would keep the place that it has for another data set.
+        st.session_state[f"slider-{shown.check}"] = chosen
         control.slider(
             f"Threshold · {'at least ' if cut_short else ''}{thousands(shown.images)} flagged",
             low,
             high,
-            chosen,
             key=f"slider-{shown.check}",
             on_change=_moved,
-            args=(shown.check,),
+            args=(dataset.id, shown.check),
             help=_about_slider(shown.check, cut_short),
         )
 

@@ -39,7 +39,7 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         review_scan.new_checks(dataset, scanned)
 
 cuts = review_data.cuts_of(dataset.id, scanned)
-review_data.keep_thresholds_in_url()
+review_data.keep_thresholds_in_url(dataset.id)
 standing = cache.standing(dataset)
 
 if view == "findings":

@@ -126,6 +126,17 @@ def test_the_map_shows_a_thumbnail_on_hover_and_opens_what_is_drawn_around(
     assert lab.decisions(demo)[worst].check is None
     page.get_by_role("radio", name="Decision").click()
     page.locator(".legend button", has_text="Dropped").locator(".count", has_text="1").wait_for()
+    page.get_by_role("radio", name="Class").click()
+    page.locator(".legend button").first.click()
+    page.get_by_text("What the legend hides is left out").wait_for()
+    # Coming back finds the outline, what is hidden, and a Reset that clears both.
+    page.get_by_text("Findings").first.click()
+    page.locator("canvas").wait_for(state="detached")
+    page.get_by_text("Map").first.click()
+    page.get_by_text("What the legend hides is left out").wait_for()
+    drawn = page.locator(".map").evaluate("map => [map.map.plot.outline.length, map.map.plot.hidden.size]")
+    assert drawn[0] > 3
+    assert drawn[1] == 1
     page.get_by_role("button", name="Reset").click()
     page.get_by_text("lie inside").wait_for(state="detached")
 

@@ -5,18 +5,20 @@ of neighbour graphs, such as UMAP (McInnes et al. 2018), have neither virtue.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.measure import measured_before
+from wbc_core.curation.checks import CHECKS
+from wbc_core.curation.measure import EMBEDDING, measured_before
 from wbc_core.curation.measures import MEASURES
+from wbc_core.curation.scan import FEATURES, scanned_checks, settings_of
 from wbc_core.datasets.store import read_dataset
 from wbc_core.errors import WbcError
 from wbc_core.workspace import Workspace
 
-DESCRIPTIONS = ("features", "appearance")
+DESCRIPTIONS = (FEATURES, "appearance")
 """Measures that describe an image as a whole, the one to prefer first."""
 
 DRAWN = 20_000
@@ -32,12 +34,15 @@ class ImageMap:
 
     Attributes:
         measure: The measure that the components come from.
+        embedding: Id of the network that stands in for the measure `features`, as in the findings; None for
+            the lab's own measure.
         points: float32 (n, 2), in row order, each axis in standard deviations of the first component.
         explained: Share of the variance that each of the two axes shows, 0..1.
         drawn: Rows that are drawn, int64, rising: all, or a seeded sample of `DRAWN`.
     """
 
     measure: str
+    embedding: str | None
     points: NDArray[np.float32]
     explained: tuple[float, float]
     drawn: NDArray[np.int64]
@@ -110,14 +115,41 @@ def image_map(workspace: Workspace, dataset_id: str, *, seed: int = 0) -> ImageM
         WbcError: No such data set.
     """
     dataset = read_dataset(workspace, dataset_id)
-    for name in DESCRIPTIONS:
-        arrays = measured_before(workspace, dataset, name) if name in MEASURES.names() else None
+    embedding = embedding_in_use(workspace, dataset.id)
+    if embedding is not None:
+        # It is kept like a measure, under the name of its network.
+        one = replace(MEASURES.get(FEATURES), name=EMBEDDING.format(embedding), version=1)
+        arrays = measured_before(workspace, dataset, one)
         if arrays is not None:
-            points, explained = principal_components(arrays[name])
-            drawn = np.arange(dataset.images)
-            if dataset.images > DRAWN:
-                drawn = np.sort(np.random.default_rng(seed).choice(dataset.images, DRAWN, replace=False))
-            return ImageMap(name, points, explained, drawn.astype(np.int64))
+            return _laid_out(FEATURES, embedding, arrays[FEATURES], seed)
+    for name in DESCRIPTIONS:
+        arrays = measured_before(workspace, dataset, MEASURES.get(name)) if name in MEASURES.names() else None
+        if arrays is not None:
+            return _laid_out(name, None, arrays[name], seed)
+    return None
+
+
+def _laid_out(measure: str, embedding: str | None, vectors: NDArray[np.floating], seed: int) -> ImageMap:
+    points, explained = principal_components(vectors)
+    drawn = np.arange(len(vectors))
+    if len(vectors) > DRAWN:
+        drawn = np.sort(np.random.default_rng(seed).choice(len(vectors), DRAWN, replace=False))
+    return ImageMap(measure, embedding, points, explained, drawn.astype(np.int64))
+
+
+def embedding_in_use(workspace: Workspace, dataset_id: str) -> str | None:
+    """Id of the network whose features a check's findings were made with; None where none was.
+
+    Args:
+        workspace: The lab.
+        dataset_id: Id of the data set.
+    """
+    for check in scanned_checks(workspace, dataset_id):
+        settings = (
+            settings_of(workspace, dataset_id, check) if FEATURES in CHECKS.get(check).measures else None
+        )
+        if settings and settings.get("embedding"):
+            return str(settings["embedding"])
     return None
 
 

@@ -23,6 +23,9 @@ from wbc_core.workspace import Workspace
 CHUNK = 256
 """Most images that are measured at a time."""
 
+EMBEDDING = "embedding-{}"
+"""Name of the measure that keeps what a network made of the images, by the network's id."""
+
 _CHUNK_BYTES = 32 << 20
 
 
@@ -168,13 +171,9 @@ def _read(workspace: Workspace, dataset: Dataset, one: Measure) -> dict[str, NDA
     return arrays if all(len(array) == dataset.images for array in arrays.values()) else None
 
 
-def measured_before(workspace: Workspace, dataset: Dataset, name: str) -> dict[str, NDArray[Any]] | None:
-    """The arrays of one measure from an earlier pass; None where there is none. Never measures.
-
-    Raises:
-        WbcError: No such measure.
-    """
-    return _read(workspace, dataset, MEASURES.get(name))
+def measured_before(workspace: Workspace, dataset: Dataset, one: Measure) -> dict[str, NDArray[Any]] | None:
+    """The arrays of one measure from an earlier pass; None where there is none. Never measures."""
+    return _read(workspace, dataset, one)
 
 
 def _measure_missing(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from wbc_core.backbones.entry import ImageShape
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.backbones.weights import PackagedWeights
-from wbc_core.curation.measure import chunk_size, measure_arrays
+from wbc_core.curation.measure import EMBEDDING, chunk_size, measure_arrays
 from wbc_core.curation.measures.base import Chunk, Measure
 from wbc_core.curation.scan import FEATURES, Embedding
 from wbc_core.datasets.store import read_dataset
@@ -83,7 +83,7 @@ def embed(
     """
     dataset = read_dataset(workspace, dataset_id)
     network = (_of_backbone if model in BACKBONES else partial(_of_run, workspace))(dataset, model)
-    one = Measure(f"embedding-{network.id}", (FEATURES,), network.compute)
+    one = Measure(EMBEDDING.format(network.id), (FEATURES,), network.compute)
     progress(0.0, f"loading {model}")
     arrays = measure_arrays(
         workspace,

@@ -89,8 +89,8 @@ def _measured(
     workspace: Workspace, dataset: Dataset, rows: NDArray[np.int64], progress: Progress
 ) -> dict[str, NDArray[Any]]:
     """Mean luminance (0..1), stained share (0..1) and the lab's features of the rows."""
-    kept = measured_before(workspace, dataset, "features")
     measure = MEASURES.get("features")
+    kept = measured_before(workspace, dataset, measure)
     luminance, stained, features = [], [], []
     for images in _chunks(workspace, dataset, rows, progress):
         luminance.append(images.mean(axis=(1, 2), dtype=np.float32) @ _LUMINANCE / 255)

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -26,6 +27,23 @@ _mount_thumbnails = st.components.v2.component(
 Outline = tuple[tuple[float, float], ...]
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """What the person drew around.
+
+    Attributes:
+        outline: Its corners, in the units of the points.
+        colouring: Title of the colouring that was shown.
+        hidden: Codes of the groups that its legend hid, rising.
+        at: When it was drawn, by the browser's clock in milliseconds.
+    """
+
+    outline: Outline
+    colouring: str
+    hidden: tuple[int, ...]
+    at: int
+
+
 class Colouring(TypedDict):
     """One way to colour the points.
 
@@ -48,17 +66,28 @@ def _packed(values: NDArray[Any], kind: str) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode()
 
 
-def _unpacked(sent: Any, low: NDArray[np.float64], span: NDArray[np.float64]) -> Outline | None:
-    """An outline from the browser in the units of the points; None where it is no shape."""
+def _unpacked(sent: Any, low: NDArray[np.float64], span: NDArray[np.float64]) -> Chosen | None:
+    """What the browser sent, its outline in the units of the points; None where that is no shape."""
     try:
-        corners = np.array(sent, dtype=np.float64)
-    except (TypeError, ValueError):
+        corners = np.array(sent["corners"], dtype=np.float64)
+        hidden = tuple(sorted({int(code) for code in sent["hidden"]}))
+        colouring, at = str(sent["colouring"]), int(sent["at"])
+    except (KeyError, TypeError, ValueError):
         return None
     if corners.ndim != 2 or corners.shape[1] != 2 or not 3 <= len(corners) <= _LONGEST_OUTLINE:
         return None
     if not np.isfinite(corners).all():
         return None
-    return tuple(map(tuple, (low + corners * span).tolist()))
+    return Chosen(tuple(map(tuple, (low + corners * span).tolist())), colouring, hidden, at)
+
+
+def _packed_choice(
+    chosen: Chosen | None, low: NDArray[np.float64], span: NDArray[np.float64]
+) -> dict[str, Any] | None:
+    if chosen is None:
+        return None
+    corners = ((np.array(chosen.outline) - low) / span).tolist()
+    return {"corners": corners, "colouring": chosen.colouring, "hidden": list(chosen.hidden)}
 
 
 def image_map(
@@ -67,7 +96,8 @@ def image_map(
     colourings: Sequence[Colouring],
     *,
     key: str,
-    on_outline: Callable[[Outline | None], None],
+    chosen: Chosen | None,
+    on_choice: Callable[[Chosen | None], None],
 ) -> None:
     """Draw the points.
 
@@ -75,22 +105,23 @@ def image_map(
         points: float32 (points, 2).
         rows: Row number of each point, int64 (points,).
         colourings: The choices of colour; the first is shown.
-        key: Unique on the page.
-        on_outline: Called with the corners of what the person drew around, in the units of `points`, or with
-            None once that is cleared.
+        key: Unique on the page; another set of points needs another one.
+        chosen: What was drawn around before this part of the page was left.
+        on_choice: Called with what the person drew around, or with None once that is cleared.
     """
     low = points.min(axis=0).astype(np.float64)
     span = np.maximum(points.max(axis=0) - low, 1e-9)
 
     def drawn() -> None:
         sent = (st.session_state.get(key) or {}).get("outline")
-        on_outline(_unpacked(sent, low, span) if sent else None)
+        on_choice(_unpacked(sent, low, span) if sent else None)
 
     _mount(
         key=key,
         data={
             "points": _packed(np.round((points - low) / span * _STEPS), "<u2"),
             "rows": _packed(rows, "<i4"),
+            "chosen": _packed_choice(chosen, low, span),
             "colourings": [{**entry, "codes": _packed(entry["codes"], "u1")} for entry in colourings],
         },
         on_outline_change=drawn,

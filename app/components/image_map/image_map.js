@@ -51,12 +51,31 @@ class ImageMap {
     const signature = data.points.length + data.points.slice(0, 400) + data.colourings.map((entry) => entry.codes).join();
     if (signature === this.signature) return this.paint();
     this.signature = signature;
+    if (!this.data) this.begin(data.chosen, data.colourings);
     this.data = data;
     this.plot.take(data);
     this.plot.resize();
     this.buttons();
     this.legend();
     return this.paint();
+  }
+
+  // What was drawn before this part of the page was left.
+  begin(chosen, colourings) {
+    if (!chosen) return;
+    this.plot.outline = chosen.corners;
+    this.colouring = Math.max(0, colourings.findIndex((entry) => entry.title === chosen.colouring));
+    this.plot.hidden = new Set(chosen.hidden);
+  }
+
+  // The server opens what lies inside and is not hidden. The time tells one message from the next.
+  send() {
+    this.setStateValue("outline", {
+      corners: this.plot.outline ?? [],
+      colouring: this.data.colourings[this.colouring].title,
+      hidden: [...this.plot.hidden],
+      at: Date.now(),
+    });
   }
 
   close() {
@@ -71,8 +90,10 @@ class ImageMap {
       button.setAttribute("role", "radio");
       button.setAttribute("aria-checked", String(place === this.colouring));
       button.addEventListener("click", () => {
+        const hid = this.plot.hidden.size > 0;
         this.colouring = place;
         this.plot.hidden.clear();
+        if (hid && this.plot.outline) this.send();
         this.buttons();
         this.legend();
         this.paint();
@@ -96,6 +117,7 @@ class ImageMap {
       button.addEventListener("click", () => {
         if (!this.plot.hidden.delete(code)) this.plot.hidden.add(code);
         button.setAttribute("aria-pressed", String(!this.plot.hidden.has(code)));
+        if (this.plot.outline) this.send();
         this.paint();
       });
       return button;
@@ -127,8 +149,8 @@ class ImageMap {
     if (does === "out") this.plot.zoom(1 / 1.6);
     if (does === "clear") {
       this.plot.reset();
-      if (this.plot.outline) this.setStateValue("outline", null);
       this.plot.outline = null;
+      this.send();
     }
     this.paint();
   }
@@ -164,7 +186,7 @@ class ImageMap {
     const step = Math.ceil(path.length / MOST_CORNERS);
     this.plot.outline = path.filter((_, index) => index % step === 0);
     if (this.plot.outline.length < 3) this.plot.outline = path.slice(0, MOST_CORNERS);
-    this.setStateValue("outline", this.plot.outline);
+    this.send();
     return this.paint();
   }
 

@@ -9,7 +9,9 @@ from sklearn.decomposition import PCA
 from tests.core.curation.conftest import Store, noise_images
 from wbc_core.curation import map as image_maps
 from wbc_core.curation.map import image_map, inside, principal_components
-from wbc_core.curation.scan import scan
+from wbc_core.curation.measure import EMBEDDING, measure_arrays
+from wbc_core.curation.measures.base import Measure
+from wbc_core.curation.scan import FEATURES, Embedding, scan
 from wbc_core.errors import WbcError
 from wbc_core.workspace import Workspace
 
@@ -52,6 +54,25 @@ def test_nothing_is_measured_for_the_map(workspace: Workspace, store: Store) -> 
     assert found.points.shape == (30, 2)
     assert found.drawn.tolist() == list(range(30))
     np.testing.assert_array_equal(found.points, image_map(workspace, dataset.id).points)
+
+
+def test_the_map_shows_the_embedding_that_the_findings_were_made_with(
+    workspace: Workspace, store: Store
+) -> None:
+    dataset = store(noise_images(30))
+    scan(workspace, dataset.id)
+    own = image_map(workspace, dataset.id)
+    assert own.embedding is None
+    vectors = np.random.default_rng(0).normal(size=(30, 5)).astype(np.float32)
+    one = Measure(EMBEDDING.format("run-1-abc"), (FEATURES,), lambda chunk: {FEATURES: vectors[: len(chunk)]})
+    measure_arrays(workspace, dataset, [one])
+    assert image_map(workspace, dataset.id).embedding is None
+    scan(workspace, dataset.id, embedding=Embedding("run-1-abc", vectors))
+    deep = image_map(workspace, dataset.id)
+    assert (deep.measure, deep.embedding) == (FEATURES, "run-1-abc")
+    np.testing.assert_array_equal(deep.points, principal_components(vectors)[0])
+    scan(workspace, dataset.id)
+    np.testing.assert_array_equal(image_map(workspace, dataset.id).points, own.points)
 
 
 def test_a_large_set_is_sampled_by_seed(
