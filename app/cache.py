@@ -130,6 +130,16 @@ def findings(dataset_id: str, check: str) -> list[Finding]:
     return _findings(str(workspace().home), dataset_id, check, findings_stamp(dataset_id, check))
 
 
+@st.cache_data(show_spinner=False, max_entries=128)
+def _network(home: str, dataset_id: str, check: str, stamp: int) -> str | None:
+    return scan.network_of(workspace(), dataset_id, check)
+
+
+def network(dataset_id: str, check: str) -> str | None:
+    """The run or the backbone by which a check's findings were made; None for the lab's own features."""
+    return _network(str(workspace().home), dataset_id, check, findings_stamp(dataset_id, check))
+
+
 def scanned_checks(dataset_id: str) -> list[str]:
     """Names of the checks that have been run on the data set."""
     return scan.scanned_checks(workspace(), dataset_id)

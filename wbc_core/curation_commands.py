@@ -48,15 +48,22 @@ def scan(
     workspace: Workspace,
     dataset: DatasetReference,
     checks: Annotated[list[str] | None, Option(help="Only these checks, separated by commas.")] = None,
-    deep: Annotated[bool, Option("--deep", help="Compare images as a network sees them.")] = False,
+    deep: Annotated[
+        bool,
+        Option("--deep", help="Judge labels by a network's features: label errors and class outliers only."),
+    ] = False,
     embedding: Annotated[
-        str | None, Option(metavar="RUN|BACKBONE", help="Which network; EfficientNet-Lite0 by default.")
+        str | None,
+        Option(
+            metavar="RUN|BACKBONE|own",
+            help="Which network, EfficientNet-Lite0 by default; `own` goes back to the lab's features.",
+        ),
     ] = None,
     ray: Annotated[
         str | None, Option(metavar="ADDRESS", help="Measure on a Ray cluster: HOST:PORT, ray://.. or auto.")
     ] = None,
 ) -> Json:
-    """Look for bad images."""
+    """Look for bad images; what was found by a network stays so until `--embedding` says otherwise."""
     from wbc_core.evaluation.embedding import DEFAULT_EMBEDDING
 
     spec = {

@@ -12,6 +12,7 @@ from app.components.gallery import gallery
 from app.components.page import percent, plain, thousands
 from app.components.review_cuts import Cut, is_graded, progress
 from app.components.review_data import Seen
+from app.components.review_scan import network_words
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.scan import DUPLICATE_CHECKS
 from wbc_core.curation.standing import Standing
@@ -58,6 +59,9 @@ def heading(dataset: Dataset, shown: Cut) -> None:
     graded = is_graded(shown.check, cache.findings(dataset.id, shown.check))
     about, control = st.columns([3, 2], vertical_alignment="center") if graded else (st.container(), None)
     about.markdown(f":gray[{entry.description}]")
+    network = cache.network(dataset.id, shown.check)
+    if network:
+        about.caption(f":material/neurology: Labels judged by the features of {network_words(network)}.")
     if control is not None:
         low, high = entry.threshold_range
         own = review_data.threshold_of(dataset.id, shown.check)

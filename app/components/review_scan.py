@@ -6,10 +6,12 @@ from app import cache, results_cache, state
 from app.components.job_panel import job_button, job_panel
 from app.formatting import plain
 from wbc_core.curation.checks import CHECKS
+from wbc_core.curation.scan import FEATURES, OWN_FEATURES
 from wbc_core.jobs import queue
 from wbc_core.records import TERMINAL_STATES, Dataset, Job, Json
 
 IMAGENET = "efficientnet_lite0"
+_IMAGENET_TITLE = "EfficientNet-Lite0 (ImageNet)"
 _NAMED = 3
 
 
@@ -27,7 +29,18 @@ def last_scan(dataset_id: str) -> Job | None:
 def scan_spec(dataset_id: str, embedding: str | None = None, checks: list[str] | None = None) -> Json:
     """What the scan's job is called with: all checks where none are named."""
     spec: Json = {"dataset": dataset_id} if checks is None else {"dataset": dataset_id, "checks": checks}
-    return {**spec, "checks": None, "embedding": embedding} if embedding else spec
+    return {**spec, "checks": checks, "embedding": embedding} if embedding else spec
+
+
+def network_words(network: str) -> str:
+    """A network as the page names it."""
+    return _IMAGENET_TITLE if network == IMAGENET else f"the run {plain(network)}"
+
+
+def network_in_use(dataset: Dataset) -> str | None:
+    """The network by which findings of the data set were made; None for the lab's own features."""
+    networks = (cache.network(dataset.id, name) for name in CHECKS if FEATURES in CHECKS.get(name).measures)
+    return next(filter(None, networks), None)
 
 
 def progress_of(job: Job) -> bool:
@@ -56,7 +69,9 @@ def new_checks(dataset: Dataset, scanned: list[str]) -> None:
     titles = ", ".join(CHECKS.get(name).title.lower() for name in missing[:_NAMED])
     more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
     label = f"Scan for {titles}{more}"
-    if job_button(label, "scan", scan_spec(dataset.id, checks=missing), icon=":material/fiber_new:"):
+    reads_features = any(FEATURES in CHECKS.get(name).measures for name in missing)
+    spec = scan_spec(dataset.id, network_in_use(dataset) if reads_features else None, missing)
+    if job_button(label, "scan", spec, icon=":material/fiber_new:"):
         st.rerun()
 
 
@@ -64,12 +79,18 @@ def again(dataset: Dataset) -> None:
     """Draw the popover that scans again, with the lab's own features or a network's."""
     with st.popover("Scan again", icon=":material/refresh:"):
         st.markdown(
-            "What was measured is taken over: only new images and changed checks take time. "
-            "A network's features can find what the lab's own do not; computing them takes minutes."
+            "What was measured is taken over: only new images and changed checks take time. A network's "
+            "features, which take minutes, judge the labels only: label errors, and in class outliers how "
+            "far a label is supported. Every other check goes by the lab's own measures."
         )
         runs = {run.id: f"Trained run: {plain(run.id)}" for run in results_cache.runs_of(dataset)}
-        names = {"": "The lab's own features", IMAGENET: "EfficientNet-Lite0 (ImageNet)", **runs}
-        chosen = st.radio("Features", list(names), format_func=names.get, key="scan-features")
-        label = "Scan with a network's features" if chosen else "Scan"
-        if job_button(label, "scan", scan_spec(dataset.id, chosen or None), type="primary", key="scan-again"):
+        names = {OWN_FEATURES: "The lab's own features", IMAGENET: _IMAGENET_TITLE, **runs}
+        before = network_in_use(dataset)
+        index = list(names).index(before) if before in names else 0
+        chosen = st.radio("Features", list(names), index, format_func=names.get, key="scan-features")
+        if before and chosen != before:
+            st.warning(f"Replaces what was found by {network_words(before)}.")
+        label = "Scan" if chosen == OWN_FEATURES else "Scan with a network's features"
+        asked = None if chosen == OWN_FEATURES and not before else chosen
+        if job_button(label, "scan", scan_spec(dataset.id, asked), type="primary", key="scan-again"):
             st.rerun()

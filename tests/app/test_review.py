@@ -434,6 +434,29 @@ def test_scanning_again_may_use_the_features_of_a_network(demo_dataset: Dataset)
     assert job.spec == {"dataset": demo_dataset.id, "checks": None, "embedding": "efficientnet_lite0"}
 
 
+def test_what_a_network_found_says_so_and_stays_until_something_else_is_asked_for(
+    demo_dataset: Dataset,
+) -> None:
+    path = Workspace.default().findings_dir(demo_dataset.id) / "label_errors.parquet"
+    table = pq.read_table(path)
+    made_by = {**json.loads(table.schema.metadata[b"check"]), "embedding": "efficientnet_lite0-57934424"}
+    pq.write_table(table.replace_schema_metadata({"check": json.dumps({**made_by, "version": 1})}), path)
+    page = open_review(check="label_errors")
+    assert "Labels judged by the features of EfficientNet-Lite0 (ImageNet)." in shown_text(page)
+    assert page.radio(key="scan-features").value == review_scan.IMAGENET
+    button(page, "Scan for label errors").click().run()
+    spec = {"dataset": demo_dataset.id, "checks": ["label_errors"], "embedding": "efficientnet_lite0"}
+    assert queue.list_jobs(Workspace.default())[0].spec == spec
+    queue.cancel(Workspace.default(), queue.list_jobs(Workspace.default())[0].id)
+    page = open_review(check="label_errors")
+    page.radio(key="scan-features").set_value("own").run()
+    assert any("Replaces what was found by EfficientNet" in entry.value for entry in page.warning)
+    page.button(key="scan-again").click().run()
+    assert not page.exception
+    spec = {"dataset": demo_dataset.id, "checks": None, "embedding": "own"}
+    assert queue.list_jobs(Workspace.default())[0].spec == spec
+
+
 def test_a_failed_scan_says_why(demo_dataset: Dataset) -> None:
     queue.submit(Workspace.default(), "scan", {"dataset": demo_dataset.id})
     job, claim = queue.claim_next(Workspace.default(), ["scan"], "cpu")

@@ -27,6 +27,9 @@ from wbc_core.workspace import Workspace
 FEATURES = "features"
 """The array that an embedding stands in for."""
 
+OWN_FEATURES = "own"
+"""Names the lab's own features where a network may be named."""
+
 DUPLICATE_CHECKS = ("exact_duplicates", "near_duplicates")
 """The checks whose findings say that several rows show the same picture."""
 
@@ -65,11 +68,13 @@ def scan(
     progress: Progress = silent,
     *,
     embedding: Embedding | None = None,
+    own_features: bool = False,
     spread: Spread = over_threads,
 ) -> Json:
     """Measure the images once, run checks on what was measured, and store the findings.
 
-    What an earlier scan measured and found in the same way is taken over.
+    What an earlier scan measured and found in the same way is taken over, and so is what it found by a
+    network: that goes only where another one or the lab's own features are asked for, or the check changed.
 
     Args:
         workspace: The lab.
@@ -77,10 +82,13 @@ def scan(
         checks: Names of checks; all of them where None.
         progress: Told the fraction done.
         embedding: Stands in for the measure `features`.
+        own_features: Find anew by the lab's own features what was found by a network.
         spread: Where the images are measured.
 
     Returns:
-        `{"seconds": s, "checks": {name: {"flagged": images, "groups": findings flagged, "seconds": s}}}`.
+        `{"seconds": s, "checks": {name: {"flagged": images, "groups": findings flagged, "seconds": s}}}`,
+        where there are such with `embedding`, the id of the network that was asked, and `replaces`, the id of
+        the one that an earlier scan had asked.
 
     Raises:
         WbcError: No such data set or check.
@@ -89,7 +97,12 @@ def scan(
     started = time.perf_counter()
     dataset = read_dataset(workspace, dataset_id)
     made_by = {check.name: _made_by(check, embedding) for check in chosen}
-    due = [check for check in chosen if settings_of(workspace, dataset.id, check.name) != made_by[check.name]]
+    earlier = {check.name: settings_of(workspace, dataset.id, check.name) or {} for check in chosen}
+    if embedding is None and not own_features:
+        for name, made in earlier.items():
+            if made == {**made_by[name], "embedding": made.get("embedding")}:
+                made_by[name] = made
+    due = [check for check in chosen if earlier[check.name] != made_by[check.name]]
     wanted = {measure for check in due for measure in check.measures}
     needed = [name for name in MEASURES if name in wanted and not (embedding and name == FEATURES)]
     # Threads of ours: those of BLAS wait for each other longer than such small products take, and rounding
@@ -107,7 +120,10 @@ def scan(
             else:
                 findings = _read(workspace, dataset.id, check.name)
             flagged = [finding for finding in findings if finding.flagged]
+            network, before = made_by[check.name]["embedding"], earlier[check.name].get("embedding")
             return {
+                **({"embedding": network} if network else {}),
+                **({"replaces": before} if before and before != network else {}),
                 "flagged": len({row for finding in flagged for row in finding.rows}),
                 "groups": len(flagged),
                 "seconds": round(time.perf_counter() - check_started, 3),
@@ -135,7 +151,7 @@ def refuse_without_features(checks: Sequence[str] | None) -> None:
         raise WbcError(
             "None of these checks looks at features, so that an embedding would change nothing.",
             expected=f"one of {', '.join(reading)}" if reading else None,
-            fix="Choose other checks, or scan without --deep.",
+            fix="Choose other checks, or scan without --deep and --embedding.",
         )
 
 
@@ -161,6 +177,13 @@ def settings_of(workspace: Workspace, dataset_id: str, check: str) -> Json | Non
     except (OSError, KeyError, ValueError, pa.ArrowException):
         return None
     return made_by
+
+
+def network_of(workspace: Workspace, dataset_id: str, check: str) -> str | None:
+    """The run or the backbone by which a check's findings were made; None for the lab's own features."""
+    embedding = (settings_of(workspace, dataset_id, check) or {}).get("embedding")
+    # An embedding's id is the network's name and the checksum of its weights.
+    return str(embedding).rpartition("-")[0] or str(embedding) if embedding else None
 
 
 def threshold_of_scan(workspace: Workspace, dataset_id: str, check: str) -> float:

@@ -53,11 +53,12 @@ def import_dataset(workspace: Workspace, job_id: str, spec: Json, progress: Prog
 def scan_dataset(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
     """Run the checks `checks` (all when absent) over `dataset`.
 
-    `embedding` names the run or the backbone through whose eyes the images are compared, `ray` the address of
-    the Ray cluster that measures them; both may be absent.
+    `embedding` names the run or the backbone whose features stand in for the lab's own (`own` for these,
+    where a network was asked before), `ray` the address of the Ray cluster that measures the images; both
+    may be absent.
     """
     from wbc_core.curation.ray_cluster import over_ray
-    from wbc_core.curation.scan import refuse_without_features, scan
+    from wbc_core.curation.scan import OWN_FEATURES, refuse_without_features, scan
     from wbc_core.curation.spread import over_threads
     from wbc_core.evaluation.embedding import embed
 
@@ -65,9 +66,11 @@ def scan_dataset(workspace: Workspace, job_id: str, spec: Json, progress: Progre
     if model:
         refuse_without_features(checks)
     with over_ray(spec["ray"]) if spec.get("ray") else nullcontext(over_threads) as spread:
-        embedding = embed(workspace, dataset, model, part_of(progress, 0.0, 0.7)) if model else None
-        own = part_of(progress, 0.7, 1.0) if model else progress
-        return scan(workspace, dataset, checks, own, embedding=embedding, spread=spread)
+        if model in (None, "", OWN_FEATURES):
+            return scan(workspace, dataset, checks, progress, own_features=bool(model), spread=spread)
+        embedding = embed(workspace, dataset, model, part_of(progress, 0.0, 0.7))
+        rest = part_of(progress, 0.7, 1.0)
+        return scan(workspace, dataset, checks, rest, embedding=embedding, spread=spread)
 
 
 @TASKS.register("export_clean")

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from wbc_core.curation.checks.base import Check, findings_of_pictures
 from wbc_core.curation.measure import Measurements
 from wbc_core.curation.measures import MEASURES
 from wbc_core.curation.measures.base import Chunk, Measure
-from wbc_core.curation.scan import FEATURES, load_findings
+from wbc_core.curation.scan import FEATURES, OWN_FEATURES, Embedding, load_findings, network_of, scan
 from wbc_core.errors import Cancelled, WbcError
 from wbc_core.evaluation import embedding as embedding_module
 from wbc_core.evaluation.embedding import embed
@@ -139,13 +140,16 @@ def _plain_features(chunk: Chunk) -> dict[str, Any]:
     return {FEATURES: chunk.images.mean(axis=(1, 2), dtype=np.float32)}
 
 
-def _by_dimensions(measurements: Measurements, images: object, threshold: float) -> list[Finding]:
+def _by_dimensions(
+    measurements: Measurements, images: object, threshold: float, lowest: float
+) -> list[Finding]:
     dimensions = measurements[FEATURES].shape[1]
     return findings_of_pictures(
         "dimensions",
         measurements,
         np.full(len(measurements.unique_rows), float(dimensions)),
         threshold,
+        lowest,
         suggest=lambda position: None,
         explain=lambda position: f"{dimensions} dimensions.",
     )
@@ -163,16 +167,33 @@ def reading_check(monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_deep_scan_and_back(workspace: Workspace, reading_check: str) -> None:
     dataset = write_dataset(workspace, pictures([0, 1, 2] * 4)).id
     spec = {"dataset": dataset, "checks": [reading_check], "embedding": LITE0}
-    evidence = {
+    jobs = {
         "plain": {"dataset": dataset, "checks": [reading_check]},
         "deep": spec,
         "plain again": {**spec, "embedding": None},
+        "own": {**spec, "embedding": OWN_FEATURES},
     }
-    found = {}
-    for name, job in evidence.items():
-        TASKS.get("scan")(workspace, "", job, silent)
+    found, told, by = {}, {}, {}
+    for name, job in jobs.items():
+        told[name] = TASKS.get("scan")(workspace, "", job, silent)["checks"][reading_check]
         found[name] = load_findings(workspace, dataset, reading_check)[0].evidence
-    assert found == {"plain": "3 dimensions.", "deep": "1280 dimensions.", "plain again": "3 dimensions."}
+        by[name] = network_of(workspace, dataset, reading_check)
+    assert list(found.values()) == ["3 dimensions.", "1280 dimensions.", "1280 dimensions.", "3 dimensions."]
+    assert list(by.values()) == [None, LITE0, LITE0, None]
+    assert told["deep"]["embedding"] == told["plain again"]["embedding"] == told["own"]["replaces"]
+    assert not {"embedding", "replaces"} & told["plain"].keys()
+
+
+def test_a_check_that_has_changed_says_that_it_no_longer_goes_by_the_network(
+    workspace: Workspace, reading_check: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = write_dataset(workspace, pictures([0, 1, 2] * 4)).id
+    vectors = np.zeros((12, 5), np.float32)
+    scan(workspace, dataset, [reading_check], embedding=Embedding("told-1", vectors))
+    newer = replace(CHECKS.get(reading_check), version=2)
+    monkeypatch.setitem(CHECKS._entries, reading_check, newer)
+    told = scan(workspace, dataset, [reading_check])["checks"][reading_check]
+    assert (told["replaces"], "embedding" in told) == ("told-1", False)
 
 
 def test_an_embedding_that_no_check_reads_is_refused(workspace: Workspace) -> None:
