@@ -18,7 +18,7 @@ from wbc_core.command_line import (
 )
 from wbc_core.curation_commands import DatasetReference
 from wbc_core.errors import WbcError
-from wbc_core.records import Json
+from wbc_core.records import PRIORITIES, Json
 from wbc_core.result_commands import RunReference, Tta
 from wbc_core.study_commands import follow_run
 from wbc_core.workspace import Workspace
@@ -32,6 +32,7 @@ Devices = Annotated[
     str | None,
     Option(help="cpu, gpu, or 0,1; all GPUs by default. A device named twice is shared by two trainings."),
 ]
+PriorityOption = Annotated[str, Option(help="high, normal or low: which waiting jobs start first.")]
 Folds = Annotated[int, Option(help="Cross-validate in so many folds of the clean set.")]
 
 
@@ -81,6 +82,7 @@ def train(
     repeats: Repeats = None,
     seeds: Seeds = None,
     folds: Folds = 0,
+    priority: PriorityOption = "normal",
     wait: Annotated[bool, Option("--wait", help="Follow the run to its end.")] = False,
 ) -> Json:
     """Queue a training; with --wait, follow it, and run it here where no worker is alive.
@@ -95,11 +97,11 @@ def train(
     repeated = repeat_seeds(repeats, seeds)
     if repeated or folds:
         plan = plan_sweep(prepared, backbone, {}, settings=settings, seeds=repeated, folds=folds)
-        made = queue_sweep(workspace, plan)
+        made = queue_sweep(workspace, plan, priority)
         for run in made["runs"] if wait else []:
             follow_run(workspace, run)
         return show_sweep(workspace, made["sweep"]) if wait else made
-    job = launch(workspace, RunSpec.parse(prepared, backbone, settings).to_json())
+    job = launch(workspace, RunSpec.parse(prepared, backbone, settings).to_json(), priority=priority)
     return follow_run(workspace, job.id) if wait else {"run": job.id}
 
 
@@ -118,14 +120,14 @@ def repeat_seeds(repeats: int | None, seeds: str | None) -> list[int]:
     return whole_numbers([seeds]) if seeds else list(range(repeats or 0))
 
 
-def queue_sweep(workspace: Workspace, plan: "SweepPlan") -> Json:
+def queue_sweep(workspace: Workspace, plan: "SweepPlan", priority: str) -> Json:
     """Queue the runs of a plan, after preparing its folds here where it has some."""
     from wbc_core.jobs.sweep import KIND, cross_validation_spec, queue_plan
 
     if not plan.description["folds"]:
-        made, runs = queue_plan(workspace, plan)
+        made, runs = queue_plan(workspace, plan, priority=priority)
         return {"sweep": made, "runs": runs}
-    return run_task(workspace, KIND, cross_validation_spec(workspace, plan))
+    return run_task(workspace, KIND, cross_validation_spec(workspace, plan, priority=priority))
 
 
 def show_sweep(workspace: Workspace, sweep_id: str) -> Json:
@@ -166,6 +168,7 @@ def sweep(
     repeats: Repeats = None,
     seeds: Seeds = None,
     folds: Folds = 0,
+    priority: PriorityOption = "normal",
 ) -> Json:
     """Queue runs that differ in a few settings, or see what came of them.
 
@@ -190,7 +193,7 @@ def sweep(
         seeds=repeat_seeds(repeats, seeds),
         folds=folds,
     )
-    return queue_sweep(workspace, plan)
+    return queue_sweep(workspace, plan, priority)
 
 
 @command("jobs")
@@ -198,7 +201,10 @@ def jobs(
     workspace: Workspace,
     action: Annotated[
         str,
-        Argument(help="list, show, cancel, resume, logs; of waiting jobs: pause, start, first, up, down."),
+        Argument(
+            help="list, show, cancel, resume, logs; of waiting jobs: pause, start, first, up, down, and "
+            "their priority: high, normal, low."
+        ),
     ] = "list",
     job: Annotated[
         str | None,
@@ -211,7 +217,7 @@ def jobs(
     """List the jobs; show, cancel or resume one, or read its log; order and pause those that wait."""
     from wbc_core.jobs import clones, order, queue
 
-    actions = ("list", "show", "cancel", "resume", "logs", "pause", "start", *order.MOVES)
+    actions = ("list", "show", "cancel", "resume", "logs", "pause", "start", *order.MOVES, *PRIORITIES)
     if action not in actions:
         raise WbcError(f"There is no `wbc jobs {action}`.", expected=f"one of {', '.join(actions)}")
     if action == "list":
@@ -226,6 +232,8 @@ def jobs(
         return {"id": job, "log": queue.read_log(workspace, job)}
     if action in order.MOVES:
         return order.move(workspace, job, action).to_json()
+    if action in PRIORITIES:
+        return order.set_priority(workspace, job, action).to_json()
     if action == "resume" and epochs is not None:
         return clones.continue_run(workspace, job, epochs).to_json()
     act = {

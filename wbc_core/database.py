@@ -105,6 +105,7 @@ jobs = Table(
     Column("paused", Boolean, nullable=False, server_default=false()),
     Column("usage", JSON),
     Column("died_in_epoch", Integer),
+    Column("priority", String(10), nullable=False, server_default="normal"),
 )
 
 pauses = Table(

@@ -290,6 +290,7 @@ class PreparedSet(Record):
 
 
 JOB_STATES = ("queued", "running", "succeeded", "failed", "cancelled")
+PRIORITIES = ("high", "normal", "low")
 TERMINAL_STATES = ("succeeded", "failed", "cancelled")
 
 
@@ -314,6 +315,7 @@ class Job(Record):
         created, started, finished: When, ISO 8601 in UTC.
         paused: Whether it is passed over while it waits.
         usage: What its processes use or last used; see `wbc_core.jobs.meters.Meters`.
+        priority: One of `PRIORITIES`; while it waits, those of a higher one are taken before it.
     """
 
     id: str
@@ -334,3 +336,4 @@ class Job(Record):
     finished: str | None
     paused: bool = False
     usage: Json | None = None
+    priority: str = "normal"

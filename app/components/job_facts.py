@@ -54,6 +54,7 @@ def facts(job: Job) -> str:
         f"{seconds(elapsed(job))} so far" if job.state == "running" else "",
         f"about {seconds(round(left))} left" if left else "",
         *(_cost(job) if job.state in TERMINAL_STATES else []),
+        f"{job.priority} priority" if job.priority != "normal" else "",
         f"on {job.device}" if job.device else "",
         f"attempt {job.attempts}" if job.attempts > 1 else "",
         job.id,

@@ -70,7 +70,8 @@ def measure_button(specs: Sequence[RunSpec], found: Sequence[Cost]) -> None:
         "what waits, and after the training that runs.",
     ):
         for spec in reversed(unmeasured):
-            move(workspace, queue.submit(workspace, "dry_run", spec.to_json()).id, "first")
+            measuring = queue.submit(workspace, "dry_run", spec.to_json(), priority="high")
+            move(workspace, measuring.id, "first")
         st.rerun()
 
 

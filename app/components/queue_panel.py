@@ -10,7 +10,7 @@ from app.components.job_table import describe
 from app.formatting import plain
 from wbc_core.errors import WbcError
 from wbc_core.jobs import order, queue
-from wbc_core.records import Job
+from wbc_core.records import PRIORITIES, Job
 
 REFRESH_SECONDS = 2.0
 _SHOWN = 20
@@ -41,12 +41,32 @@ def pause_button(waiting: int) -> None:
         _button("Pause the queue", "pause", "queue-pause", order.pause_queue)
 
 
-def _row(place: int, job: Job, last: bool) -> None:
+def _priority(job: Job) -> None:
+    key = f"priority-{job.id}"
+    st.session_state[key] = job.priority  # it may have been changed elsewhere
+
+    def change() -> None:
+        _act(order.set_priority, job.id, st.session_state[key])
+
+    st.selectbox(
+        "Priority",
+        PRIORITIES,
+        key=key,
+        format_func=str.capitalize,
+        on_change=change,
+        label_visibility="collapsed",
+        width=110,
+    )
+
+
+def _row(place: int, job: Job, first: bool, last: bool) -> None:
+    """Draw a waiting job; it is the first or the last of its priority."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", border=True):
         st.markdown(
             f"{place}. **{plain(describe(job))}** {badge(job)} :small[:gray[{job.id}]]", width="stretch"
         )
-        if place > 1:
+        _priority(job)
+        if not first:
             _button("First", "vertical_align_top", f"first-{job.id}", order.move, job.id, "first")
             _button("Up", "arrow_upward", f"up-{job.id}", order.move, job.id, "up")
         if not last:
@@ -69,8 +89,12 @@ def queue_panel() -> None:
         waiting = order.waiting_jobs(state.workspace())
         if {job.id for job in waiting} != {job.id for job in drawn}:
             st.rerun()
-        for place, job in enumerate(waiting[:_SHOWN], start=1):
-            _row(place, job, place == len(waiting))
+        for place, job in enumerate(waiting[:_SHOWN]):
+            before, after = waiting[:place][-1:], waiting[place + 1 :][:1]
+            first, last = (
+                not any(other.priority == job.priority for other in end) for end in (before, after)
+            )
+            _row(place + 1, job, first, last)
         if len(waiting) > _SHOWN:
             st.caption(f"and {len(waiting) - _SHOWN} more")
 

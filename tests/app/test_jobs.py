@@ -5,6 +5,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.formatting import plain
+from tests.results_lab import prepared_id
 from wbc_core.jobs import order, queue
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
@@ -102,6 +103,10 @@ def test_the_waiting_jobs_are_moved_paused_and_cancelled(workspace: Workspace, p
     for key, expected in {"first": [2, 0, 1], "down": [0, 2, 1], "up": [2, 0, 1]}.items():
         page.button(key=f"{key}-{jobs[2]}").click().run()
         assert [job.id for job in order.waiting_jobs(workspace)] == [jobs[place] for place in expected]
+    page.selectbox(key=f"priority-{jobs[2]}").set_value("low").run()
+    assert [job.id for job in order.waiting_jobs(workspace)] == jobs
+    keys = {button.key for button in page.button}
+    assert not keys & {f"up-{jobs[2]}", f"down-{jobs[1]}"}
     page.button(key=f"pause-{jobs[1]}").click().run()
     assert queue.get_job(workspace, jobs[1]).paused
     page.button(key=f"start-{jobs[1]}").click().run()
@@ -182,7 +187,7 @@ def test_a_clone_opens_the_launch_page(workspace: Workspace, page: AppTest) -> N
 
 
 def test_a_run_out_of_memory_is_retried_with_half_the_batch(workspace: Workspace, page: AppTest) -> None:
-    job = submit_training(workspace)
+    job = submit_training(workspace, prepared=prepared_id(workspace))
     end(workspace, job, "failed", error="The device is out of memory.")
     page.run()
     page.button(key=f"half-{job}").click().run()
@@ -193,7 +198,7 @@ def test_a_run_out_of_memory_is_retried_with_half_the_batch(workspace: Workspace
 
 
 def test_a_finished_run_is_continued(workspace: Workspace, page: AppTest) -> None:
-    job = submit_training(workspace)
+    job = submit_training(workspace, prepared=prepared_id(workspace))
     end(workspace, job, "succeeded")
     page.run()
     assert f"half-{job}" not in {button.key for button in page.button}

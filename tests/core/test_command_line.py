@@ -135,13 +135,17 @@ def test_jobs_list_show_cancel_and_resume(lab: dict[str, Any]) -> None:
 
 def test_a_repeated_training_is_a_sweep_that_can_be_read(lab: dict[str, Any]) -> None:
     home, prepared = lab["home"], lab["prepare"]["prepared"]
-    folded = answer(home, "train", prepared, "--backbone", "cnn", "--folds", 2, "--seeds", "3,5")
+    folded = answer(
+        home, "train", prepared, "--backbone", "cnn", "--folds", 2, "--seeds", "3,5", "--priority", "low"
+    )
     assert len(folded["runs"]) == 4
     assert len(set(folded["prepared"])) == 2
     told = answer(home, "sweep", folded["sweep"])
     assert (told["search"], told["best"]) == ("grid", None)
     (trial,) = told["trials"]
     assert (trial["state"], sorted(trial["runs"])) == ("queued", sorted(folded["runs"]))
+    assert {answer(home, "jobs", "show", run)["priority"] for run in folded["runs"][:2]} == {"low"}
+    assert answer(home, "jobs", "high", folded["runs"][0])["priority"] == "high"
     for run in folded["runs"]:
         answer(home, "jobs", "cancel", run)
 

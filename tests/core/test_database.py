@@ -56,7 +56,7 @@ def test_tables_made_by_many_at_once(workspace: Workspace) -> None:
 
 
 def test_the_jobs_of_an_older_lab_are_still_there(any_workspace: Workspace) -> None:
-    newer = {"place", "paused", "usage", "died_in_epoch"}
+    newer = {"place", "paused", "usage", "died_in_epoch", "priority"}
     older = Table(
         "jobs", MetaData(), *(column._copy() for column in jobs.columns if column.name not in newer)
     )

@@ -62,7 +62,7 @@ def retry_with_half_batch(workspace: Workspace, job_id: str) -> Job:
         )
     spec = launched_spec(workspace, job)
     smaller = {"batch_size": spec["batch_size"] // 2, "accumulation": 2 * spec.get("accumulation", 1)}
-    return launch(workspace, {**spec, **smaller, "clones": job_id})
+    return launch(workspace, {**spec, **smaller, "clones": job_id}, priority=job.priority)
 
 
 def epochs_to_continue(workspace: Workspace, job: Job) -> int | None:
@@ -99,4 +99,4 @@ def continue_run(workspace: Workspace, job_id: str, epochs: int) -> Job:
     if epochs <= had:
         raise WbcError(f"Run {job_id} has had these epochs.", expected=f"more than {had} in all", got=epochs)
     longer = RunSpec.from_json({**launched_spec(workspace, job), "epochs": epochs}).checked()
-    return launch(workspace, {**longer.to_json(), "resumes": job_id}, done=had)
+    return launch(workspace, {**longer.to_json(), "resumes": job_id}, done=had, priority=job.priority)

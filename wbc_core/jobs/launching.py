@@ -11,7 +11,7 @@ from wbc_core.augment.prepare import load_prepared
 from wbc_core.backbones.entry import ImageShape
 from wbc_core.datasets.store import read_dataset
 from wbc_core.jobs.devices import list_gpus
-from wbc_core.jobs.queue import list_jobs, live_workers, submit
+from wbc_core.jobs.queue import check_priority, list_jobs, live_workers, submit
 from wbc_core.records import Job, Json
 from wbc_core.splitting import load_split
 from wbc_core.training.device import check_precision
@@ -114,27 +114,32 @@ def _measured(workspace: Workspace) -> dict[RunSpec, Cost]:
     }
 
 
-def launch(workspace: Workspace, spec: Json, *, done: int = 0) -> Job:
+def launch(workspace: Workspace, spec: Json, *, done: int = 0, priority: str = "normal") -> Job:
     """Queue a training, as `launch_all` does."""
-    return launch_all(workspace, [spec], done=done)[0]
+    return launch_all(workspace, [spec], done=done, priority=priority)[0]
 
 
-def launch_all(workspace: Workspace, specs: Sequence[Json], *, done: int = 0) -> list[Job]:
+def launch_all(
+    workspace: Workspace, specs: Sequence[Json], *, done: int = 0, priority: str = "normal"
+) -> list[Job]:
     """Queue trainings, all or none of them, each with its known cost as `foreseen`.
 
     Args:
         workspace: Whose queue.
         specs: The RunSpec of each as JSON, with what else its job is to know.
         done: Epochs that are finished already, where they go on from another run.
+        priority: As of `submit`.
 
     Raises:
-        WbcError: A prepared set is not there, or `check_launch` refuses a run; nothing is queued then.
+        WbcError: A prepared set is not there, `check_launch` refuses a run, or there is no such priority;
+            nothing is queued then.
     """
+    check_priority(priority)
     runs = [RunSpec.from_json(spec) for spec in specs]
     check_all(workspace, runs)
     costs = known_costs(workspace, runs, done)
     return [
-        submit(workspace, "train", {**spec, "foreseen": cost.to_json()})
+        submit(workspace, "train", {**spec, "foreseen": cost.to_json()}, priority=priority)
         for spec, cost in zip(specs, costs, strict=True)
     ]
 

@@ -1,4 +1,4 @@
-"""The order of the waiting jobs, and pauses: of one of them, or of the whole queue."""
+"""The order of the waiting jobs, their priorities, and pauses: of one of them, or of the whole queue."""
 
 from contextlib import suppress
 
@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from wbc_core.database import jobs, pauses, transaction
 from wbc_core.errors import WbcError
-from wbc_core.jobs.queue import CLAIM_ORDER, get_job
+from wbc_core.jobs.queue import CLAIM_ORDER, PLACE, check_priority, get_job
 from wbc_core.records import Job
 from wbc_core.workspace import Workspace, now
 
@@ -25,6 +25,8 @@ def waiting_jobs(workspace: Workspace) -> list[Job]:
 def move(workspace: Workspace, job_id: str, where: str) -> Job:
     """Move a waiting job to the front, or past the one before or after it; at the end it stays.
 
+    It moves among the jobs of its own priority.
+
     Args:
         workspace: Whose queue.
         job_id: The job.
@@ -33,7 +35,9 @@ def move(workspace: Workspace, job_id: str, where: str) -> Job:
     Raises:
         WbcError: The job is not waiting.
     """
-    query = select(jobs.c.id, CLAIM_ORDER[0].label("place")).where(jobs.c.state == "queued")
+    own_priority = select(jobs.c.priority).where(jobs.c.id == job_id).scalar_subquery()
+    query = select(jobs.c.id, PLACE.label("place"))
+    query = query.where(jobs.c.state == "queued", jobs.c.priority == own_priority)
     with transaction(workspace) as connection:
         places = {row.id: row.place for row in connection.execute(query.order_by(*CLAIM_ORDER))}
         order = list(places)
@@ -52,6 +56,20 @@ def move(workspace: Workspace, job_id: str, where: str) -> Job:
     return get_job(workspace, job_id)
 
 
+def set_priority(workspace: Workspace, job_id: str, priority: str) -> Job:
+    """Take a waiting job before all of a lower priority; among those of its own as it was submitted.
+
+    Args:
+        workspace: Whose queue.
+        job_id: The job.
+        priority: One of `wbc_core.records.PRIORITIES`.
+
+    Raises:
+        WbcError: There is no such priority, or the job is not waiting.
+    """
+    return _write_waiting(workspace, job_id, "moved", priority=check_priority(priority), place=None)
+
+
 def _not_waiting(job: Job, what: str) -> WbcError:
     return WbcError(
         f"Job {job.id} cannot be {what}.",
@@ -60,14 +78,14 @@ def _not_waiting(job: Job, what: str) -> WbcError:
     )
 
 
-def _set_paused(workspace: Workspace, job_id: str, paused: bool) -> Job:
+def _write_waiting(workspace: Workspace, job_id: str, done: str, **values: object) -> Job:
     get_job(workspace, job_id)
     waiting = update(jobs).where(jobs.c.id == job_id, jobs.c.state == "queued")
     with transaction(workspace) as connection:
-        written = connection.execute(waiting.values(paused=paused)).rowcount
+        written = connection.execute(waiting.values(**values)).rowcount
     job = get_job(workspace, job_id)
     if not written:
-        raise _not_waiting(job, "paused" if paused else "started")
+        raise _not_waiting(job, done)
     return job
 
 
@@ -77,7 +95,7 @@ def pause(workspace: Workspace, job_id: str) -> Job:
     Raises:
         WbcError: The job is not waiting.
     """
-    return _set_paused(workspace, job_id, True)
+    return _write_waiting(workspace, job_id, "paused", paused=True)
 
 
 def start(workspace: Workspace, job_id: str) -> Job:
@@ -86,7 +104,7 @@ def start(workspace: Workspace, job_id: str) -> Job:
     Raises:
         WbcError: The job is not waiting.
     """
-    return _set_paused(workspace, job_id, False)
+    return _write_waiting(workspace, job_id, "started", paused=False)
 
 
 def pause_queue(workspace: Workspace) -> None:

@@ -10,19 +10,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, case, func, select, update
 
 from wbc_core.database import jobs, pauses, transaction, workers
 from wbc_core.errors import WbcError
 from wbc_core.jobs.tasks import TASKS
-from wbc_core.records import TERMINAL_STATES, Job, Json
+from wbc_core.records import PRIORITIES, TERMINAL_STATES, Job, Json
 from wbc_core.workspace import Workspace, now
 
 MAXIMUM_ATTEMPTS = 3
 """So often may the process of a job die before it has finished another epoch."""
 
-CLAIM_ORDER = (func.coalesce(jobs.c.place, jobs.c.number), jobs.c.number, jobs.c.id)
-"""The order in which waiting jobs are taken: as they were submitted, until someone moves one."""
+PLACE = func.coalesce(jobs.c.place, jobs.c.number)
+CLAIM_ORDER = (case({"high": 0, "low": 2}, value=jobs.c.priority, else_=1), PLACE, jobs.c.number, jobs.c.id)
+"""The order in which waiting jobs are taken: by priority, then as submitted, until someone moves one."""
 
 _CLAIMABLE = (jobs.c.state == "queued", ~jobs.c.paused, ~select(pauses.c.queue).exists())
 
@@ -31,19 +32,32 @@ def _job(row: Row[Any]) -> Job:
     return Job.from_json(dict(row._mapping))
 
 
-def submit(workspace: Workspace, kind: str, spec: Json) -> Job:
-    """Put a job at the end of the queue.
+def check_priority(priority: str) -> str:
+    """Return a priority as it is.
+
+    Raises:
+        WbcError: There is no such priority.
+    """
+    if priority not in PRIORITIES:
+        raise WbcError("There is no such priority.", expected=" or ".join(PRIORITIES), got=repr(priority))
+    return priority
+
+
+def submit(workspace: Workspace, kind: str, spec: Json, *, priority: str = "normal") -> Job:
+    """Put a job behind those of its priority that wait.
 
     Args:
         workspace: Whose queue.
         kind: Name of a task in `wbc_core.jobs.tasks.TASKS`.
         spec: What the task is called with; plain JSON.
+        priority: One of `wbc_core.records.PRIORITIES`.
 
     Raises:
-        WbcError: There is no such kind of job.
+        WbcError: There is no such kind of job, or no such priority.
     """
     TASKS.get(kind)
     values: Json = {"kind": kind, "spec": spec, "state": "queued", "message": "Waiting", "created": now()}
+    values["priority"] = check_priority(priority)
     job_id = f"job-{secrets.token_hex(5)}"
     with transaction(workspace) as connection:
         number = select(func.coalesce(func.max(jobs.c.number), 0) + 1).scalar_subquery()
@@ -162,7 +176,7 @@ def resume(workspace: Workspace, job_id: str) -> Job:
         )
     # A job that never began has no checkpoint; what it was to go on from is still there.
     earlier = job_id if workspace.run_dir(job_id).exists() else job.spec.get("resumes", job_id)
-    return submit(workspace, job.kind, {**job.spec, "resumes": earlier})
+    return submit(workspace, job.kind, {**job.spec, "resumes": earlier}, priority=job.priority)
 
 
 def read_log(workspace: Workspace, job_id: str, tail: int = 200) -> str:

@@ -16,7 +16,7 @@ from wbc_core.augment.prepare import check_room, load_prepared, prepare
 from wbc_core.datasets.store import find_dataset
 from wbc_core.errors import WbcError
 from wbc_core.jobs.launching import TrainingSet, check_all, launch, launch_all
-from wbc_core.jobs.queue import list_jobs, submit
+from wbc_core.jobs.queue import check_priority, list_jobs, submit
 from wbc_core.jobs.sweep_space import (
     combinations,
     draws,
@@ -161,18 +161,19 @@ def start_sweep(
     return queue_plan(workspace, plan_sweep(prepared, backbone, grid, **asked))
 
 
-def queue_plan(workspace: Workspace, plan: SweepPlan) -> tuple[str, list[str]]:
+def queue_plan(workspace: Workspace, plan: SweepPlan, *, priority: str = "normal") -> tuple[str, list[str]]:
     """Queue the runs of a plan; with folds the one job that prepares them and then queues the runs.
 
     Returns:
         Id of the sweep, and ids of the jobs.
     """
     if plan.description["folds"]:
-        spec = cross_validation_spec(workspace, plan)
-        return spec["sweep"], [submit(workspace, KIND, spec).id]
+        spec = cross_validation_spec(workspace, plan, priority=priority)
+        return spec["sweep"], [submit(workspace, KIND, spec, priority=priority).id]
     sweep = f"sw-{secrets.token_hex(5)}"
     check_plan(workspace, plan)
-    return sweep, [job.id for job in launch_all(workspace, [_named(spec, sweep) for spec in plan.specs])]
+    specs = [_named(spec, sweep) for spec in plan.specs]
+    return sweep, [job.id for job in launch_all(workspace, specs, priority=priority)]
 
 
 def check_plan(workspace: Workspace, plan: SweepPlan) -> None:
@@ -196,18 +197,21 @@ def _named(spec: Json, sweep: str, **more: object) -> Json:
     return {**spec, "sweep": {"id": sweep, **spec["sweep"], **more}}
 
 
-def cross_validation_spec(workspace: Workspace, plan: SweepPlan) -> Json:
+def cross_validation_spec(workspace: Workspace, plan: SweepPlan, *, priority: str = "normal") -> Json:
     """The spec of the job that prepares the folds of a plan and queues its runs.
 
     Raises:
-        WbcError: The disk has no room for the prepared sets of the folds, or as `check_plan`.
+        WbcError: The disk has no room for the prepared sets of the folds, there is no such priority, or as
+            `check_plan`.
     """
+    check_priority(priority)
     check_plan(workspace, plan)
     entry = load_prepared(workspace, plan.description["prepared"])
     pixels = math.prod(find_dataset(workspace, entry.dataset).image_shape)
     images = fold_images(workspace, entry, plan.description["folds"])[0]
     check_room(workspace, plan.description["folds"] * images * pixels)
-    return {"sweep": f"sw-{secrets.token_hex(5)}", "specs": plan.specs, **plan.description}
+    sweep = {"sweep": f"sw-{secrets.token_hex(5)}", "specs": plan.specs, **plan.description}
+    return sweep | ({"priority": priority} if priority != "normal" else {})
 
 
 def run_cross_validation(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
@@ -222,6 +226,7 @@ def run_cross_validation(workspace: Workspace, job_id: str, spec: Json, progress
     for number, split in enumerate(splits):
         step = part_of(progress, 0.2 + 0.8 * number / folds, 0.2 + 0.8 * (number + 1) / folds)
         made.append(prepare(workspace, split.id, entry.recipe, step).id)
+    priority = spec.get("priority", "normal")
     queued = {repeat_of(job): job.id for job in sweep_jobs(workspace, spec["sweep"])}
     runs = []
     # Fold by fold within a trial: stopped half-way, there is still one whole cross-validation.
@@ -229,7 +234,7 @@ def run_cross_validation(workspace: Workspace, job_id: str, spec: Json, progress
         for fold, prepared in enumerate(made):
             trial = _named({**one, "prepared": prepared}, spec["sweep"], fold=fold)
             key = (one["sweep"]["trial"], one["seed"], fold)
-            runs.append(queued.get(key) or launch(workspace, trial).id)
+            runs.append(queued.get(key) or launch(workspace, trial, priority=priority).id)
     return {"sweep": spec["sweep"], "prepared": made, "runs": runs}
 
 

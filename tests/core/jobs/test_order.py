@@ -91,3 +91,27 @@ def test_a_paused_job_can_be_cancelled(workspace: Workspace, nap: Nap) -> None:
     order.pause(workspace, job)
     assert queue.cancel(workspace, job).state == "cancelled"
     assert waiting(workspace) == []
+
+
+def test_a_higher_priority_comes_first_and_moves_stay_within_it(workspace: Workspace, nap: Nap) -> None:
+    low, first, second, high, higher = (
+        queue.submit(workspace, "nap", nap(), priority=priority).id
+        for priority in ("low", "normal", "normal", "high", "high")
+    )
+    assert waiting(workspace) == [high, higher, first, second, low]
+    order.move(workspace, low, "first")
+    order.move(workspace, second, "first")
+    order.move(workspace, second, "up")
+    order.move(workspace, high, "down")
+    assert waiting(workspace) == [higher, high, second, first, low]
+    assert order.set_priority(workspace, low, "high").priority == "high"
+    order.set_priority(workspace, higher, "normal")
+    assert waiting(workspace) == [low, high, second, first, higher]
+    assert [job.id for job in queue.active_jobs(workspace)] == waiting(workspace)
+    assert claim(workspace) == low
+    with pytest.raises(WbcError, match="one that is running"):
+        order.set_priority(workspace, low, "low")
+    with pytest.raises(WbcError, match=r"high or normal or low.*'urgent'"):
+        order.set_priority(workspace, first, "urgent")
+    queue.cancel(workspace, high)
+    assert queue.resume(workspace, high).priority == "high"
