@@ -210,13 +210,15 @@ def map_of(dataset_id: str) -> image_map.ImageMap | None:
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _clean_set(home: str, dataset_id: str, log_head: int) -> clean.CleanSet:
-    return clean.clean_set(workspace(), dataset_id)
+def _clean_set(home: str, dataset_id: str, log_head: int, _standing: Standing) -> clean.CleanSet:
+    dataset = store.read_dataset(workspace(), dataset_id)
+    return clean.what_is_left(dataset, labels(dataset_id), _standing.effective, log_head)
 
 
 def clean_set(dataset_id: str) -> clean.CleanSet:
     """Rows and labels that the decisions leave."""
-    return _clean_set(str(workspace().home), dataset_id, head(dataset_id))
+    now = standing(store.read_dataset(workspace(), dataset_id))
+    return _clean_set(str(workspace().home), dataset_id, now.head, now)
 
 
 def open_dataset(dataset_id: str) -> Dataset | None:

@@ -1,14 +1,17 @@
 """What a session remembers: ids, never objects, kept in the URL so that a link reopens the view."""
 
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
+from wbc_core.curation.review import UNNAMED
 from wbc_core.workspace import Workspace
 
 KINDS = ("dataset", "split", "prepared", "run", "job")
 _PERSON = "person"
+_UNNAMED_AS = "unnamed_as"
 _CLONE = "clone"
 # Choosing a record further up the chain makes those that were made from another one wrong.
 _BELOW = {"dataset": ("split", "prepared", "run"), "split": ("prepared", "run"), "prepared": ("run",)}
@@ -81,8 +84,13 @@ def take_clone() -> dict[str, Any] | None:
 
 
 def person() -> str:
-    """Name of the person at the screen, under which decisions are logged."""
-    return str(st.session_state.get(_PERSON) or "").strip() or "reviewer"
+    """Name of the person at the screen, under which decisions are logged.
+
+    Who gives none is told from others without one by four digits, drawn for the session: nobody takes back
+    what somebody else decided.
+    """
+    given = str(st.session_state.get(_PERSON) or "").strip()
+    return given or f"{UNNAMED} {st.session_state.setdefault(_UNNAMED_AS, secrets.token_hex(2))}"
 
 
 def has_name() -> bool:
@@ -95,10 +103,10 @@ def person_field() -> None:
     st.text_input(
         "Your name",
         key=_PERSON,
-        placeholder="reviewer",
+        placeholder=UNNAMED,
         max_chars=80,
         persist_state="session",
-        help="Decisions are logged under this name.",
+        help="Decisions are logged under this name. Without one, Undo does not reach back beyond a reload.",
     )
 
 

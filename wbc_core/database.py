@@ -53,6 +53,8 @@ decisions = Table(
     Column("undoes", Integer),
     Column("threshold", Float),
     Index("decisions_by_dataset", "dataset", "id"),
+    Index("decisions_by_step", "step"),
+    Index("decisions_by_undone", "undoes"),
 )
 
 second_opinions = Table(
@@ -126,8 +128,11 @@ workers = Table(
 )
 
 
-def _add_missing_columns(engine: Engine) -> None:
-    """Give an older lab's tables the columns that have come since; each may be empty or has a default."""
+def _add_what_is_missing(engine: Engine) -> None:
+    """Give an older lab's tables the columns and indexes that have come since.
+
+    Each column may be empty or has a default.
+    """
     with engine.begin() as connection:
         for table in (jobs, decisions):
             there = {column["name"] for column in inspect_database(connection).get_columns(table.name)}
@@ -135,6 +140,8 @@ def _add_missing_columns(engine: Engine) -> None:
                 if column.name not in there:
                     definition = CreateColumn(column).compile(dialect=engine.dialect)
                     connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {definition}"))
+        for index in decisions.indexes:
+            index.create(connection, checkfirst=True)
 
 
 def _tune_sqlite(connection: object, _record: object) -> None:
@@ -162,7 +169,7 @@ def _engine(url: str) -> Engine:
     for attempt in range(3):
         try:
             metadata.create_all(engine)
-            _add_missing_columns(engine)
+            _add_what_is_missing(engine)
             return engine
         except DBAPIError as error:
             # Two processes that open a new database at once both make its tables; the loser looks again.

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import cache
+from app import cache, state
 from app.components import review_actions, review_cuts, review_data, review_scan
 from app.components.gallery import Press
 from app.components.image_map import Chosen, _unpacked
@@ -334,11 +334,38 @@ def test_a_press_is_one_step_in_the_log_and_undo_takes_back_only_ones_own(demo_d
     review_actions.write(press(demo_dataset, "relabel", [5], label=1))
     review.decide(workspace, demo_dataset.id, {9: ("drop", None)}, who="somebody else")
     log = review.decision_log(workspace, demo_dataset.id)
-    assert {(entry.who, entry.check) for entry in log[:3]} == {("reviewer", "blur")}
+    assert {(entry.who, entry.check) for entry in log[:3]} == {(state.person(), "blur")}
     review_actions.write(press(demo_dataset, "undo", []))
     assert set(review.effective_decisions(workspace, demo_dataset.id)) == {3, 4, 9}
     review_actions.write(press(demo_dataset, "undo", []))
     assert set(review.effective_decisions(workspace, demo_dataset.id)) == {9}
+
+
+def test_two_people_without_names_take_back_only_their_own(demo_dataset: Dataset) -> None:
+    workspace, actions = Workspace.default(), []
+    visits = [AppTest.from_function(_press, args=(demo_dataset.id,)) for _ in range(2)]
+    for row, visit in enumerate(visits):
+        visit.query_params["row"] = str(row)
+        visit.run()
+    assert len({line.who for line in review.decision_log(workspace, demo_dataset.id)}) == 2
+    visits[0].query_params["row"] = "undo"
+    for _ in range(2):
+        visits[0].run()
+        actions.append(sorted(review.effective_decisions(workspace, demo_dataset.id)))
+    assert actions == [[1], [1]]
+
+
+def _press(dataset_id: str) -> None:
+    import json
+
+    import streamlit as st
+
+    from app.components import review_actions
+
+    row = st.query_params["row"]
+    about = {"context": json.dumps({"dataset": dataset_id}), "label": None, "seq": 1, "client": "tab"}
+    action, rows = ("undo", []) if row == "undo" else ("drop", [int(row)])
+    review_actions.write({**about, "action": action, "rows": rows})
 
 
 def test_a_press_from_a_browser_is_checked_by_the_core(demo_dataset: Dataset) -> None:
@@ -550,11 +577,11 @@ def test_presses_go_to_the_log_they_belong_to(demo_dataset: Dataset) -> None:
     same = {"client": "tab", "seq": 1, "label": None}
     review_actions.write(Press(**same, context=judged, action="drop", rows=[3, 4]))
     assert review.effective_decisions(workspace, dataset).keys() == {3}
-    assert agreement.agreement(workspace, dataset, "reviewer").open == [3]
-    settled = review_actions.context(demo_dataset, settles="reviewer")
+    assert agreement.agreement(workspace, dataset, state.person()).open == [3]
+    settled = review_actions.context(demo_dataset, settles=state.person())
     review_actions.write(Press(**same, context=settled, action="drop", rows=[3]))
     assert review.effective_decisions(workspace, dataset)[3].action == "drop"
-    assert agreement.agreement(workspace, dataset, "reviewer").open == []
+    assert agreement.agreement(workspace, dataset, state.person()).open == []
     review_actions.write(Press(**same, context=judged, action="undo", rows=[]))
     assert agreement.opinions(workspace, dataset) == {}
     assert review.effective_decisions(workspace, dataset)[3].action == "drop"

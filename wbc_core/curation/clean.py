@@ -1,5 +1,6 @@
 """The clean set: what the decisions leave of a data set."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import NDArray
 
 from wbc_core.curation.review import effective_decisions, head
 from wbc_core.datasets.store import load_table, read_dataset
-from wbc_core.records import Dataset, content_id
+from wbc_core.records import Dataset, Decision, content_id
 from wbc_core.workspace import Workspace
 
 
@@ -47,10 +48,25 @@ def clean_set(workspace: Workspace, dataset_id: str, *, until: int | None = None
     dataset = read_dataset(workspace, dataset_id)
     # Read before the decisions: a line written in between makes the set look stale, never newer than it is.
     heeded = head(workspace, dataset.id) if until is None else until
-    labels = load_table(workspace, dataset.id)["label"].to_numpy(dtype=np.int64, copy=True)
-    kept = np.ones(dataset.images, dtype=bool)
+    decided = effective_decisions(workspace, dataset.id, until=until)
+    labels = load_table(workspace, dataset.id)["label"].to_numpy(dtype=np.int64)
+    return what_is_left(dataset, labels, decided, heeded)
+
+
+def what_is_left(
+    dataset: Dataset, imported: NDArray[np.int64], decided: Mapping[int, Decision], heeded: int
+) -> CleanSet:
+    """Apply decisions to a data set.
+
+    Args:
+        dataset: The data set.
+        imported: The label of every row as imported, int64 (n,).
+        decided: The decision that holds, by row number.
+        heeded: Last line of the log that they come from.
+    """
+    labels, kept = imported.copy(), np.ones(dataset.images, dtype=bool)
     relabelled: dict[int, int] = {}
-    for row, decision in effective_decisions(workspace, dataset.id, until=until).items():
+    for row, decision in decided.items():
         if decision.action == "drop":
             kept[row] = False
         elif decision.label is not None and decision.label != labels[row]:

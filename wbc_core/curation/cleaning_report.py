@@ -3,6 +3,7 @@
 import hashlib
 import io
 import platform
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from wbc_core.curation.clean import clean_set
 from wbc_core.curation.cleaning_examples import DROPPED, KEPT, LEFT, RELABELLED, Example, examples
 from wbc_core.curation.decision_csv import write_decisions
 from wbc_core.curation.replay import origin
-from wbc_core.curation.review import decision_log
+from wbc_core.curation.review import UNNAMED, decision_log
 from wbc_core.curation.scan import load_findings, scanned_checks, settings_of, threshold_of_scan
 from wbc_core.curation.standing import KEEP, Standing, brought_up_to_date, nothing_decided
 from wbc_core.datasets.store import load_table
@@ -26,6 +27,7 @@ from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, Decision, Finding
 from wbc_core.workspace import Workspace, whole_file
 
+_UNNAMED = re.compile(f"{UNNAMED} [0-9a-f]{{4}}")
 _SOFTWARE = {
     "WBC Lab": "wbc-lab",
     "NumPy": "numpy",
@@ -277,7 +279,9 @@ def _check_facts(
 def _reviewers(decided: Mapping[int, Decision], outcomes: NDArray[np.uint8]) -> tuple[Reviewer, ...]:
     rows: dict[str, list[int]] = {}
     for row, line in decided.items():
-        rows.setdefault(origin(line)[0], []).append(row)
+        name = origin(line)[0]
+        # Somebody without a name has another number at every visit.
+        rows.setdefault(UNNAMED if _UNNAMED.fullmatch(name) else name, []).append(row)
     found = [Reviewer(name, *_counted(outcomes, theirs)) for name, theirs in rows.items()]
     return tuple(sorted(found, key=lambda reviewer: (-reviewer.images, reviewer.name)))
 

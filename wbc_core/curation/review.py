@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import ColumnElement, exists, func, insert, select
 
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.outcome import outcome
@@ -15,7 +15,11 @@ from wbc_core.records import Decision, Json
 from wbc_core.workspace import Workspace, now
 
 ACTIONS = ("keep", "drop", "relabel")
+UNNAMED = "reviewer"
+"""Who gives no name is called so, with four hexadecimal digits that tell one session from another."""
+
 _LONGEST_NAME = 120
+_AT_ONCE = 1000
 
 
 def decide(
@@ -218,24 +222,48 @@ def undo(
     if steps < 1:
         raise WbcError("Nothing was asked to be undone.", expected="1 step or more", got=steps)
     dataset = read_dataset(workspace, dataset_id)
-    held = standing(decision_log(workspace, dataset.id))
-    # A later line moves its step to the end, so that two people's interleaved steps order by their last line.
-    newest = {line.step: line.id for line in held if only_by is None or line.who == only_by.strip()}
-    taken_back = set(sorted(newest, key=lambda step: newest[step])[-steps:])
-    lines = [
-        {
-            "row": line.row,
-            "image_id": line.image_id,
-            "action": "undo",
-            "label": None,
-            "check": line.check,
-            "undoes": line.id,
-        }
-        for line in held
-        if line.step in taken_back
-    ]
-    if lines:
-        _append(workspace, dataset.id, lines, who=who)
+    chosen: dict[str, None] = {}
+    with transaction(workspace) as connection:
+        # By their last lines: two people's steps may interleave.
+        newest = select(decisions.c.step).where(*_held(dataset.id)).order_by(decisions.c.id.desc())
+        if only_by is not None:
+            newest = newest.where(decisions.c.who == only_by.strip())
+        with connection.execute(newest, execution_options={"stream_results": True}) as found:
+            for step in found.scalars():
+                chosen[step] = None
+                if len(chosen) == steps:
+                    break
+        return _take_back(workspace, dataset.id, list(chosen), who)
+
+
+def _held(dataset_id: str) -> list[ColumnElement[bool]]:
+    """What is true of the lines of a data set's log that decide and were not undone."""
+    later = decisions.alias()
+    undone = exists().where(later.c.undoes == decisions.c.id)
+    return [decisions.c.dataset == dataset_id, decisions.c.undoes.is_(None), ~undone]
+
+
+def _take_back(workspace: Workspace, dataset_id: str, steps: Sequence[str], who: str) -> int:
+    query = select(decisions.c.id, decisions.c.row, decisions.c.image_id, decisions.c.check)
+    query = query.where(*_held(dataset_id)).order_by(decisions.c.id)
+    lines: list[Json] = []
+    with transaction(workspace) as connection:
+        for start in range(0, len(steps), _AT_ONCE):
+            some = query.where(decisions.c.step.in_(steps[start : start + _AT_ONCE]))
+            lines += [
+                {
+                    "row": row,
+                    "image_id": image,
+                    "action": "undo",
+                    "label": None,
+                    "check": check,
+                    "undoes": line,
+                }
+                for line, row, image, check in connection.execute(some)
+            ]
+        if lines:
+            lines.sort(key=lambda line: line["undoes"])
+            _append(workspace, dataset_id, lines, who=who)
     return len({line["row"] for line in lines})
 
 

@@ -105,6 +105,12 @@ def test_a_log_of_an_older_lab_counts_from_the_threshold_of_the_scan(
     assert (exposure.threshold, exposure.found, exposure.beside, exposure.dropped) == (scanned, 1, 1, 2)
 
 
+def test_who_gave_no_name_is_one_reviewer(workspace: Workspace, dataset: Dataset) -> None:
+    for row, who in ((4, "reviewer 0a1b"), (5, "reviewer"), (6, "reviewer 22ff")):
+        review.decide(workspace, dataset.id, {row: ("drop", None)}, who=who)
+    assert Reviewer("reviewer", 3, 0, 0) in cleaning_facts(workspace, dataset.id).reviewers
+
+
 def test_the_hash_is_that_of_the_exported_log(workspace: Workspace, dataset: Dataset, tmp_path: Path) -> None:
     export_decisions_csv(workspace, dataset.id, tmp_path / "log.csv")
     found = hashlib.sha256((tmp_path / "log.csv").read_bytes()).hexdigest()

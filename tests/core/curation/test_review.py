@@ -1,9 +1,10 @@
 """The decision log: appended to, undone by further lines, and true after both."""
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, inspect, text
 
 from tests.core.curation.conftest import Store, noise_images, write_dataset
+from wbc_core import database
 from wbc_core.curation.review import (
     decide,
     decision_log,
@@ -11,7 +12,7 @@ from wbc_core.curation.review import (
     head,
     undo,
 )
-from wbc_core.database import decisions, transaction
+from wbc_core.database import decisions, engine_of, transaction
 from wbc_core.errors import WbcError
 from wbc_core.workspace import Workspace
 
@@ -70,6 +71,34 @@ def test_a_person_may_undo_only_their_own(any_workspace: Workspace) -> None:
     assert undo(workspace, dataset, who="Ada", only_by="Ada") == 1
     assert actions_now(workspace, dataset) == {1: ("relabel", 1)}
     assert undo(workspace, dataset, who="Ada", only_by="Ada") == 0
+
+
+def test_everything_is_undone_in_one_go(workspace: Workspace, store: Store) -> None:
+    dataset = store(noise_images(4)).id
+    with transaction(workspace) as connection:
+        line = {
+            "dataset": dataset,
+            "image_id": "x",
+            "action": "drop",
+            "who": "Ada",
+            "at": "now",
+            "reason": "",
+        }
+        lines = [{**line, "row": number % 4, "step": str(number)} for number in range(2500)]
+        connection.execute(insert(decisions), lines)
+    assert undo(workspace, dataset, 99_999, who="Ada") == 4
+    assert actions_now(workspace, dataset) == {}
+    assert sum(entry.action == "undo" for entry in decision_log(workspace, dataset)) == 2500
+
+
+def test_an_older_log_gets_its_indexes(workspace: Workspace, store: Store) -> None:
+    dataset = store(noise_images(4)).id
+    decide(workspace, dataset, {0: ("drop", None)}, who="Ada")
+    with engine_of(workspace).begin() as connection:
+        connection.execute(text("DROP INDEX decisions_by_step"))
+    database._engine.cache_clear()
+    names = {index["name"] for index in inspect(engine_of(workspace)).get_indexes(decisions.name)}
+    assert {index.name for index in decisions.indexes} <= names
 
 
 @pytest.mark.parametrize(
