@@ -20,7 +20,7 @@ from wbc_core.training.checkpoint import (
     save_model,
 )
 from wbc_core.training.runs import HISTORY_COLUMNS, Run, write_run
-from wbc_core.training.schedules import patience_left
+from wbc_core.training.schedules import has_diverged, patience_left
 from wbc_core.training.tensorboard import write_events
 from wbc_core.workspace import Workspace
 
@@ -48,13 +48,18 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
 
 
-def diverged(run: Run, epoch: int) -> WbcError:
-    """The error for a loss that is no number any more."""
+def diverged(run: Run, epoch: int, loss: float) -> WbcError:
+    """The error for a loss that is no number any more, or one that no training comes back from."""
     kept = f"The weights of epoch {run.best_epoch} are kept." if run.best_epoch else "No weights were kept."
     head_alone = epoch <= run.spec.first_main_epoch
     rate = run.spec.head_learning_rate if head_alone else run.spec.learning_rate
+    is_what = (
+        f"is at {loss:.3g} and stays far above where it began"
+        if math.isfinite(loss)
+        else "is not a number any more"
+    )
     return WbcError(
-        f"The loss of run {run.id} is not a number any more in epoch {epoch}: the training diverged.",
+        f"The loss of run {run.id} {is_what} in epoch {epoch}: the training diverged.",
         fix=f"{kept} Launch again with a lower learning rate than {rate:g}.",
     )
 
@@ -104,7 +109,7 @@ class ProgressReporter:
         if self._last - self._said >= _SECONDS_BETWEEN_REPORTS and logs:
             loss = float(logs["loss"])
             if not math.isfinite(loss):
-                raise diverged(self.run, self.epoch + 1)
+                raise diverged(self.run, self.epoch + 1, loss)
             self._report(f"loss {loss:.3f}")
 
     def epoch_finished(self, row: Mapping[str, float]) -> None:
@@ -194,8 +199,11 @@ class Recorder:
             "images_per_second": self.reporter.rate,
         }
         row = {name: float(measured[name]) for name in HISTORY_COLUMNS}
-        if not math.isfinite(row["loss"]) or not math.isfinite(row["val_loss"]):
-            raise diverged(self.run, epoch)
+        losses = [*(earlier["loss"] for earlier in self.history), row["loss"]]
+        if not math.isfinite(row["loss"] + row["val_loss"]):
+            raise diverged(self.run, epoch, math.nan)
+        if has_diverged(losses, len(self.run.class_names)):
+            raise diverged(self.run, epoch, row["loss"])
         self.history.append(row)
         save_checkpoint(self.workspace, self.run.id, self.history, self.model, optimiser)
         self._publish(optimiser)

@@ -14,6 +14,8 @@ Row = Mapping[str, float]
 
 _MIN_IMPROVEMENT = 1e-4
 """How much lower a validation loss must be to count, as in keras.callbacks.ReduceLROnPlateau."""
+_LOST_EPOCHS = 3
+_LOST = 10.0
 _ONE_CYCLE_RISE = 0.3
 _ONE_CYCLE_START = 1 / 25
 _ONE_CYCLE_END = 1e-4
@@ -100,3 +102,23 @@ def patience_left(spec: "RunSpec", rows: Sequence[Row]) -> int:
         return spec.early_stopping_patience
     best = max(range(len(counted)), key=lambda index: counted[index]["val_accuracy"])
     return max(0, spec.early_stopping_patience - (len(counted) - 1 - best))
+
+
+def has_diverged(losses: Sequence[float], classes: int) -> bool:
+    """Whether the loss on the train images is lost, though it is a number still.
+
+    It is, once three epochs in a row lie above ten times the larger of two: log(classes), the loss of
+    guessing, and the lowest loss of an epoch so far. A backbone that is opened after its head has learnt
+    raises the loss too, but not above guessing; one that begins at a large loss and comes down from it is
+    left alone, and ends by its patience where it learns nothing.
+
+    Args:
+        losses: Of every finished epoch, in nats.
+        classes: Number of classes, at least 2.
+
+    Example:
+        >>> has_diverged([1.9, 0.7, 60.0, 90.0, 40.0], 8), has_diverged([1.9, 0.1, 3.0, 4.0, 3.0], 8)
+        (True, False)
+    """
+    limit = _LOST * max(math.log(classes), min(losses))
+    return len(losses) >= _LOST_EPOCHS and min(losses[-_LOST_EPOCHS:]) > limit

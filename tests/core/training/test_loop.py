@@ -12,6 +12,7 @@ import pytest
 
 from wbc_core.errors import Cancelled, WbcError
 from wbc_core.progress import Progress
+from wbc_core.training import loop
 from wbc_core.training.data import TrainingData, load_training_data
 from wbc_core.training.loop import train
 from wbc_core.training.predict import load_model, predict_probabilities
@@ -183,6 +184,21 @@ def test_a_lost_loss_stops_the_run_with_the_last_good_weights(
         train(workspace, RUN, spec)
     for kept, before in zip(load_model(workspace, RUN).get_weights(), good, strict=True):
         np.testing.assert_array_equal(kept, before)
+
+
+def test_a_loss_that_grows_a_thousandfold_ends_the_run(
+    training_workspace: tuple[Workspace, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, prepared = training_workspace
+    # Uphill, from the third epoch on; of the head alone, whose loss then grows without end but by degrees.
+    spec = short_spec(prepared, epochs=30, freeze="all", optimiser="sgd", early_stopping_patience=30)
+    monkeypatch.setattr(loop, "learning_rate", lambda spec, epoch, rows: -1.0 if len(rows) > 1 else 0.01)
+    with pytest.raises(WbcError, match=r"stays far above where it began .*The weights of epoch \d are kept"):
+        train(workspace, RUN, spec)
+    losses = history(workspace, RUN)["loss"]
+    assert 4 <= len(losses) < 29
+    assert losses.iloc[-1] > 10 * np.log(3)
+    assert load_run(workspace, RUN).best_epoch < len(losses)
 
 
 def test_a_spec_is_kept_though_the_run_was_killed_before_its_summary(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wbc_core.training.schedules import SCHEDULES, learning_rate, patience_left
+from wbc_core.training.schedules import SCHEDULES, has_diverged, learning_rate, patience_left
 from wbc_core.training.spec import RunSpec
 
 
@@ -66,3 +66,20 @@ def test_patience_counts_the_epochs_since_the_best() -> None:
     assert (
         patience_left(spec_with(early_stopping_patience=1, head_epochs=5), rows(val_accuracy=accuracies)) == 1
     )
+
+
+@pytest.mark.parametrize(
+    ("losses", "lost"),
+    [
+        ([2.1, 0.5, 700.0, 800.0, 900.0], True),
+        ([2.1, 0.5, 700.0, 800.0], False),  # two epochs may be an accident
+        ([2.1, 0.5, 700.0, 0.9, 800.0], False),
+        ([0.9, 0.002, 2.0, 3.0, 2.5], False),  # worse than the head alone, not than guessing
+        ([4e6, 1e6, 9e5, 8e5], False),  # comes down
+        ([40.0, 30.0, 301.0, 301.0, 301.0], True),
+    ],
+)
+def test_a_run_is_lost_when_it_stays_far_above_guessing_and_above_what_it_had(
+    losses: list[float], lost: bool
+) -> None:
+    assert has_diverged(losses, 8) == lost
