@@ -50,7 +50,7 @@ def scan(
     checks: Annotated[list[str] | None, Option(help="Only these checks, separated by commas.")] = None,
     deep: Annotated[
         bool,
-        Option("--deep", help="Judge labels by a network's features: label errors and class outliers only."),
+        Option("--deep", help="Judge labels by a network's features: label errors, class outliers."),
     ] = False,
     embedding: Annotated[
         str | None,

@@ -81,7 +81,9 @@ def again(dataset: Dataset) -> None:
         st.markdown(
             "What was measured is taken over: only new images and changed checks take time. A network's "
             "features, which take minutes, judge the labels only: label errors, and in class outliers how "
-            "far a label is supported. Every other check goes by the lab's own measures."
+            "far a label is supported. Every other check goes by the lab's own measures. On a public set of "
+            "cells ImageNet's features found fewer wrong labels than the lab's own (average precision 0.76 "
+            "against 0.98); those of a run trained on such cells may find others."
         )
         runs = {run.id: f"Trained run: {plain(run.id)}" for run in results_cache.runs_of(dataset)}
         names = {OWN_FEATURES: "The lab's own features", IMAGENET: _IMAGENET_TITLE, **runs}

@@ -3,6 +3,7 @@
 import re
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.measure import Measurements, measure
 from wbc_core.curation.measures import MEASURES
 from wbc_core.curation.measures.base import Chunk
+from wbc_core.curation.scan import load_findings, scan
+from wbc_core.datasets.importers import import_source
 from wbc_core.datasets.store import DatasetWriter, open_images
 from wbc_core.records import Finding
 from wbc_core.workspace import Workspace
@@ -94,6 +97,35 @@ def _assert_honest(check: str, measurements: Measurements, findings: list[Findin
 @pytest.mark.parametrize("case", CASES)
 def test_any_images_give_honest_findings(workspace: Workspace, check: str, case: str) -> None:
     _assert_honest(check, *_found(workspace, CASES[case], check))
+
+
+_COLOURED = np.concatenate([_MANY[:30], _MANY[:5], _MANY[5:10, ::-1]])
+_GREY = _COLOURED[..., 1:2]
+
+STORED = {
+    "uint16": (_COLOURED.astype(np.uint16) * 257, _COLOURED),
+    "float32": (_COLOURED.astype(np.float32) / 255, _COLOURED),
+    "float64": (_COLOURED.astype(np.float64), _COLOURED),
+    "RGBA": (np.concatenate([_COLOURED, np.full_like(_GREY, 255)], axis=3), _COLOURED),
+    "grey": (_GREY[..., 0], _GREY.repeat(3, axis=3)),
+    "grey uint16": (_GREY.astype(np.uint16) * 257, _GREY.repeat(3, axis=3)),
+}
+"""How the same pictures may lie in a file, and what they are in the lab."""
+
+
+@pytest.mark.parametrize("kind", STORED)
+def test_however_pixels_are_stored_every_check_is_honest(
+    workspace: Workspace, tmp_path: Path, kind: str
+) -> None:
+    stored, pixels = STORED[kind]
+    np.savez(tmp_path / "cells.npz", images=stored, labels=np.arange(len(stored)) % 2)
+    dataset = import_source(workspace, tmp_path / "cells.npz").dataset
+    np.testing.assert_array_equal(open_images(workspace, dataset.id), pixels)
+    scan(workspace, dataset.id)
+    measurements = measure(workspace, dataset)
+    for check in CHECKS:
+        _assert_honest(check, measurements, load_findings(workspace, dataset.id, check))
+    assert any(len(found.rows) == 2 for found in load_findings(workspace, dataset.id, "exact_duplicates"))
 
 
 @pytest.mark.parametrize("check", [name for name, check in CHECKS.items() if check.scope == "image"])

@@ -162,10 +162,13 @@ def test_uneven_and_small_classes_are_told_of_the_set(cells: Image) -> None:
     labels = np.repeat([0, 1, 2], [150, 40, 10])
     (uneven,) = _found("imbalance", cells, labels, classes=4)
     assert (uneven.rows, uneven.suggested, uneven.score) == ((), {}, 15.0)
-    assert "class 0 has 150 images and class 2 10" in uneven.evidence
+    assert "As imported, whatever was decided since: class 0 150, class 1 40, class 2 10." in uneven.evidence
     empty, small = _found("class_coverage", cells, labels, classes=4)
     assert "class 3 has no image" in empty.evidence
-    assert "class 2 has 10 different images: a split of 70 % to 30 % holds out 3" in small.evidence
+    assert "class 2 was imported with 10 different images (what was decided since is not counted)" in (
+        small.evidence
+    )
+    assert "a split of 70 % to 30 %, say, holds out 3" in small.evidence
     assert _found("imbalance", cells, np.arange(200) % 4, classes=4) == []
     assert _found("class_coverage", cells, np.arange(200) % 4, classes=4) == []
 

@@ -20,8 +20,9 @@ def _in_words(name: str, pictures: int) -> str:
         return f"{name} has no image: a classifier cannot learn it. Add images or take the class away."
     held_out = round(_HELD_OUT_SHARE * pictures)
     return (
-        f"{name} has {pictures:,} different {'image' if pictures == 1 else 'images'}: a split of 70 % to "
-        f"30 % holds out {held_out:,}, and {_LEAST_HELD_OUT} are needed to say how well it is recognised."
+        f"{name} was imported with {pictures:,} different {'image' if pictures == 1 else 'images'} (what was "
+        f"decided since is not counted): a split of 70 % to 30 %, say, holds out {held_out:,}, and "
+        f"{_LEAST_HELD_OUT} are needed to say how well it is recognised."
     )
 
 
@@ -57,4 +58,5 @@ CLASS_COVERAGE = Check(
     unit="times too few images to hold out 10",
     search=_find,
     scope="set",
+    version=2,
 )

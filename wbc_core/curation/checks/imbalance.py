@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.checks.base import Check
+from wbc_core.curation.checks.base import Check, per_class
 from wbc_core.curation.measure import Measurements
 from wbc_core.records import Finding
 
@@ -21,9 +21,10 @@ def _find(
     if ratio <= 1.0:
         return []
     evidence = (
-        f"{measurements.class_names[largest]} has {counts[largest]:,} images and "
-        f"{measurements.class_names[smallest]} {counts[smallest]:,}: {ratio:,.1f} times as many. Look at "
-        "macro-F1 beside accuracy, and balance the training part if the small classes suffer."
+        f"{measurements.class_names[largest]} has {ratio:,.1f} times as many images as "
+        f"{measurements.class_names[smallest]}. As imported, whatever was decided since: "
+        f"{per_class(measurements, np.arange(len(measurements)))}. Look at macro-F1 beside accuracy, and "
+        "balance the training part if the small classes suffer."
     )
     return [Finding("imbalance", (), (), ratio, ratio >= threshold, {}, evidence)]
 
@@ -37,4 +38,5 @@ IMBALANCE = Check(
     unit="times as many images in the largest class as in the smallest",
     search=_find,
     scope="set",
+    version=2,
 )
