@@ -14,6 +14,7 @@ from wbc_core.jobs.launching import TrainingSet, training_device
 from wbc_core.jobs.order import move
 from wbc_core.records import TERMINAL_STATES
 from wbc_core.training.estimate import Cost, about
+from wbc_core.training.presets import missing_weights
 from wbc_core.training.settings import SETTINGS
 from wbc_core.training.spec import RunSpec
 
@@ -96,12 +97,6 @@ def _progress(job_ids: list[str]) -> None:
 def _advice(spec: RunSpec, cost: Cost) -> list[str]:
     backbone = BACKBONES.get(spec.backbone)
     found = []
-    if (
-        spec.weights == "imagenet"
-        and backbone.imagenet is not None
-        and (missing := backbone.imagenet.missing())
-    ):
-        found.append(missing)
     if spec.weights == "random" and spec.freeze != "none":
         found.append("Frozen layers would keep random weights: choose first weights, or freeze nothing.")
     elif spec.freeze == "all":
@@ -125,5 +120,11 @@ def warnings(specs: Sequence[RunSpec], found: Sequence[Cost]) -> None:
     for spec, cost in zip(specs, found, strict=True):
         for words in _advice(spec, cost):
             said.setdefault(words, []).append(title_of(spec, specs))
+    if missing := missing_weights(specs):
+        names = ", ".join(f"**{plain(BACKBONES.get(name).title)}**" for name in missing)
+        lines = "\n".join(f"- {plain(words)}" for words in missing.values())
+        st.warning(f"ImageNet weights that are not at hand: {names}", icon=":material/cloud_download:")
+        with st.expander("Where they come from"):
+            st.markdown(lines)
     for words, titles in said.items():
         st.warning(f"**{plain(', '.join(titles))}**: {plain(words)}", icon=":material/info:")

@@ -6,9 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from app.components.launch_cost import differing, title_of
-from app.components.launch_form import fill_from, forget_origin, with_weights_at_hand
+from app.components.launch_form import fill_from, forget_origin
 from app.components.page import plain
 from wbc_core.errors import WbcError
+from wbc_core.training.presets import with_published_weights
 from wbc_core.training.spec import RunSpec
 from wbc_core.training.spec_file import read_specs, write_specs
 
@@ -41,7 +42,7 @@ def leave() -> None:
 def runs_of_file(prepared: str) -> list[RunSpec]:
     """The runs of the file that is in use, on a prepared set; none where the form is."""
     text = st.session_state.get(_RUNS)
-    return [with_weights_at_hand(spec) for spec in read_specs(text, prepared)] if text else []
+    return [with_published_weights(spec) for spec in read_specs(text, prepared)] if text else []
 
 
 def file_in() -> None:

@@ -1,7 +1,6 @@
 """What the Launch page asks for: a preset, backbones, and the settings that apply to them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -11,7 +10,7 @@ from app.components.page import plain
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, PreparedSet, Split
-from wbc_core.training.presets import PRESETS
+from wbc_core.training.presets import PRESETS, with_published_weights
 from wbc_core.training.setting import Setting
 from wbc_core.training.settings import GROUPS, SETTINGS
 from wbc_core.training.spec import RunSpec
@@ -225,16 +224,10 @@ def specs(
         WbcError: A value out of range.
     """
     return [
-        with_weights_at_hand(RunSpec(prepared=prepared.id, backbone=name, **{**values, **more}).checked())
+        with_published_weights(RunSpec(prepared=prepared.id, backbone=name, **{**values, **more}).checked())
         for name in chosen
         for more in different
     ]
-
-
-def with_weights_at_hand(spec: RunSpec) -> RunSpec:
-    """The run, with random weights where its backbone has no published ones."""
-    published = BACKBONES.get(spec.backbone).imagenet is not None or spec.weights != "imagenet"
-    return spec if published else replace(spec, weights="random")
 
 
 def validation_warning(split: Split, dataset: Dataset) -> WbcError | None:

@@ -21,7 +21,7 @@ ORDER = [
     {"export"},
     {"tracking"},
     {"jobs"},
-    {"cli", "command_line", "curation_commands", "result_commands", "study_commands"},
+    {"cli", "command_line", "curation_commands", "result_commands", "study_commands", "training_commands"},
     {"app"},
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

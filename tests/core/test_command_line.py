@@ -133,6 +133,22 @@ def test_jobs_list_show_cancel_and_resume(lab: dict[str, Any]) -> None:
         assert answer(home, "jobs", "cancel", job["id"])["state"] == "cancelled"
 
 
+def test_a_preset_is_launched_by_its_name(lab: dict[str, Any]) -> None:
+    home, prepared = lab["home"], lab["prepare"]["prepared"]
+    told = answer(home, "train", prepared, "--preset", "report", "--set", "epochs=9")
+    specs = {
+        spec["backbone"]: spec for spec in (answer(home, "jobs", "show", run)["spec"] for run in told["runs"])
+    }
+    assert len(specs) == 8
+    assert all((spec["epochs"], spec["learning_rate"]) == (9, 1e-4) for spec in specs.values())
+    assert specs["vgg16"]["weights"] == "imagenet"
+    assert (specs["cnn"]["weights"], specs["cnn"]["head_epochs"]) == ("random", 0)
+    assert "cnn" not in told["missing_weights"]
+    assert all("Place it there" in words for words in told["missing_weights"].values())
+    alone = answer(home, "train", prepared, "--preset", "report_freezing", "--backbone", "densenet121")
+    assert len(alone["runs"]) == 3
+
+
 def test_a_repeated_training_is_a_sweep_that_can_be_read(lab: dict[str, Any]) -> None:
     home, prepared = lab["home"], lab["prepare"]["prepared"]
     folded = answer(
@@ -226,6 +242,9 @@ WRONG: list[tuple[list[object], str]] = [
     (["train", "PREPARED", "--backbone", "cnn", "--set", "epochs=" + "1" * 400], "1000"),
     (["train", "PREPARED", "--backbone", "cnn", "--set", "weights=file:"], "file:PATH"),
     (["train", "PREPARED", "--backbone", "cnn", "--set", "input_size=2"], "at least"),
+    (["train", "PREPARED"], "--preset"),
+    (["train", "PREPARED", "--preset", "reports"], "report_freezing"),
+    (["train", "PREPARED", "--preset", "report", "--set", "input_size=64"], "75 x 75"),
     (["train", "PREPARED", "--backbone", "cnn", "--set", "precision=float16"], "a GPU"),
     (["sweep", "PREPARED", "--backbone", "cnn", "--grid", "input_size=96,2"], "at least"),
     (["evaluate", "RUN", "--data", "/"], "npz"),

@@ -66,8 +66,8 @@ class WeightsFile:
         if (cache_folder() / self.name).exists():
             return None
         return (
-            f"`{self.name}` is not in `{cache_folder()}`: the run downloads it when it starts, "
-            "and fails where it cannot."
+            f"`{self.name}` is not in `{cache_folder()}`: the run downloads it when it starts, and fails "
+            f"where it cannot. Place it there from {self.origin} ({self.named_checksum})."
         )
 
 

@@ -1,10 +1,13 @@
 """Proposals for the form: runs that belong together, each as what differs from the defaults."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from wbc_core.backbones.registry import BACKBONES
 from wbc_core.registry import Registry
 from wbc_core.training.setting import Value
-from wbc_core.training.settings import SETTINGS
+from wbc_core.training.settings import SETTINGS, read_settings
 from wbc_core.training.spec import RunSpec
 
 
@@ -66,10 +69,21 @@ PRESETS.add(
 PRESETS.add(
     "report",
     Preset(
-        "Report's settings",
-        "As in the source report: AdamW, early stopping on validation accuracy, the learning rate halved "
-        "on a plateau of the validation loss.",
-        ("cnn", "mobilenet_v3_small"),
+        "Report's backbones",
+        "The eight of the source report, with its settings: ImageNet weights where there are any, the head "
+        "alone first, AdamW, early stopping on validation accuracy, the learning rate halved on a plateau of "
+        "the validation loss.",
+        (
+            "cnn",
+            "vgg16",
+            "inception_v3",
+            "resnet50",
+            "densenet121",
+            "densenet201",
+            "convnext_base",
+            "mobilenet_v3_large",
+        ),
+        {"weights": "imagenet", "head_epochs": 5, "epochs": 30, "learning_rate": 1e-4},
     ),
 )
 PRESETS.add(
@@ -83,3 +97,50 @@ PRESETS.add(
         ({"freeze": "none"}, {"freeze": "fraction:0.5"}, {"freeze": "type:convolution"}),
     ),
 )
+
+
+def with_published_weights(spec: RunSpec) -> RunSpec:
+    """The run; trained whole from random weights where its backbone has no published ones."""
+    if spec.weights != "imagenet" or BACKBONES.get(spec.backbone).imagenet is not None:
+        return spec
+    # Without learnt weights there is nothing to keep, and nothing for a head alone to learn from.
+    return replace(spec, weights="random", freeze="none", head_epochs=0, unfreeze_every=0)
+
+
+def missing_weights(specs: Sequence[RunSpec]) -> dict[str, str]:
+    """Backbones of runs whose ImageNet weights are not at hand, each with where to get them, in words."""
+    found = {}
+    for spec in specs:
+        published = BACKBONES.get(spec.backbone).imagenet
+        if spec.weights == "imagenet" and published is not None and (words := published.missing()):
+            found[spec.backbone] = words
+    return found
+
+
+def preset_specs(
+    name: str, prepared: str, backbones: Sequence[str] = (), settings: Mapping[str, str] | None = None
+) -> list[RunSpec]:
+    """The runs that a preset proposes.
+
+    Args:
+        name: Name of the preset.
+        prepared: Id of a prepared set.
+        backbones: Other backbones than its own.
+        settings: `key=value` settings that go before its own; its variants go before both.
+
+    Raises:
+        WbcError: There is no such preset, backbone or setting, or a value is out of range.
+
+    Example:
+        >>> [spec.backbone for spec in preset_specs("quick", "pr-0123456789ab")]
+        ['cnn']
+    """
+    preset = PRESETS.get(name)
+    given: dict[str, Any] = dict(read_settings(settings or {}))
+    return [
+        with_published_weights(
+            RunSpec(prepared, backbone, **{**preset.changes, **given, **variant}).checked()
+        )
+        for backbone in backbones or preset.backbones
+        for variant in preset.variants
+    ]

@@ -1,0 +1,172 @@
+"""The commands that train: `wbc train` and `wbc sweep`."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from wbc_core.command_line import command, key_values, run_task, split_values, whole_numbers
+from wbc_core.errors import WbcError
+from wbc_core.records import Json
+from wbc_core.study_commands import follow_run
+from wbc_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from wbc_core.jobs.sweep import SweepPlan
+
+PriorityOption = Annotated[str, Option(help="high, normal or low: which waiting jobs start first.")]
+Repeats = Annotated[int | None, Option(min=1, max=100, help="Repeat every run with so many seeds, from 0.")]
+Seeds = Annotated[str | None, Option(metavar="0,1,2", help="Repeat every run with these seeds.")]
+Folds = Annotated[int, Option(help="Cross-validate in so many folds of the clean set.")]
+
+
+@command("train")
+def train(
+    workspace: Workspace,
+    prepared: Annotated[str, Argument(metavar="PREPARED", help="Id of a prepared set.")],
+    backbone: Annotated[str | None, Option(help="Name of a backbone.")] = None,
+    preset: Annotated[
+        str | None, Option(help="Runs of a preset of the Launch page; of all its backbones without one.")
+    ] = None,
+    set_: Annotated[list[str] | None, Option("--set", help="A setting: key=value.")] = None,
+    repeats: Repeats = None,
+    seeds: Seeds = None,
+    folds: Folds = 0,
+    priority: PriorityOption = "normal",
+    wait: Annotated[bool, Option("--wait", help="Follow the run to its end.")] = False,
+) -> Json:
+    """Queue a training; with --wait, follow it, and run it here where no worker is alive.
+
+    With repeats, seeds or folds it is a sweep that varies nothing: `wbc sweep ID` tells mean and spread.
+    """
+    from wbc_core.jobs.launching import launch
+    from wbc_core.jobs.sweep import plan_sweep
+    from wbc_core.training.spec import RunSpec
+
+    settings = key_values(set_ or [], "key=value")
+    repeated = repeat_seeds(repeats, seeds)
+    if preset is not None:
+        if repeated or folds:
+            raise WbcError("A preset is launched once.", fix="Leave --repeats, --seeds and --folds out.")
+        return launch_preset(workspace, preset, prepared, backbone, settings, priority=priority, wait=wait)
+    if backbone is None:
+        raise WbcError("A training needs a backbone.", fix="Give --backbone NAME, or --preset NAME.")
+    if repeated or folds:
+        plan = plan_sweep(prepared, backbone, {}, settings=settings, seeds=repeated, folds=folds)
+        made = queue_sweep(workspace, plan, priority)
+        for run in made["runs"] if wait else []:
+            follow_run(workspace, run)
+        return show_sweep(workspace, made["sweep"]) if wait else made
+    job = launch(workspace, RunSpec.parse(prepared, backbone, settings).to_json(), priority=priority)
+    return follow_run(workspace, job.id) if wait else {"run": job.id}
+
+
+def launch_preset(
+    workspace: Workspace,
+    name: str,
+    prepared: str,
+    backbone: str | None,
+    settings: Mapping[str, str],
+    *,
+    priority: str,
+    wait: bool,
+) -> Json:
+    """Queue the runs of a preset; says which ImageNet weights are not at hand, and where to get them."""
+    from wbc_core.jobs.launching import launch_all
+    from wbc_core.training.presets import missing_weights, preset_specs
+
+    specs = preset_specs(name, prepared, [backbone] if backbone else [], settings)
+    jobs = launch_all(workspace, [spec.to_json() for spec in specs], priority=priority)
+    told: Json = {"runs": [job.id for job in jobs], "missing_weights": missing_weights(specs)}
+    return told | ({"results": [follow_run(workspace, job.id) for job in jobs]} if wait else {})
+
+
+def repeat_seeds(repeats: int | None, seeds: str | None) -> list[int]:
+    """The seeds that are asked for, by their number or one by one.
+
+    Raises:
+        WbcError: Both are given, or something is no whole number.
+
+    Example:
+        >>> repeat_seeds(3, None), repeat_seeds(None, "0,7")
+        ([0, 1, 2], [0, 7])
+    """
+    if repeats and seeds:
+        raise WbcError("The repeats are given twice.", fix="Give --repeats 3, or --seeds 0,1,2.")
+    return whole_numbers([seeds]) if seeds else list(range(repeats or 0))
+
+
+def queue_sweep(workspace: Workspace, plan: "SweepPlan", priority: str) -> Json:
+    """Queue the runs of a plan, after preparing its folds here where it has some."""
+    from wbc_core.jobs.sweep import KIND, cross_validation_spec, queue_plan
+
+    if not plan.description["folds"]:
+        made, runs = queue_plan(workspace, plan, priority=priority)
+        return {"sweep": made, "runs": runs}
+    return run_task(workspace, KIND, cross_validation_spec(workspace, plan, priority=priority))
+
+
+def show_sweep(workspace: Workspace, sweep_id: str) -> Json:
+    """Where a sweep stands: every trial with mean and standard deviation over its repeats."""
+    from wbc_core.jobs.sweep_results import best_trial, find_sweep, summarise, sweep_runs
+
+    found = find_sweep(workspace, sweep_id)
+    summary = summarise(sweep_runs(workspace, found))
+    best = best_trial(summary)
+    trials = [{**entry.pop("parameters"), **entry} for entry in (dict(one) for one in summary)]
+    return {
+        "sweep": sweep_id,
+        "backbone": found.backbone,
+        "search": found.description["search"],
+        "best": best and best["trial"],
+        "trials": trials,
+    }
+
+
+@command("sweep")
+def sweep(
+    workspace: Workspace,
+    prepared: Annotated[
+        str,
+        Argument(metavar="PREPARED|SWEEP", help="Id of a prepared set; or of a sweep, to see its trials."),
+    ],
+    backbone: Annotated[str | None, Option(help="Name of a backbone.")] = None,
+    grid: Annotated[
+        list[str] | None,
+        Option(help="A setting and its values, key=a,b, or its range, key=1e-5..1e-2[:log]."),
+    ] = None,
+    set_: Annotated[list[str] | None, Option("--set", help="A setting that all runs share.")] = None,
+    search: Annotated[
+        str, Option(help="grid (every combination), random, or tpe with median pruning.")
+    ] = "grid",
+    trials: Annotated[int | None, Option(min=1, help="How many trials.")] = None,
+    search_seed: Annotated[int, Option(min=0, max=2**20, help="Seed of what random and tpe draw.")] = 0,
+    repeats: Repeats = None,
+    seeds: Seeds = None,
+    folds: Folds = 0,
+    priority: PriorityOption = "normal",
+) -> Json:
+    """Queue runs that differ in a few settings, or see what came of them.
+
+    With tpe the validation accuracy of every epoch is told to Optuna, and a run below the median is ended.
+    """
+    from wbc_core.jobs.sweep import plan_sweep
+
+    if prepared.startswith("sw-"):
+        return show_sweep(workspace, prepared)
+    if backbone is None or not grid:
+        raise WbcError(
+            "A sweep needs a backbone and settings to vary.", fix="Give --backbone and --grid key=a,b."
+        )
+    plan = plan_sweep(
+        prepared,
+        backbone,
+        {key: split_values([text]) for key, text in key_values(grid, "key=a,b").items()},
+        settings=key_values(set_ or [], "key=value"),
+        search=search,
+        trials=trials,
+        search_seed=search_seed,
+        seeds=repeat_seeds(repeats, seeds),
+        folds=folds,
+    )
+    return queue_sweep(workspace, plan, priority)
