@@ -11,10 +11,12 @@ from app import cache, state
 from app.components import review_actions, review_panel
 from app.components.charts import NEUTRAL, class_colours
 from app.components.image_map import Chosen, Colouring, image_map, map_thumbnails
-from app.components.page import percent, plain, thousands
+from app.components.page import percent, thousands
 from app.components.review_cuts import PAGE, Cut, about_rows
 from app.components.review_data import FAMILIES, family_of, seen_in
+from app.components.review_scan import network_words
 from wbc_core.curation.map import ImageMap, inside
+from wbc_core.curation.scan import network_name
 from wbc_core.curation.standing import Standing
 from wbc_core.records import Dataset
 
@@ -96,8 +98,7 @@ def _described_by(found: ImageMap) -> str:
     """What the axes are made of, in words."""
     if found.embedding is None:
         return f"the lab's own {found.measure} of them"
-    network = found.embedding.rpartition("-")[0]
-    return f"the features that the network {plain(network)} gives them, as in the last scan"
+    return f"the features that {network_words(network_name(found.embedding))} gives them, as in the last scan"
 
 
 @st.fragment

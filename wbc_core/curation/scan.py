@@ -182,8 +182,12 @@ def settings_of(workspace: Workspace, dataset_id: str, check: str) -> Json | Non
 def network_of(workspace: Workspace, dataset_id: str, check: str) -> str | None:
     """The run or the backbone by which a check's findings were made; None for the lab's own features."""
     embedding = (settings_of(workspace, dataset_id, check) or {}).get("embedding")
-    # An embedding's id is the network's name and the checksum of its weights.
-    return str(embedding).rpartition("-")[0] or str(embedding) if embedding else None
+    return network_name(embedding) if embedding else None
+
+
+def network_name(embedding: str) -> str:
+    """The run or the backbone in the id of an embedding, which ends in the checksum of its weights."""
+    return embedding.rpartition("-")[0] or embedding
 
 
 def threshold_of_scan(workspace: Workspace, dataset_id: str, check: str) -> float:

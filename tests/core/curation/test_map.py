@@ -72,6 +72,8 @@ def test_the_map_shows_the_embedding_that_the_findings_were_made_with(
     assert (deep.measure, deep.embedding) == (FEATURES, "run-1-abc")
     np.testing.assert_array_equal(deep.points, principal_components(vectors)[0])
     scan(workspace, dataset.id)
+    assert image_map(workspace, dataset.id).embedding == "run-1-abc"
+    scan(workspace, dataset.id, own_features=True)
     np.testing.assert_array_equal(image_map(workspace, dataset.id).points, own.points)
 
 
