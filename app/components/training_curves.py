@@ -30,14 +30,14 @@ def _draw(run_id: str) -> None:
         speed = f"{last['images_per_second']:,.0f} images/s" if known else "–"
         st.metric("Speed", speed, width="content")
     epochs = history["epoch"].tolist()
-    for column, (title, names, unit) in zip(st.columns(2), _CURVES, strict=True):
+    for column, (title, names, unit) in zip(st.columns(2), CURVES, strict=True):
         curves = {name: (epochs, history[measured].tolist()) for name, measured in names.items()}
         with column:
             charts.draw(charts.lines(curves, x_title="epoch", y_title=unit), key=f"{title}-{run_id}")
     st.caption("" if known else "The curves begin with the first finished epoch.")
 
 
-_CURVES = (
+CURVES = (
     ("accuracy", {"train": "accuracy", "validation": "val_accuracy"}, "accuracy"),
     ("loss", {"train": "loss", "validation": "val_loss"}, "loss, nats"),
 )
