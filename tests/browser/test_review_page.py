@@ -175,7 +175,10 @@ def test_a_second_person_reviews_unseen_and_a_disagreement_is_settled(
         page.locator(f".tile[data-row='{row}']").click()
         page.keyboard.press("d")
     wait_until(
-        lambda: set(agreement.opinions(lab.workspace, demo.id).get("Ben", {})) == {first, second},
+        lambda: (
+            {row for said in agreement.opinions(lab.workspace, demo.id).values() for row in said.effective}
+            == {first, second}
+        ),
         "two opinions",
     )
     saved(page)
