@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Sequence
 
 from wbc_core.curation.cleaning_report import CheckFacts, CleaningFacts
+from wbc_core.curation.scan import network_name
 
 _REFERENCES = {
     "foreign": "Rousseeuw PJ, Van Driessen K. A fast algorithm for the minimum covariance determinant "
@@ -118,10 +119,10 @@ def _flagged(check: CheckFacts, citation: str) -> str:
     groups = (
         f" in {check.findings:,} group{'' if check.findings == 1 else 's'}" if check.scope == "group" else ""
     )
+    network = f", by the features of {short(network_name(check.embedding))}" if check.embedding else ""
     beside = f", and {images(check.beside)} beside them decided on by hand" if check.beside else ""
-    return (
-        f"{check.title.lower()}{citation} ({threshold(check)}) flagged {images(check.found)}{groups}{beside}"
-    )
+    how = f"{threshold(check)}{network}"
+    return f"{check.title.lower()}{citation} ({how}) flagged {images(check.found)}{groups}{beside}"
 
 
 def threshold(check: CheckFacts) -> str:

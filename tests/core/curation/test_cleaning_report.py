@@ -234,6 +234,7 @@ def test_a_crowded_report_is_still_one_page(workspace: Workspace, dataset: Datas
     assert "from 24 November 2026 to 1 December 2026" in text
     assert "kappa was 0.87 (95 % interval 0.82 to 0.93) [2]" in text
     assert len(references) == 2
+    assert ", by the features of em) flagged" in text
     rows = page_of(facts).classes.rows
     assert len(rows) == 12
     assert rows[-1][:2] == ("29 other classes", f"{29 * 123_456:,}")
