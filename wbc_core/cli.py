@@ -71,7 +71,7 @@ def jobs(
         str,
         Argument(
             help="list, show, cancel, resume, logs; of waiting jobs: pause, start, first, up, down, and "
-            "their priority: high, normal, low."
+            "their priority: high, normal, low; of a training: clone it, retry it with half the batch."
         ),
     ] = "list",
     job: Annotated[
@@ -81,11 +81,13 @@ def jobs(
     epochs: Annotated[
         int | None, Option(min=1, help="With resume: continue a finished run to so many epochs in all.")
     ] = None,
+    set_: Annotated[list[str] | None, Option("--set", help="With clone: a changed setting.")] = None,
 ) -> Json | list[Json]:
     """List the jobs; show, cancel or resume one, or read its log; order and pause those that wait."""
     from wbc_core.jobs import clones, order, queue
 
-    actions = ("list", "show", "cancel", "resume", "logs", "pause", "start", *order.MOVES, *PRIORITIES)
+    of_one = ("show", "cancel", "resume", "logs", "clone", "retry", *order.MOVES, *PRIORITIES)
+    actions = ("list", "pause", "start", *of_one)
     if action not in actions:
         raise WbcError(f"There is no `wbc jobs {action}`.", expected=f"one of {', '.join(actions)}")
     if action == "list":
@@ -102,11 +104,14 @@ def jobs(
         return order.move(workspace, job, action).to_json()
     if action in PRIORITIES:
         return order.set_priority(workspace, job, action).to_json()
+    if action == "clone":
+        return clones.clone_run(workspace, job, key_values(set_ or [], "key=value")).to_json()
     if action == "resume" and epochs is not None:
         return clones.continue_run(workspace, job, epochs).to_json()
     act = {
         "show": queue.get_job,
         "cancel": queue.cancel,
+        "retry": clones.retry_with_half_batch,
         "resume": queue.resume,
         "pause": order.pause,
         "start": order.start,

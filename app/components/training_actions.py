@@ -1,5 +1,6 @@
 """What can follow a training: a clone with changes, half the batch, more epochs; and what differs in it."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -44,18 +45,31 @@ def _clone(job: Job) -> None:
     st.switch_page(PAGES["launch"].script, query_params=state.link_parameters())
 
 
-def _queue(job: Job) -> None:
-    state.select("job", job.id)
+def _queue(make: Callable[..., Job], *arguments: object) -> None:
+    try:
+        state.select("job", make(state.workspace(), *arguments).id)
+    except WbcError as error:  # its prepared set may be gone
+        st.error(plain(str(error)))
+        return
     st.rerun()
 
 
-def _continue(job: Job, had: int) -> None:
+def _continue(job: Job, further: clones.Continuation) -> None:
     with st.popover("Continue with more epochs", icon=":material/add_circle:"):
         epochs = st.number_input(
-            "Epochs in all", min_value=had + 1, max_value=1000, value=had + 10, key=f"epochs-{job.id}"
+            "Epochs in all",
+            min_value=further.had + 1,
+            max_value=1000,
+            value=max(further.had + 10, further.planned),
+            key=f"epochs-{job.id}",
         )
+        if further.waited:
+            st.caption(
+                f"Nothing of its patience was left after {further.had} epochs; it gets as much again, "
+                f"{further.patience} in all."
+            )
         if st.button("Queue the longer run", type="primary", key=f"continue-{job.id}"):
-            _queue(clones.continue_run(state.workspace(), job.id, int(epochs)))
+            _queue(clones.continue_run, job.id, int(epochs))
 
 
 def training_actions(job: Job) -> None:
@@ -68,9 +82,13 @@ def training_actions(job: Job) -> None:
         if st.button("Clone with changes", icon=":material/content_copy:", key=f"clone-{job.id}"):
             _clone(job)
         if clones.ran_out_of_memory(job) and st.button(
-            "Retry with half the batch", icon=":material/memory:", key=f"half-{job.id}", type="primary"
+            "Retry with half the batch",
+            icon=":material/memory:",
+            key=f"half-{job.id}",
+            type="primary",
+            help="With twice the accumulation, so the same steps; it goes on after its last finished epoch.",
         ):
-            _queue(clones.retry_with_half_batch(state.workspace(), job.id))
-        had = clones.epochs_to_continue(state.workspace(), job)
-        if had is not None:
-            _continue(job, had)
+            _queue(clones.retry_with_half_batch, job.id)
+        further = clones.continuation(state.workspace(), job)
+        if further is not None:
+            _continue(job, further)

@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 from app.formatting import plain
 from tests.results_lab import prepared_id
 from wbc_core.jobs import order, queue
+from wbc_core.training.runs import HISTORY_COLUMNS
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
@@ -22,6 +23,10 @@ def page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AppTest:
 def shown(page: AppTest) -> str:
     elements = [*page.markdown, *page.warning, *page.subheader, *page.caption, *page.info]
     return "\n".join(str(element.value) for element in elements)
+
+
+def plain_text(markdown: str) -> str:
+    return markdown.replace("\\", "")
 
 
 def submit_training(workspace: Workspace, **more: object) -> str:
@@ -202,6 +207,7 @@ def test_a_finished_run_is_continued(workspace: Workspace, page: AppTest) -> Non
     end(workspace, job, "succeeded")
     page.run()
     assert f"half-{job}" not in {button.key for button in page.button}
+    assert "of its patience" not in shown(page)
     page.number_input(key=f"epochs-{job}").set_value(12).run()
     page.button(key=f"continue-{job}").click().run()
     assert not page.exception
@@ -231,3 +237,19 @@ def test_the_running_job_is_found_behind_many_that_wait(workspace: Workspace, pa
     page.run()
     assert "There is no job\\-0000000000 here" in page.toast[0].value
     assert page.query_params["job"] == running
+
+
+def test_a_run_without_patience_left_says_that_it_gets_as_much_again(
+    workspace: Workspace, page: AppTest
+) -> None:
+    job = submit_training(workspace, early_stopping_patience=2)
+    workspace.run_dir(job).mkdir(parents=True)
+    history = pd.DataFrame(1.0, index=range(3), columns=list(HISTORY_COLUMNS))
+    history.to_csv(workspace.run_dir(job) / "history.csv", index=False)
+    end(workspace, job, "succeeded", result={"epochs": 3, "ended": "early stopping"})
+    page.run()
+    assert page.number_input(key=f"epochs-{job}").min == 4
+    assert "Nothing of its patience was left after 3 epochs; it gets as much again, 4 in all." in shown(page)
+    page.button(key=f"continue-{job}").click().run()
+    assert not page.exception
+    assert "There is no prepared set" in plain_text(page.error[0].value)

@@ -129,7 +129,13 @@ def test_jobs_list_show_cancel_and_resume(lab: dict[str, Any]) -> None:
     answer(home, "jobs", "first", longer["id"])
     assert answer(home, "jobs", "pause") == {"paused": True, "waiting": [longer["id"], again["id"]]}
     assert answer(home, "jobs", "start")["paused"] is False
-    for job in (again, longer):
+    clone = answer(home, "jobs", "clone", run, "--set", "learning_rate=0.01", "dropout=0.1")
+    assert (clone["spec"]["clones"], clone["spec"]["learning_rate"], clone["spec"]["dropout"]) == (
+        run,
+        0.01,
+        0.1,
+    )
+    for job in (again, longer, clone):
         assert answer(home, "jobs", "cancel", job["id"])["state"] == "cancelled"
 
 
@@ -255,6 +261,10 @@ WRONG: list[tuple[list[object], str]] = [
     (["jobs", "dance"], "cancel"),
     (["jobs", "show"], "id"),
     (["jobs", "up"], "id"),
+    (["jobs", "retry", "RUN"], "did not run out of memory"),
+    (["jobs", "clone", "RUN", "--set", "epochs=0"], "epochs"),
+    (["lab", "--no-worker", "--devices", "cpu"], "wbc worker"),
+    (["train", "PREPARED", "--backbone", "cnn", "--priority", "urgent"], "high"),
     (["jobs", "show", "job-0000000000"], "job-0000000000"),
     (["worker", "--devices", "17"], "--devices cpu"),
     (["evaluate", "job-0000000000"], "job-0000000000"),

@@ -1,11 +1,17 @@
 """Trainings made from earlier ones: with changes, with half the batch, with more epochs."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from wbc_core.errors import WbcError
 from wbc_core.jobs.launching import launch
 from wbc_core.jobs.queue import get_job
 from wbc_core.records import Job, Json
+from wbc_core.training.checkpoint import saved_epochs
+from wbc_core.training.runs import history
+from wbc_core.training.schedules import EARLY_STOPPING, epochs_since_best, patience_left
+from wbc_core.training.settings import SETTINGS, read_settings
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
@@ -51,6 +57,8 @@ def ran_out_of_memory(job: Job) -> bool:
 def retry_with_half_batch(workspace: Workspace, job_id: str) -> Job:
     """Queue a failed training anew with half the batch and twice the accumulation: the same step size.
 
+    It goes on from the last checkpoint, where an epoch was finished.
+
     Raises:
         WbcError: There is no such job, or it did not run out of memory.
     """
@@ -62,41 +70,91 @@ def retry_with_half_batch(workspace: Workspace, job_id: str) -> Job:
         )
     spec = launched_spec(workspace, job)
     smaller = {"batch_size": spec["batch_size"] // 2, "accumulation": 2 * spec.get("accumulation", 1)}
-    return launch(workspace, {**spec, **smaller, "clones": job_id}, priority=job.priority)
+    done = saved_epochs(workspace, job_id)
+    retry = {**spec, **smaller, "resumes" if done else "clones": job_id}
+    return launch(workspace, retry, done=done, priority=job.priority)
 
 
-def epochs_to_continue(workspace: Workspace, job: Job) -> int | None:
-    """How many epochs a finished run had; None where more of them would change nothing.
+def clone_run(workspace: Workspace, job_id: str, settings: Mapping[str, str]) -> Job:
+    """Queue a training anew, from its start, with some settings changed.
 
-    A run that ended early, for want of patience or pruned, would end at once again.
+    Args:
+        workspace: Whose queue.
+        job_id: The training.
+        settings: Names of settings and their new values, as on the command line.
+
+    Raises:
+        WbcError: There is no such job, it is no training, or a setting or value is not valid.
     """
+    job = get_job(workspace, job_id)
+    if job.kind != "train":
+        raise WbcError(f"Job {job_id} cannot be cloned.", expected="a training", got=job.kind)
+    changed = {**launched_spec(workspace, job), **read_settings(settings)}
+    spec = RunSpec.from_json(changed).checked().to_json()
+    return launch(workspace, {**spec, "clones": job_id}, priority=job.priority)
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """How a finished run can go on.
+
+    Attributes:
+        had: Epochs that it had.
+        planned: Epochs that it was launched with.
+        patience: What `early_stopping_patience` must be then: as it was, or where nothing of it is left,
+            as much again.
+        waited: Whether nothing of it is left.
+    """
+
+    had: int
+    planned: int
+    patience: int
+    waited: bool
+
+
+def continuation(workspace: Workspace, job: Job) -> Continuation | None:
+    """How a training can go on with more epochs; None where it has not succeeded, or was pruned."""
     if job.kind != "train" or job.state != "succeeded":
         return None
-    planned: int = launched_spec(workspace, job)["epochs"]
-    return planned if (job.result or {}).get("epochs", planned) == planned else None
+    spec = RunSpec.from_json(launched_spec(workspace, job))
+    had = (job.result or {}).get("epochs", spec.epochs)
+    if had < spec.epochs and (job.result or {}).get("ended") != EARLY_STOPPING:
+        return None
+    rows: Any = history(workspace, job.id).to_dict("records")
+    patience, waited = spec.early_stopping_patience, not patience_left(spec, rows)
+    if waited:
+        most = int(SETTINGS["early_stopping_patience"].high)
+        patience = min(patience + epochs_since_best(spec, rows), most)
+    return Continuation(had, spec.epochs, patience, waited)
 
 
 def continue_run(workspace: Workspace, job_id: str, epochs: int) -> Job:
     """Queue a new run that goes on from a finished one's last epoch.
 
+    One that ended for want of patience is given as much again.
+
     Args:
         workspace: Whose queue.
-        job_id: The training that had all its epochs.
+        job_id: The training that has ended by itself.
         epochs: How many epochs there are then in all.
 
     Raises:
         WbcError: The job is no such training, or the epochs are not more than it had.
     """
     job = get_job(workspace, job_id)
-    had = epochs_to_continue(workspace, job)
-    if had is None:
+    further = continuation(workspace, job)
+    if further is None:
         raise WbcError(
             f"Job {job_id} cannot be continued with more epochs.",
-            expected="a training that had all its epochs",
+            expected="a training that had all its epochs, or ended for want of patience",
             got=f"{job.kind}, {(job.result or {}).get('ended') or job.state}",
-            fix="Resume it where it failed or was cancelled; clone it with more patience where it ended.",
+            fix="Resume it where it failed or was cancelled; clone it where a sweep has ended it.",
         )
-    if epochs <= had:
-        raise WbcError(f"Run {job_id} has had these epochs.", expected=f"more than {had} in all", got=epochs)
-    longer = RunSpec.from_json({**launched_spec(workspace, job), "epochs": epochs}).checked()
-    return launch(workspace, {**longer.to_json(), "resumes": job_id}, done=had, priority=job.priority)
+    if epochs <= further.had:
+        raise WbcError(
+            f"Run {job_id} has had these epochs.", expected=f"more than {further.had} in all", got=epochs
+        )
+    changed = {"epochs": epochs, "early_stopping_patience": further.patience}
+    longer = RunSpec.from_json({**launched_spec(workspace, job), **changed}).checked()
+    spec = {**longer.to_json(), "resumes": job_id}
+    return launch(workspace, spec, done=further.had, priority=job.priority)

@@ -20,7 +20,7 @@ from wbc_core.training.checkpoint import (
     save_model,
 )
 from wbc_core.training.runs import HISTORY_COLUMNS, Run, write_run
-from wbc_core.training.schedules import has_diverged, patience_left
+from wbc_core.training.schedules import EARLY_STOPPING, has_diverged, patience_left
 from wbc_core.training.tensorboard import write_events
 from wbc_core.workspace import Workspace
 
@@ -215,7 +215,7 @@ class Recorder:
     def _look_for_the_end(self) -> None:
         self.reporter.patience = patience_left(self.run.spec, self.history)
         if not self.reporter.patience:
-            self.ended = "early stopping"
+            self.ended = EARLY_STOPPING
 
     def _publish(self, optimiser: "keras.optimizers.Optimizer") -> None:
         """Write everything that follows from the checkpoint; doing it twice changes nothing."""

@@ -31,11 +31,14 @@ class Checkpoint:
         history: One row a finished epoch.
         weights: The weights of the model and the states of its random generators, in its order.
         optimiser: The optimiser's variables, in its order.
+        accumulation: Steps whose gradients that optimiser gathered for one of its own; None where an older
+            version of the lab did not write it.
     """
 
     history: list[dict[str, float]]
     weights: list[NDArray[Any]]
     optimiser: list[NDArray[Any]]
+    accumulation: int | None = None
 
     @property
     def epochs(self) -> int:
@@ -45,10 +48,14 @@ class Checkpoint:
     def restore(self, model: "keras.Model", optimiser: "keras.optimizers.Optimizer") -> None:
         """Give a network and its optimiser, both as they were built from the same spec, their numbers back.
 
+        Batch size and accumulation may be others. What gradients an optimiser with another accumulation had
+        gathered for a step of its own is left out.
+
         Raises:
             WbcError: They do not have the shapes of what was saved.
         """
-        for variables, values in ((_state_of(model), self.weights), (optimiser.variables, self.optimiser)):
+        state = self._state_for(optimiser)
+        for variables, values in ((_state_of(model), self.weights), (optimiser.variables, state)):
             if [tuple(variable.shape) for variable in variables] != [value.shape for value in values]:
                 raise WbcError(
                     "The checkpoint does not fit the network.",
@@ -58,6 +65,25 @@ class Checkpoint:
                 )
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
+
+    def _state_for(self, optimiser: "keras.optimizers.Optimizer") -> list[NDArray[Any]]:
+        before, now = self.accumulation, _accumulation(optimiser)
+        if before is None or before == now:
+            return self.optimiser
+        saved, state = iter(self.optimiser), []
+        for variable in optimiser.variables:
+            gathers = variable.name.endswith("gradient_accumulator")
+            value = np.zeros(variable.shape) if gathers and before == 1 else next(saved, None)
+            if value is None:
+                break
+            if variable.name == "iteration":  # keras counts the steps that only gather, too
+                value = np.asarray(value // before * now)
+            state.append(np.zeros_like(value) if gathers else value)
+        return [*state, *saved]
+
+
+def _accumulation(optimiser: "keras.optimizers.Optimizer") -> int:
+    return int(getattr(optimiser, "inner_optimizer", optimiser).gradient_accumulation_steps or 1)
 
 
 def _state_of(model: "keras.Model") -> "list[keras.Variable]":
@@ -100,9 +126,8 @@ def save_checkpoint(
         scratch.mkdir()
         _write_arrays(scratch / "weights.npz", _state_of(model))
         _write_arrays(scratch / "optimiser.npz", optimiser.variables)
-        (scratch / "state.json").write_text(
-            json.dumps({"history": history}, allow_nan=False), encoding="utf-8"
-        )
+        state = {"history": history, "accumulation": _accumulation(optimiser)}
+        (scratch / "state.json").write_text(json.dumps(state, allow_nan=False), encoding="utf-8")
     # Never a newer one: a process that has lost its claim may write here after its successor.
     for older in [folder for folder in _written(workspace, run_id) if folder.name < final.name][:-1]:
         shutil.rmtree(older)
@@ -112,6 +137,12 @@ def keep_newest_checkpoint(workspace: Workspace, run_id: str) -> None:
     """Remove all checkpoints but the newest, once a run has ended: no epoch is to be trained again."""
     for older in _written(workspace, run_id)[:-1]:
         shutil.rmtree(older)
+
+
+def saved_epochs(workspace: Workspace, run_id: str) -> int:
+    """How many finished epochs of a run a checkpoint holds."""
+    names = [folder.name for folder in _written(workspace, run_id)]
+    return int(names[-1].removeprefix("epoch-")) if names else 0
 
 
 def load_checkpoint(workspace: Workspace, run_id: str) -> Checkpoint | None:
@@ -146,6 +177,7 @@ def _read(workspace: Workspace, run_id: str, folder: Path) -> Checkpoint:
             state["history"],
             _read_arrays(folder / "weights.npz"),
             _read_arrays(folder / "optimiser.npz"),
+            state.get("accumulation"),
         )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise WbcError(

@@ -92,16 +92,20 @@ def learning_rate(spec: "RunSpec", epoch: float, rows: Sequence[Row]) -> float:
     return spec.learning_rate * _FACTORS[spec.schedule](spec, share, main_rows(spec, rows))
 
 
-def patience_left(spec: "RunSpec", rows: Sequence[Row]) -> int:
-    """Epochs without a better validation accuracy that the run still waits for; 0: it ends.
+EARLY_STOPPING = "early stopping"
+"""What a run says that ended because none of its patience was left."""
 
-    The epochs of the head alone do not count.
-    """
+
+def epochs_since_best(spec: "RunSpec", rows: Sequence[Row]) -> int:
+    """Finished epochs after that with the best validation accuracy; those of the head alone do not count."""
     counted = main_rows(spec, rows)
-    if not counted:
-        return spec.early_stopping_patience
-    best = max(range(len(counted)), key=lambda index: counted[index]["val_accuracy"])
-    return max(0, spec.early_stopping_patience - (len(counted) - 1 - best))
+    best = max(range(len(counted)), key=lambda index: counted[index]["val_accuracy"], default=-1)
+    return len(counted) - 1 - best
+
+
+def patience_left(spec: "RunSpec", rows: Sequence[Row]) -> int:
+    """Epochs without a better validation accuracy that the run still waits for; 0: it ends."""
+    return max(0, spec.early_stopping_patience - epochs_since_best(spec, rows))
 
 
 def has_diverged(losses: Sequence[float], classes: int) -> bool:

@@ -119,12 +119,12 @@ def test_more_epochs_go_on_from_the_finished_run(
 
 @pytest.mark.parametrize(
     ("how", "result"),
-    [("failed", None), ("cancelled", None), ("succeeded", {"epochs": 3, "ended": "early stopping"})],
+    [("failed", None), ("cancelled", None), ("succeeded", {"epochs": 3, "ended": "pruned: below"})],
 )
-def test_only_a_run_that_had_its_epochs_is_continued(
+def test_only_a_run_that_ended_by_itself_is_continued(
     workspace: Workspace, how: str, result: dict[str, Any] | None
 ) -> None:
     job = ended(workspace, how, result=result)
-    assert clones.epochs_to_continue(workspace, job) is None
+    assert clones.continuation(workspace, job) is None
     with pytest.raises(WbcError, match=f"got train, {result['ended'] if result else how}"):
         clones.continue_run(workspace, job.id, 50)

@@ -10,10 +10,18 @@ from wbc_core.augment.prepare import prepare
 from wbc_core.augment.recipe import load_recipe
 from wbc_core.datasets.store import DatasetWriter
 from wbc_core.splitting import make_split
+from wbc_core.training.loop import train
+from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
 SIZE = 32
 CLASS_NAMES = ("blue", "green", "red")
+RUN = "job-000000000001"
+MEASURED = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
+
+
+def short_spec(prepared: str, **settings: object) -> RunSpec:
+    return RunSpec(prepared, "cnn", **{"epochs": 4, "batch_size": 16, "plateau_patience": 1, **settings})
 
 
 def draw(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -44,3 +52,11 @@ def training_workspace(prepared_home: tuple[Path, str], tmp_path: Path) -> tuple
     home, prepared = prepared_home
     shutil.copytree(home, tmp_path / "workspace", ignore=shutil.ignore_patterns("runs"))
     return Workspace(tmp_path / "workspace"), prepared
+
+
+@pytest.fixture(scope="session")
+def whole_run(prepared_home: tuple[Path, str]) -> tuple[Workspace, str, list[tuple[float, str]]]:
+    """A run never killed, with everything it reported."""
+    workspace, seen = Workspace(prepared_home[0]), []
+    train(workspace, RUN, short_spec(prepared_home[1]), lambda *report: seen.append(report))
+    return workspace, prepared_home[1], seen

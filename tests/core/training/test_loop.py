@@ -4,12 +4,12 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.core.training.conftest import MEASURED, RUN, short_spec
 from wbc_core.errors import Cancelled, WbcError
 from wbc_core.progress import Progress
 from wbc_core.training import loop
@@ -17,16 +17,10 @@ from wbc_core.training.data import TrainingData, load_training_data
 from wbc_core.training.loop import train
 from wbc_core.training.predict import load_model, predict_probabilities
 from wbc_core.training.runs import HISTORY_COLUMNS, history, list_runs, load_run
-from wbc_core.training.spec import RunSpec
 from wbc_core.training.tensorboard import FILE_NAME, write_events
 from wbc_core.workspace import Workspace
 
-RUN, OTHER = "job-000000000001", "job-000000000002"
-MEASURED = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"]
-
-
-def short_spec(prepared: str, **settings: object) -> RunSpec:
-    return RunSpec(prepared, "cnn", **{"epochs": 4, "batch_size": 16, "plateau_patience": 1, **settings})
+OTHER = "job-000000000002"
 
 
 @pytest.fixture
@@ -47,14 +41,6 @@ def cancel_at(message_start: str) -> Progress:
             raise Cancelled
 
     return progress
-
-
-@pytest.fixture(scope="module")
-def whole_run(prepared_home: tuple[Path, str]) -> tuple[Workspace, str, list[tuple[float, str]]]:
-    """A run never killed, with everything it reported."""
-    workspace, seen = Workspace(prepared_home[0]), []
-    train(workspace, RUN, short_spec(prepared_home[1]), lambda *report: seen.append(report))
-    return workspace, prepared_home[1], seen
 
 
 def test_a_run_learns_and_is_recorded(whole_run: tuple[Workspace, str, list[tuple[float, str]]]) -> None:
