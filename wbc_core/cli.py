@@ -11,6 +11,7 @@ from wbc_core.command_line import (
     application,
     command,
     console_progress,
+    key_values,
     run_application,
     run_task,
 )
