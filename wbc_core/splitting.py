@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from wbc_core.curation.clean import CleanSet, clean_set
 from wbc_core.curation.review import Verdict, decide_each
 from wbc_core.curation.scan import DUPLICATE_CHECKS, duplicate_groups, load_findings
+from wbc_core.curation.standing import brought_up_to_date, nothing_decided
+from wbc_core.curation.suggestions import open_suggestions, suggestions_of
 from wbc_core.datasets.apportionment import largest_remainder
-from wbc_core.datasets.store import load_table
+from wbc_core.datasets.store import load_table, read_dataset
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
 from wbc_core.records import Split, content_id
@@ -371,20 +373,22 @@ def drop_copies(workspace: Workspace, split: Split, *, who: str) -> int:
         who: Name of the person who decides.
 
     Returns:
-        Images dropped. Copies of which no check says which one to keep stay, for a person to look at.
+        Images dropped. What a person has decided stays, and so do copies whose labels conflict: which of them
+        is right is for a person to say.
 
     Raises:
         WbcError: No name.
     """
     leaking = {row for group in leaks(workspace, split) for row in group}
-    verdicts = {
-        int(row): Verdict("drop", reason="copy in another part of a split", check=check)
-        for check in DUPLICATE_CHECKS
-        for finding in load_findings(workspace, split.dataset, check)
-        if finding.flagged
-        for row, suggested in finding.suggested.items()
-        if suggested == "drop" and int(row) in leaking
-    }
+    dataset = read_dataset(workspace, split.dataset)
+    standing = brought_up_to_date(workspace, dataset, nothing_decided(dataset))
+    labels = load_table(workspace, dataset.id)["label"].to_numpy(dtype=np.int64)
+    verdicts: dict[int, Verdict] = {}
+    for check in DUPLICATE_CHECKS:
+        flagged = [found for found in load_findings(workspace, dataset.id, check) if found.flagged]
+        made = suggestions_of(check, flagged, dataset.class_names, labels)
+        for row in sorted(leaking.intersection(open_suggestions(made, standing).actions)):
+            verdicts[row] = Verdict("drop", reason="copy in another part of a split", check=check)
     if verdicts:
         decide_each(workspace, split.dataset, verdicts.items(), who=who)
     return len(verdicts)

@@ -70,7 +70,8 @@ def draw(split: Split) -> bool:
             icon=":material/delete:",
             on_click=_drop_and_split,
             args=(split,),
-            help="Drops what the duplicate checks hold for the worse copy, as one step that can be undone.",
+            help="Drops what the duplicate checks hold for the worse copy, as one step that can be undone. "
+            "Copies whose labels conflict stay, each group in one part.",
         )
         link("review", "Look at them first")
     message = st.session_state.pop(_MESSAGE, None)

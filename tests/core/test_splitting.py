@@ -180,16 +180,22 @@ def test_the_clean_set_of_the_split_is_named(workspace: Workspace) -> None:
 def test_what_a_later_scan_finds_across_the_parts_is_a_leak_and_its_copies_can_go(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dataset = write(workspace, np.arange(80) % 2, {40: 0, 41: 1, 42: 2, 43: 3})
+    dataset = write(workspace, np.arange(80) % 2, {40 + row: row for row in range(8)})
     monkeypatch.setattr(splitting, "duplicate_groups", lambda *_: [])
     split = make_split(workspace, dataset.id, fractions=(0.5, 0.5))
     monkeypatch.undo()
     scan(workspace, dataset.id, ["exact_duplicates", "near_duplicates"])
     table = split_table(workspace, split.id)
     part = dict(zip(table["row"], table["part"], strict=True))
-    across = [[row, 40 + row] for row in range(4) if part[row] != part[40 + row]]
-    assert across
+    across = [[row, 40 + row] for row in range(8) if part[row] != part[40 + row]]
+    assert len(across) > 2
     assert leaks(workspace, split) == across
+    (_, copy), (_, other), *rest = across
+    decide(workspace, dataset.id, {copy: ("keep", None)}, who="tester", check="exact_duplicates")
+    decide(workspace, dataset.id, {other: ("relabel", 1 - other % 2)}, who="tester", check="label_errors")
+    # What a person kept stays, and so do both of two copies whose labels differ now.
+    assert drop_copies(workspace, split, who="tester") == len(rest)
+    undo(workspace, dataset.id, 3, who="tester")
     assert drop_copies(workspace, split, who="tester") == len(across)
     assert leaks(workspace, make_split(workspace, dataset.id, fractions=(0.5, 0.5))) == []
     assert is_stale(workspace, split)

@@ -40,7 +40,7 @@ def _find(
 EXACT_DUPLICATES = Check(
     name="exact_duplicates",
     title="Exact duplicates",
-    description="Images with exactly the same pixels; the first copy is kept, and differing labels are told.",
+    description="Images with exactly the same pixels; the first copy stays. Where labels differ, you decide.",
     threshold=2.0,
     threshold_range=(2.0, 2.0),
     unit="copies",
