@@ -63,7 +63,10 @@ def scan(
         str | None, Option(metavar="ADDRESS", help="Measure on a Ray cluster: HOST:PORT, ray://.. or auto.")
     ] = None,
 ) -> Json:
-    """Look for bad images; what was found by a network stays so until `--embedding` says otherwise."""
+    """Look for bad images.
+
+    What was found by a network stays so until `--embedding` says otherwise or the check has changed.
+    """
     from wbc_core.evaluation.embedding import DEFAULT_EMBEDDING
 
     spec = {
