@@ -104,7 +104,10 @@ def findings(
 def decide(
     workspace: Workspace,
     dataset: DatasetReference,
-    accept: Annotated[list[str] | None, Option(help="Follow these checks' suggestions, or `all`.")] = None,
+    accept: Annotated[
+        list[str] | None,
+        Option(help="Follow these checks' suggestions, or `all`; copies whose labels conflict are left."),
+    ] = None,
     drop: Annotated[list[str] | None, Option(help="Drop these rows: 3,17,40-52.")] = None,
     keep: Annotated[list[str] | None, Option(help="Keep these rows.")] = None,
     relabel: Annotated[list[str] | None, Option(help="Give rows another class: ROW=CLASS.")] = None,
