@@ -47,13 +47,19 @@ def write(press: Press) -> None:
         else:
             review.undo(state.workspace(), dataset, who=who, only_by=who)
         return
-    actions = {int(row): (press["action"], press["label"]) for row in press["rows"]}
+    accepted = press["action"] == "accept"
+    actions = (
+        {int(row): (str(action), label) for row, action, label in press["verdicts"]}
+        if accepted
+        else {int(row): (press["action"], press["label"]) for row in press["rows"]}
+    )
     if second:
         agreement.give_opinion(state.workspace(), dataset, actions, who=who, check=check)
     elif about.get("settles"):
         agreement.settle(state.workspace(), dataset, actions, who=who, second=about["settles"])
     else:
-        review.decide(state.workspace(), dataset, actions, who=who, check=check)
+        reason = accepted_reason(check) if accepted and check else ""
+        review.decide(state.workspace(), dataset, actions, who=who, reason=reason, check=check)
 
 
 def verb(actions: Mapping[int, Action]) -> str:

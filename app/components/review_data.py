@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from app import cache
 from app.components.check_filter import Family
 from app.components.gallery import Item
-from app.components.review_cuts import Cut, cut, progress
+from app.components.review_cuts import Cut, Place, cut, progress
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.outcome import held_by_check
 from wbc_core.curation.standing import Standing
-from wbc_core.curation.suggestions import Action, conflicting, suggested_verdict
+from wbc_core.curation.suggestions import Action, conflicting, open_suggestions, suggested_verdict
 from wbc_core.records import Dataset, Decision, Finding
 
 FAMILIES = {
@@ -126,10 +126,12 @@ class Seen(NamedTuple):
     Attributes:
         of: Row number to the decision that is drawn as its mark, and a few words about it.
         conflicts: Places of the groups whose labels conflict.
+        open: Row number to the drop or relabel that can still be followed; None where every one can.
     """
 
     of: Callable[[int], tuple[Decision | None, str]]
     conflicts: frozenset[int] = frozenset()
+    open: Mapping[int, Action] | None = None
 
 
 _DONE = {"keep": "kept", "drop": "dropped", "relabel": "relabelled"}
@@ -148,6 +150,7 @@ def seen_from(standing: Standing, shown: Cut) -> Seen:
     return Seen(
         lambda row: (standing.seen_under(shown.check, row), _elsewhere(standing, shown.check, row)),
         frozenset(conflicting(shown.suggested, standing)),
+        open_suggestions(shown.suggested, standing).actions,
     )
 
 
@@ -169,9 +172,23 @@ def verdict_words(verdict: Action, class_names: Sequence[str]) -> str:
     return action if label is None else f"→ {class_names[label]}"
 
 
-def _badge(finding: Finding, row: int, class_names: Sequence[str]) -> str | None:
-    verdict = suggested_verdict(finding.suggested.get(str(row), ""), class_names)
-    return verdict_words(verdict, class_names) if verdict else None
+def _suggestions(
+    finding: Finding, rows: Sequence[int], seen: Seen, class_names: Sequence[str]
+) -> list[tuple[int, str, int | None]]:
+    """What one can accept of a finding for the rows of a picture: row, action and new label.
+
+    Of what nobody has decided here, only what accepting all would do, and the copy that is to stay. What is
+    decided about the first row its mark says; about the others nothing does, so that they are left out.
+    """
+    found = []
+    for row in rows:
+        verdict = suggested_verdict(finding.suggested.get(str(row), ""), class_names)
+        if verdict is None:
+            continue
+        followed = seen.open is None or verdict[0] == "keep" or seen.open.get(row) == verdict
+        if row == rows[0] if seen.of(row)[0] else followed:
+            found.append((row, *verdict))
+    return found
 
 
 def differences(finding: Finding) -> dict[int, str]:
@@ -189,6 +206,25 @@ def _notes(finding: Finding, rows: Sequence[int], sizes: NDArray[np.int64]) -> d
     for row in rows:
         size = f"{sizes[row][0]} × {sizes[row][1]} px" if several else ""
         notes[row] = ", ".join(part for part in (size, changed.get(row, "")) if part)
+    return notes
+
+
+def _own_notes(
+    shown: Cut,
+    places: Sequence[Place],
+    groups: Sequence[Sequence[int]],
+    sizes: NDArray[np.int64],
+    labels: NDArray[np.int64],
+) -> dict[int, str]:
+    """What stands under the pictures of a page: what differs between copies, and labels that differ."""
+    notes: dict[int, str] = {}
+    for place in dict.fromkeys(place for place, _, _ in places):
+        together = [rows[0] for (other, _, _), rows in zip(places, groups, strict=True) if other == place]
+        notes |= _notes(shown.findings[place], together, sizes)
+    for rows in groups:
+        classes = len(np.unique(labels[list(rows)]))
+        if classes > 1:  # The one picture of a stack has no room for all its labels.
+            notes[rows[0]] = f"under {classes} labels"
     return notes
 
 
@@ -218,31 +254,30 @@ def items(
     sizes = table[["width", "height"]].to_numpy()
     pictures = cache.thumbnails(dataset.id, tuple(rows[0] for rows in groups))
     if notes is None:
-        notes = {}
-        for place in dict.fromkeys(place for place, _, _ in places):
-            together = [rows[0] for (other, _, _), rows in zip(places, groups, strict=True) if other == place]
-            notes |= _notes(shown.findings[place], together, sizes)
-        for rows in groups:
-            classes = len(np.unique(labels[list(rows)]))
-            if classes > 1:  # The one picture of a stack has no room for all its labels.
-                notes[rows[0]] = f"under {classes} labels"
-    return [
-        Item(
-            row=rows[0],
-            more=list(rows[1:]),
-            src=picture,
-            label=dataset.class_names[labels[rows[0]]],
-            badge="conflict"
-            if place in seen.conflicts
-            else _badge(shown.findings[place], rows[0], dataset.class_names),
-            mark=mark(held, dataset.class_names),
-            title=shown.findings[place].evidence,
-            note=" · ".join(words for words in (notes.get(rows[0], ""), elsewhere) if words),
-            group=str(place) if len(shown.findings[place].rows) > 1 else None,
+        notes = _own_notes(shown, places, groups, sizes, labels)
+    names = dataset.class_names
+    found = []
+    for (place, _, _), rows, picture in zip(places, groups, pictures, strict=True):
+        held, elsewhere = seen.of(rows[0])
+        finding, conflict = shown.findings[place], place in seen.conflicts
+        suggested = [] if conflict else _suggestions(finding, rows, seen, names)
+        wanted = next(((action, label) for row, action, label in suggested if row == rows[0]), None)
+        found.append(
+            Item(
+                row=rows[0],
+                more=list(rows[1:]),
+                src=picture,
+                label=names[labels[rows[0]]],
+                badge="conflict" if conflict else verdict_words(wanted, names) if wanted else None,
+                mark=mark(held, names),
+                likely=None if wanted is None else wanted[1],
+                suggested=suggested,
+                title=finding.evidence,
+                note=" · ".join(words for words in (notes.get(rows[0], ""), elsewhere) if words),
+                group=str(place) if len(finding.rows) > 1 else None,
+            )
         )
-        for (place, _, _), rows, picture in zip(places, groups, pictures, strict=True)
-        for held, elsewhere in [seen.of(rows[0])]
-    ]
+    return found
 
 
 def effect_of(dataset: Dataset, actions: Mapping[int, Action]) -> list[tuple[str, int, int, int, int]]:

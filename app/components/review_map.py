@@ -168,7 +168,7 @@ def _chosen_images(
         return
     above, page = review_panel.choose_page(len(range(0, len(rows), PAGE)), "page-map")
     with above:
-        shown = about_rows(dataset, rows[(page - 1) * PAGE : page * PAGE].tolist(), cuts)
+        shown = about_rows(dataset, rows[(page.number - 1) * PAGE : page.number * PAGE].tolist(), cuts)
         context = review_actions.context(dataset)
         seen = seen_in(standing.effective)
-        review_panel.grid(dataset, shown, 1, seen, context=context, key="map-images")
+        review_panel.grid(dataset, shown, seen, page, context=context, key="map-images")

@@ -1,6 +1,8 @@
 """One check on the Review page: choosing it, its threshold, progress, accepting, and its pictures."""
 
 from collections.abc import Mapping
+from functools import partial
+from typing import NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -117,7 +119,21 @@ def accept_and_undo(dataset: Dataset, shown: Cut, standing: Standing) -> None:
         st.caption(conflicts_left(len(opened.conflicts)), width="content")
 
 
-def choose_page(pages: int, key: str) -> tuple[DeltaGenerator, int]:
+class Turned(NamedTuple):
+    """Which page is shown.
+
+    Attributes:
+        number: Of the page, from 1.
+        of: Number of pages.
+        key: Of the choice of page.
+    """
+
+    number: int
+    of: int
+    key: str
+
+
+def choose_page(pages: int, key: str) -> tuple[DeltaGenerator, Turned]:
     """Draw the choice of page, where there are several.
 
     Args:
@@ -125,7 +141,7 @@ def choose_page(pages: int, key: str) -> tuple[DeltaGenerator, int]:
         key: Of the choice, and of its query parameter.
 
     Returns:
-        The place above the choice for what the page shows, and the page's number, from 1.
+        The place above the choice for what the page shows, and the page.
     """
     if st.session_state.get(key, 1) > pages:
         st.session_state[key] = pages
@@ -133,14 +149,18 @@ def choose_page(pages: int, key: str) -> tuple[DeltaGenerator, int]:
     if pages > 1:
         with st.container(horizontal_alignment="center"):
             page = st.pagination(pages, key=key, bind="query-params")
-    return above, page
+    return above, Turned(page, pages, key)
+
+
+def _turn(page: Turned, by: int) -> None:
+    st.session_state[page.key] = min(max(page.number + by, 1), page.of)
 
 
 def grid(
     dataset: Dataset,
     shown: Cut,
-    page: int,
     seen: Seen,
+    page: Turned,
     *,
     context: str,
     notes: Mapping[int, str] | None = None,
@@ -150,19 +170,22 @@ def grid(
 
     Args:
         dataset: The data set.
-        shown: The findings.
-        page: Number of the page, from 1.
+        shown: The findings, of all pages or of this one alone.
         seen: How they are marked.
+        page: The page, which the arrow keys can leave.
         context: From `review_actions.context`.
         notes: A line under each picture, in place of what differs between copies.
         key: Unique on the page.
     """
+    number = page.number if len(shown.pages) == page.of else 1
     gallery(
-        review_data.items(dataset, shown, page, seen, notes=notes),
+        review_data.items(dataset, shown, number, seen, notes=notes),
         key=key,
         class_names=dataset.class_names,
         context=context,
         on_press=review_actions.write,
+        page=(page.number, page.of),
+        on_turn=partial(_turn, page),
     )
 
 
@@ -178,7 +201,7 @@ def pictures(
     """Draw the pictures of a check, a page at a time; the arguments are those of `grid`."""
     above, page = choose_page(len(shown.pages), "page" if key == "review" else f"page-{key}")
     with above:
-        grid(dataset, shown, page, seen, context=context, notes=notes, key=key)
+        grid(dataset, shown, seen, page, context=context, notes=notes, key=key)
 
 
 def statements(shown: Cut) -> None:

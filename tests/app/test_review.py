@@ -310,6 +310,45 @@ def press(dataset: Dataset, action: str, rows: list[int], label: int | None = No
     return Press(client="tab", seq=1, context=context, action=action, label=label, rows=rows)
 
 
+def test_the_suggestions_of_some_images_are_accepted_as_one_step(demo_dataset: Dataset) -> None:
+    workspace, dataset, names = Workspace.default(), demo_dataset.id, demo_dataset.class_names
+    shown = review_cuts.cut(dataset, "exact_duplicates")
+    first, second = agreeing(shown).rows[:2]
+    seen = review_data.seen_from(cache.standing(demo_dataset), shown)
+    offered = {item["row"]: item["suggested"] for item in review_data.items(demo_dataset, shown, 1, seen)}
+    assert offered[first] + offered[second] == [(first, "keep", None), (second, "drop", None)]
+    relabel = finding((second,), **{str(second): f"relabel:{names[2]}"})
+    cut = review_cuts.cut_of("label_errors", [relabel], names, cache.labels(dataset))
+    (item,) = review_data.items(demo_dataset, cut, 1, review_data.seen_in({}))
+    assert (item["likely"], item["suggested"]) == (2, [(second, "relabel", 2)])
+    context = review_actions.context(demo_dataset, "exact_duplicates")
+    sent = {"client": "tab", "seq": 1, "context": context, "label": None, "rows": [first, second]}
+    verdicts = [*offered[first], *item["suggested"]]
+    review_actions.write(Press(**sent, action="accept", verdicts=verdicts))
+    log = review.decision_log(workspace, dataset)
+    assert [(line.row, line.action, line.label) for line in log] == verdicts
+    assert len({line.step for line in log}) == 1
+    assert {(line.check, line.reason) for line in log} == {
+        ("exact_duplicates", "suggestion of exact_duplicates accepted")
+    }
+    with pytest.raises(WbcError):
+        review_actions.write(Press(**sent, action="accept", verdicts=[(first, "explode", None)]))
+
+
+def test_nothing_is_offered_that_accepting_all_would_leave(demo_dataset: Dataset) -> None:
+    shown = review_cuts.cut(demo_dataset.id, "exact_duplicates")
+    first, second = agreeing(shown).rows[:2]
+    review.decide(
+        Workspace.default(), demo_dataset.id, {first: ("drop", None)}, who="Ada", check="exact_duplicates"
+    )
+    standing = cache.standing(demo_dataset)
+    seen = review_data.seen_from(standing, shown)
+    items = {item["row"]: item for item in review_data.items(demo_dataset, shown, 1, seen)}
+    followed = {row for row, item in items.items() if any(entry[1] == "drop" for entry in item["suggested"])}
+    assert followed == set(open_suggestions(shown.suggested, standing).actions)
+    assert (items[second]["suggested"], items[second]["badge"]) == ([], None)
+
+
 def test_the_log_shows_a_step_of_many_images_as_one_line(demo_dataset: Dataset) -> None:
     workspace = Workspace.default()
     review.decide(workspace, demo_dataset.id, dict.fromkeys((3, 4, 5), ("drop", None)), who="Anna")

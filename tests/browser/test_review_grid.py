@@ -9,6 +9,9 @@ from playwright.sync_api import Browser, Page
 from tests.browser.conftest import Lab, Open, serve, wait_until
 from wbc_core.curation import review
 from wbc_core.curation.scan import load_findings
+from wbc_core.curation.standing import nothing_decided
+from wbc_core.curation.suggestions import open_suggestions, suggestions_of
+from wbc_core.datasets.store import load_table
 from wbc_core.records import Dataset
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -63,6 +66,38 @@ def test_keys_decide_at_once_and_reach_the_log(lab: Lab, demo: Dataset, open_pag
     wait_until(lambda: actions(lab, demo) == {first: "drop", second: "keep"}, "the undo in the log")
     saved(page)
     assert (mark(page, first), mark(page, second), mark(page, third)) == ("drop", "keep", "")
+
+
+def open_to_accept(lab: Lab, demo: Dataset) -> dict[int, str]:
+    """The exact duplicates that accepting all would drop: groups whose labels conflict are left out."""
+    found = load_findings(lab.workspace, demo.id, "exact_duplicates")
+    flagged = [entry for entry in found if entry.flagged]
+    labels = load_table(lab.workspace, demo.id)["label"].to_numpy()
+    made = suggestions_of("exact_duplicates", flagged, demo.class_names, labels)
+    return {row: action for row, (action, _) in open_suggestions(made, nothing_decided(demo)).actions.items()}
+
+
+def test_a_key_accepts_what_is_suggested_where_nothing_is_decided(
+    lab: Lab, demo: Dataset, open_page: Open
+) -> None:
+    wanted = open_to_accept(lab, demo)
+    row, *others = wanted
+    page = open_page(review_path(demo))
+    rows(page)
+    page.locator(f".tile[data-row='{row}']").click()
+    page.keyboard.press("a")
+    assert mark(page, row) == "drop"
+    wait_until(lambda: actions(lab, demo) == {row: "drop"}, "the suggestion in the log")
+    page.keyboard.press("u")
+    page.keyboard.press("k")
+    page.keyboard.press("Control+a")
+    page.keyboard.press("a")
+    dropped = dict.fromkeys(others, "drop")
+    wait_until(lambda: dropped.items() <= actions(lab, demo).items(), "all the others' in the log")
+    assert actions(lab, demo)[row] == "keep"
+    assert len({entry.step for entry in lab.decisions(demo).values()}) == 2
+    page.keyboard.press("u")
+    wait_until(lambda: actions(lab, demo) == {row: "keep"}, "the step undone")
 
 
 def test_a_range_is_dropped_as_one_step(lab: Lab, demo: Dataset, open_page: Open) -> None:

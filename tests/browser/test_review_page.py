@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Page
 
 from tests.browser.conftest import Lab, Open, wait_until
-from tests.browser.test_review_grid import PHONE, actions, mark, review_path, rows, saved
+from tests.browser.test_review_grid import PHONE, actions, focused, mark, review_path, rows, saved
 from wbc_core.curation import agreement, review
 from wbc_core.curation.scan import load_findings
 from wbc_core.records import Dataset
@@ -119,7 +119,18 @@ def test_the_map_shows_a_thumbnail_on_hover_and_opens_what_is_drawn_around(
     assert "Row " in page.locator(".card .words").inner_text()
     lasso_all(page)
     page.get_by_text(f"{demo.images} images").last.wait_for()
-    worst = rows(page)[0]
+    first_page = rows(page)
+    page.locator(".tile").last.click()
+    # Beyond its end the arrows go on to the next page, and back.
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**page-map=2*")
+    wait_until(lambda: first_page[0] not in rows(page), "the second page")
+    assert focused(page) == rows(page)[0]
+    page.keyboard.press("ArrowUp")
+    wait_until(lambda: rows(page) == first_page, "the first page")
+    assert focused(page) == first_page[-1]
+    worst = first_page[0]
     page.locator(".tile").first.click()
     page.keyboard.press("d")
     wait_until(lambda: actions(lab, demo) == {worst: "drop"}, "a decision from the map")

@@ -33,7 +33,9 @@ class Item(TypedDict):
         label: Name of its class.
         badge: A word on the picture, such as what is suggested; None for none.
         mark: `keep`, `drop`, `relabel:NAME`, or None while undecided.
-        likely: Label that is offered first when relabelling. Optional.
+        likely: Label that is offered first when relabelling; None for none. Optional.
+        suggested: What the key `a` does to the rows of this picture while it has no mark, each as row, action
+            and new label. Optional.
         title: A sentence about it: the evidence.
         note: A few words that stay under it, such as how it differs from its neighbours. Optional.
         group: Neighbours of one group are drawn in one frame; None for a picture of its own.
@@ -46,7 +48,8 @@ class Item(TypedDict):
     label: str
     badge: str | None
     mark: str | None
-    likely: NotRequired[int]
+    likely: NotRequired[int | None]
+    suggested: NotRequired[list[tuple[int, str, int | None]]]
     title: str
     note: NotRequired[str]
     group: str | None
@@ -59,9 +62,10 @@ class Press(TypedDict):
         client: The browser tab, anew after each load of the page.
         seq: Its number, rising within the client.
         context: What the page gave as `context` when the key was pressed.
-        action: `keep`, `drop`, `relabel` or `undo`.
+        action: `keep`, `drop`, `relabel`, `accept` or `undo`.
         label: The new label where the action is `relabel`.
         rows: The row numbers; empty for `undo`.
+        verdicts: Where the action is `accept`, what of `Item.suggested` it follows.
     """
 
     client: str
@@ -70,6 +74,7 @@ class Press(TypedDict):
     action: str
     label: int | None
     rows: list[int]
+    verdicts: NotRequired[list[tuple[int, str, int | None]]]
 
 
 def write_presses(sent: Sequence[Press], on_press: Callable[[Press], None]) -> dict[str, int]:
@@ -104,6 +109,12 @@ def _receive(key: str, on_press: Callable[[Press], None]) -> dict[str, int]:
     )
 
 
+def _turned(key: str, on_turn: Callable[[int], None]) -> None:
+    by = (st.session_state.get(key) or {}).get("turn")
+    if by in (-1, 1):
+        on_turn(by)
+
+
 def gallery(
     items: Sequence[Item],
     *,
@@ -114,6 +125,8 @@ def gallery(
     tile: int = 104,
     context: str = "",
     on_press: Callable[[Press], None] | None = None,
+    page: tuple[int, int] = (1, 1),
+    on_turn: Callable[[int], None] = lambda by: None,
 ) -> None:
     """Draw a grid of pictures, to look at or to decide on.
 
@@ -128,6 +141,8 @@ def gallery(
         tile: Smallest width of a picture, in pixels; what is left of the line is shared out.
         context: Comes back with every press made while it was drawn (data set and check, for example).
         on_press: Called once for each press, in order. A `WbcError` from it is shown as a toast.
+        page: Number of the page that is drawn, and of all pages.
+        on_turn: Called with -1 or 1 when the arrow keys leave the page for the one before or after it.
     """
     written = {}
     if actions and on_press:
@@ -145,6 +160,9 @@ def gallery(
             "context": context,
             "store": key,
             "written": written,
+            "page": page[0],
+            "pages": page[1],
         },
         on_outbox_change=partial(_receive, key, on_press) if actions and on_press else lambda: None,
+        on_turn_change=partial(_turned, key, on_turn),
     )

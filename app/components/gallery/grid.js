@@ -42,22 +42,36 @@ class Grid {
   }
 
   // Draw again only what is new: the same rows keep their tiles, and with them focus and scroll.
-  update(items, colours) {
+  update(items, colours, { turned = 0, same = false } = {}) {
     this.colours = colours;
     const signature = JSON.stringify(items.map((item) => [item.row, item.group, item.more?.length]));
+    const before = { rows: this.items.map((item) => item.row), focus: this.focus, selected: this.selected };
+    const anew = signature !== this.signature;
+    const hadFocus = this.tiles.includes(this.element.getRootNode().activeElement);
     this.items = items;
-    if (signature !== this.signature) {
-      const hadFocus = this.tiles.includes(this.element.getRootNode().activeElement);
+    if (anew) {
       this.signature = signature;
       this.build();
-      if (hadFocus) this.tiles[0]?.focus({ preventScroll: true });
+      if (same) this.find(before);
+      if (turned < 0) this.focus = this.anchor = items.length - 1;
     }
     items.forEach((item, index) => this.paint(index));
+    // Only what was painted can take the focus.
+    if (anew && hadFocus) this.tiles[this.focus]?.focus({ preventScroll: true });
+    if (anew && turned) this.tiles[this.focus]?.scrollIntoView({ block: "nearest" });
     this.changed();
   }
 
+  // Where images left the list, the next key is for the one that was in focus, or for the next that is still there.
+  find({ rows, focus, selected }) {
+    const places = new Map(this.items.map((item, index) => [item.row, index]));
+    const near = [...rows.slice(focus), ...rows.slice(0, focus).reverse()].find((row) => places.has(row));
+    this.focus = this.anchor = places.get(near) ?? 0;
+    this.selected = new Set([...selected].map((index) => places.get(rows[index])).filter((index) => index !== undefined));
+  }
+
   build() {
-    this.selected.clear();
+    this.selected = new Set();
     this.focus = this.anchor = 0;
     this.tiles = [];
     const children = [];

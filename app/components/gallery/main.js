@@ -7,6 +7,8 @@ function choiceKeys(names) {
     : [..."123456789abcdefghijklmnopqrstuvwxyz"];
 }
 
+const TURN_WITHIN_MS = 5000;
+
 class Gallery {
   constructor(root, store) {
     this.root = root;
@@ -44,16 +46,21 @@ class Gallery {
     }, { signal });
   }
 
-  update({ data, setStateValue }) {
+  update({ data, setStateValue, setTriggerValue }) {
+    const before = this.data;
     this.setStateValue = setStateValue;
+    this.setTriggerValue = setTriggerValue;
     this.data = data;
+    this.root.classList.toggle("suggests", data.actions && data.items.some((item) => item.suggested?.length));
     this.root.classList.toggle("actions", data.actions);
     // A mere picture strip has nothing to say about one picture.
     this.root.classList.toggle("strip", !data.actions && data.items.every((item) => !item.title));
     this.grid.element.style.maxHeight = data.height ? `${data.height}px` : "";
     this.grid.element.style.setProperty("--tile", `${data.tile}px`);
     this.grid.confirm(this.outbox.acknowledge(data.written));
-    this.grid.update(data.items, data.colours);
+    const turned = this.turning && before && data.page !== before.page ? this.turning : 0;
+    this.grid.update(data.items, data.colours, { turned, same: before?.context === data.context });
+    if (turned) this.wait(0);
   }
 
   close() {
@@ -83,6 +90,7 @@ class Gallery {
     for (const button of this.root.querySelectorAll(".tools [data-do]")) {
       button.disabled = !items.length && button.dataset.do !== "undo" && button.dataset.do !== "help";
     }
+    this.root.querySelector("[data-do=accept]").disabled = !this.open().length;
   }
 
   // A copy enlarged stands beside the one that the group would keep; the first beside the second.
@@ -106,6 +114,7 @@ class Gallery {
     if (!this.data.actions) return undefined;
     if (wanted === "undo") return this.undo(advance);
     if (wanted === "relabel") return this.choose();
+    if (wanted === "accept") return this.accept(advance);
     return this.decide(wanted, null, advance);
   }
 
@@ -115,19 +124,32 @@ class Gallery {
   }
 
   decide(action, label, advance) {
-    const indices = this.targets();
-    if (!indices.length) return;
+    const rows = this.targets().flatMap((index) => rowsOf(this.grid.items[index]));
+    this.write({ action, label }, rows.map((row) => [row, action, label]), advance);
+  }
+
+  // What is suggested for the images meant; what is decided already has no suggestion any more.
+  open() {
+    return this.targets().map((index) => this.grid.items[index])
+      .filter((item) => !this.grid.markOf(item)).flatMap((item) => item.suggested ?? []);
+  }
+
+  accept(advance) {
+    const verdicts = this.open();
+    if (verdicts.length) this.write({ action: "accept", label: null, verdicts }, verdicts, advance);
+  }
+
+  write(press, verdicts, advance) {
+    if (!verdicts.length) return;
     const hadSelection = !this.dialogs.zoom.open && this.grid.selected.size > 0;
-    const before = new Map();
-    for (const index of indices) {
-      const item = this.grid.items[index];
-      for (const row of rowsOf(item)) before.set(row, this.grid.markOf(item));
-    }
-    const rows = [...before.keys()];
-    const mark = action === "relabel" ? `relabel:${this.data.class_names[label]}` : action;
-    const seq = this.outbox.add({ context: this.data.context, action, label, rows });
-    this.history.push([...before]);
-    this.grid.setMarks(rows.map((row) => [row, mark]), seq);
+    const marks = verdicts.map(([row, action, label]) => (
+      [row, action === "relabel" ? `relabel:${this.data.class_names[label]}` : action]));
+    const rows = new Set(marks.map(([row]) => row));
+    const before = this.grid.items.flatMap((item) => (
+      rowsOf(item).filter((row) => rows.has(row)).map((row) => [row, this.grid.markOf(item)])));
+    const seq = this.outbox.add({ context: this.data.context, ...press, rows: [...rows] });
+    this.history.push(before);
+    this.grid.setMarks(marks, seq);
     if (hadSelection) this.grid.select([]);
     if (advance && !hadSelection) this.grid.moveFocus(this.grid.focus + 1, !this.dialogs.zoom.open);
     this.grid.anchor = this.grid.focus;
@@ -146,7 +168,7 @@ class Gallery {
   }
 
   choose() {
-    const likely = new Set(this.targets().map((index) => this.grid.items[index].likely));
+    const likely = new Set(this.targets().map((index) => this.grid.items[index].likely ?? null));
     if (!likely.size) return;
     const keys = choiceKeys(this.data.class_names);
     const [first] = likely.size === 1 ? likely : [];
@@ -180,7 +202,8 @@ class Gallery {
     if (document.querySelector("[role=dialog]")) return;
     const nowhere = target === document.body || target === document.documentElement;
     const written = target.closest?.("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]");
-    if (nowhere || (!written && "kdruz?".includes(event.key))) this.key(event);
+    const letter = "kdruaz?".includes(event.key) && !event.ctrlKey && !event.metaKey;
+    if (nowhere || (!written && letter)) this.key(event);
   }
 
   key(event) {
@@ -194,11 +217,29 @@ class Gallery {
     }
     const inTools = event.target.closest?.(".tools, dialog .close") && (event.key === " " || event.key === "Enter");
     if (inTools || this.dialogs.help.open || !this.grid.items.length) return;
+    // What is pressed while the next page comes is not meant for this one.
+    if (this.turning) return event.preventDefault();
     const run = this.command(event);
     if (!run) return;
     run();
     event.preventDefault();
     event.stopPropagation();
+  }
+
+  turn(by) {
+    const to = this.data.page + by;
+    if (to < 1 || to > this.data.pages) return;
+    this.outbox.flush();
+    this.wait(by);
+    this.setTriggerValue("turn", by);
+  }
+
+  // For as long as a server that answers may take.
+  wait(by) {
+    this.turning = by;
+    this.grid.element.classList.toggle("turning", Boolean(by));
+    clearTimeout(this.waiting);
+    if (by) this.waiting = setTimeout(() => this.wait(0), TURN_WITHIN_MS);
   }
 
   command(event) {
@@ -209,11 +250,17 @@ class Gallery {
       else grid.anchor = to;
       grid.moveFocus(to, !this.dialogs.zoom.open);
     };
+    const step = (to, by) => () => {
+      const index = to();
+      const stays = index === grid.focus || index < 0 || index >= grid.items.length;
+      if (stays && !event.shiftKey) this.turn(by);
+      else move(index)();
+    };
     const commands = {
-      ArrowLeft: move(grid.focus - 1),
-      ArrowRight: move(grid.focus + 1),
-      ArrowUp: () => move(grid.vertical(-1))(),
-      ArrowDown: () => move(grid.vertical(1))(),
+      ArrowLeft: step(() => grid.focus - 1, -1),
+      ArrowRight: step(() => grid.focus + 1, 1),
+      ArrowUp: step(() => grid.vertical(-1), -1),
+      ArrowDown: step(() => grid.vertical(1), 1),
       Home: move(0),
       End: move(grid.items.length - 1),
       " ": () => ((grid.anchor = grid.focus), grid.toggle(grid.focus)),
@@ -222,9 +269,9 @@ class Gallery {
       "?": () => this.act("help"),
     };
     if (event.key === "Escape") return grid.selected.size && !this.dialogs.zoom.open ? () => grid.select([]) : null;
-    if (event.key === "a") return event.ctrlKey || event.metaKey ? () => grid.select(grid.items.keys()) : null;
+    if (event.ctrlKey || event.metaKey) return () => grid.select(grid.items.keys());
     if (commands[event.key]) return commands[event.key];
-    const action = { k: "keep", d: "drop", r: "relabel", u: "undo" }[event.key.toLowerCase()];
+    const action = { k: "keep", d: "drop", r: "relabel", a: "accept", u: "undo" }[event.key.toLowerCase()];
     return action && this.data.actions ? () => this.act(action) : null;
   }
 }
