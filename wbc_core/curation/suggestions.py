@@ -29,6 +29,7 @@ class Suggestions:
         members: The rows of every group of which one copy is to stay, one group after the other, int64.
         groups: For each of `members` the place of its finding, int64.
         labels: For each of `members` the label that it was imported with, int64.
+        kept: Place of each such group and the copy that is to stay, int64 (groups, 2).
         chained: Whether some image is the copy to keep of one group and one to drop of another.
     """
 
@@ -39,6 +40,7 @@ class Suggestions:
     members: NDArray[np.int64]
     groups: NDArray[np.int64]
     labels: NDArray[np.int64]
+    kept: NDArray[np.int64]
     chained: bool
 
 
@@ -116,6 +118,7 @@ def suggestions_of(
         members=pairs[:, 1],
         groups=pairs[:, 0],
         labels=np.asarray(labels, dtype=np.int64)[pairs[:, 1]],
+        kept=np.array(list(kept.items()), dtype=np.int64).reshape(-1, 2),
         chained=not wanted.keys().isdisjoint(kept.values()),
     )
 
@@ -177,7 +180,7 @@ def open_suggestions(made: Suggestions, standing: Standing) -> Open:
     for place in left:
         for row in made.findings[place].rows:
             actions.pop(row, None)
-    for place in np.unique(made.groups[standing.codes[made.members] == DROP]).tolist():
+    for place in made.kept[standing.codes[made.kept[:, 1]] == DROP, 0].tolist():
         spared = copy_that_stays(made.findings[place], standing.effective)
         if spared is not None:
             actions.pop(spared, None)
