@@ -45,6 +45,16 @@ NAP = textwrap.dedent(
     from wbc_core.jobs.tasks import TASKS
     if "nap" not in TASKS:
         TASKS.add("nap", nap)
+
+    if os.environ.get("WBC_BUSY_SECONDS"):
+        from wbc_core import database
+        database.BUSY_SECONDS = float(os.environ["WBC_BUSY_SECONDS"])
+    if os.environ.get("WBC_CLOCK_JUMPS"):
+        import itertools
+        from wbc_core.jobs import queue
+        years = itertools.cycle((2000, 2050))
+        queue.now = lambda: f"{next(years)}-01-01T00:00:00+00:00"
+        time.time = lambda: (next(years) - 1970) * 31_557_600.0
     '''
 )
 
