@@ -65,7 +65,6 @@ def _row(place: int, job: Job, first: bool, last: bool) -> None:
         st.markdown(
             f"{place}. **{plain(describe(job))}** {badge(job)} :small[:gray[{job.id}]]", width="stretch"
         )
-        _priority(job)
         if not first:
             _button("First", "vertical_align_top", f"first-{job.id}", order.move, job.id, "first")
             _button("Up", "arrow_upward", f"up-{job.id}", order.move, job.id, "up")
@@ -76,6 +75,7 @@ def _row(place: int, job: Job, first: bool, last: bool) -> None:
         else:
             _button("Pause", "pause", f"pause-{job.id}", order.pause, job.id)
         _button("Cancel", "stop_circle", f"queue-cancel-{job.id}", queue.cancel, job.id)
+        _priority(job)
 
 
 def queue_panel() -> None:
