@@ -105,6 +105,18 @@ def test_a_log_of_an_older_lab_counts_from_the_threshold_of_the_scan(
     assert (exposure.threshold, exposure.found, exposure.beside, exposure.dropped) == (scanned, 1, 1, 2)
 
 
+def test_a_keep_counts_for_its_check_unless_another_one_dropped_the_image(
+    workspace: Workspace, dataset: Dataset
+) -> None:
+    review.decide(workspace, dataset.id, {32: ("keep", None)}, who="Ada", check="exposure")
+    review.decide(workspace, dataset.id, {30: ("keep", None)}, who="Ada", check="exposure")
+    review.decide(workspace, dataset.id, {32: ("keep", None)}, who="Ada", check="exact_duplicates")
+    facts = cleaning_facts(workspace, dataset.id)
+    duplicates, exposure = facts.checks
+    assert (facts.dropped, duplicates.dropped, duplicates.kept) == (2, 2, 1)
+    assert (exposure.dropped, exposure.kept, exposure.open) == (0, 1, 0)
+
+
 def test_who_gave_no_name_is_one_reviewer(workspace: Workspace, dataset: Dataset) -> None:
     for row, who in ((4, "reviewer 0a1b"), (5, "reviewer"), (6, "reviewer 22ff")):
         review.decide(workspace, dataset.id, {row: ("drop", None)}, who=who)
