@@ -18,13 +18,19 @@ import json, sys
 from pathlib import Path
 import keras
 from wbc_core.evaluation.report import evaluate_run
+from wbc_core.training.checkpoint import load_checkpoint
 from wbc_core.training.loop import train
+from wbc_core.training.network import build_network, data_of_run
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
 workspace = Workspace(Path(sys.argv[1]))
-train(workspace, sys.argv[2], RunSpec.from_json(json.loads(sys.argv[3])))
-print(keras.backend.backend(), evaluate_run(workspace, sys.argv[2])["images"])
+spec = RunSpec.from_json(json.loads(sys.argv[3]))
+train(workspace, sys.argv[2], spec)
+first = build_network(spec, data_of_run(workspace, spec), workspace).get_weights()
+last = load_checkpoint(workspace, sys.argv[2]).weights
+moved = sum((before != after).any() for before, after in zip(first, last))
+print(keras.backend.backend(), evaluate_run(workspace, sys.argv[2])["images"], moved)
 """
 
 
@@ -35,8 +41,10 @@ def test_two_epochs_with_a_schedule_and_averaged_weights(
     if find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     workspace, prepared = training_workspace
-    # The head alone first, then all of it: every part of the loop that touches the backend's state.
-    spec = RunSpec(prepared, "cnn", epochs=2, head_epochs=1, batch_size=16, schedule="cosine", ema=0.8)
+    # The head alone first, then all of it, at a rate that rises from 0 within the epoch: every part of the
+    # loop that touches the backend's state.
+    settings = {"epochs": 2, "head_epochs": 1, "batch_size": 16, "schedule": "cosine", "warmup_epochs": 1}
+    spec = RunSpec(prepared, "cnn", ema=0.8, **settings)
     finished = subprocess.run(
         [sys.executable, "-c", TRAIN, str(workspace.home), RUN, json.dumps(spec.to_json())],
         env={**os.environ, "KERAS_BACKEND": backend},
@@ -45,5 +53,5 @@ def test_two_epochs_with_a_schedule_and_averaged_weights(
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
-    assert finished.stdout.split()[0] == backend
+    assert finished.stdout.split()[::2] == [backend, "12"]  # every array of its six layers
     assert history(workspace, RUN)["loss"].is_monotonic_decreasing
