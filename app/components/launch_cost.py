@@ -37,19 +37,35 @@ def title_of(spec: RunSpec, among: Sequence[RunSpec]) -> str:
 
 def cost_table(specs: Sequence[RunSpec], found: Sequence[Cost]) -> None:
     """Draw the cost of each run and of all together."""
+    on_gpu = any(cost.gpu_memory_mb is not None for cost in found)
     rows = [
         {
             "Run": title_of(spec, specs),
             "An epoch": about(cost.epoch_seconds),
             "At most": about(cost.seconds),
-            "Memory": "not measured" if cost.memory_mb is None else f"{cost.memory_mb / 1000:.2g} GB",
+            "Memory": f"{'' if cost.measured else 'about '}{cost.memory_mb / 1000:.2g} GB",
+            **({"GPU memory": _gigabytes(cost.gpu_memory_mb)} if on_gpu else {}),
             "Disk": f"{cost.disk_mb:,.0f} MB",
         }
         for spec, cost in zip(specs, found, strict=True)
     ]
     st.table(pd.DataFrame(rows).set_index("Run"))
-    where = "as measured here" if all(cost.measured for cost in found) else "on 2 CPU cores"
+    measured = [cost for cost in found if cost.measured]
+    places = sorted({cost.device_name for cost in measured if cost.device_name})
+    where = "as measured" if len(measured) == len(found) else "on 2 CPU cores"
     st.metric("All together, at most", f"{about(sum(cost.seconds for cost in found))} {where}")
+    if places:
+        st.caption(f"Measured on {plain(', '.join(places))}.")
+    if len(measured) < len(found):
+        gpu = training_device(state.workspace()) == "gpu"
+        st.caption(
+            "Foreseen for 2 CPU cores, memory from the layers of the network."
+            + (" These runs will train on a GPU, which is many times faster: measure on it." if gpu else "")
+        )
+
+
+def _gigabytes(megabytes: float | None) -> str:
+    return "not measured" if megabytes is None else f"{megabytes / 1000:.2g} GB"
 
 
 def measure_button(specs: Sequence[RunSpec], found: Sequence[Cost]) -> None:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from wbc_core.backbones.cost import macs
+from wbc_core.backbones.cost import activations, macs
 from wbc_core.backbones.freezing import block_depths
 from wbc_core.backbones.layers import extractor_of, leaves
 from wbc_core.backbones.model import build_model, split_model, with_resting_backbone
@@ -63,6 +63,7 @@ def test_it_says_what_it_is(name: str) -> None:
 def test_it_costs_what_it_says(named_model: Named) -> None:
     backbone, extractor = BACKBONES.get(named_model[0]), extractor_of(named_model[1])
     assert (extractor.count_params(), macs(extractor)) == (backbone.parameters, backbone.macs)
+    assert activations(extractor) == backbone.activations
 
 
 def test_every_layer_with_weights_lies_in_one_block(named_model: Named) -> None:

@@ -51,6 +51,7 @@ CNN = Backbone(
     default_size=96,
     parameters=753_328,
     macs=70_262_784,
+    activations=566_912,
     block_ends=tuple(f"block{number + 1}" for number in range(len(_FILTERS))),
     speed=Speed(training=450, prediction=1800, start=5),
     architecture=build,

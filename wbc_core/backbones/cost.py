@@ -39,3 +39,12 @@ def macs(model: "keras.Model") -> int:
             positions = prod(layer.output.shape[1:-1])
             total += positions * sum(prod(kernel.shape) for kernel in kernels)
     return total
+
+
+def activations(model: "keras.Model") -> int:
+    """Values that the layers put out for one image, at the size that the model was built for.
+
+    Args:
+        model: A functional model with a fixed input size; nested models are opened.
+    """
+    return sum(prod(layer.output.shape[1:]) for layer in leaves(model))

@@ -165,6 +165,7 @@ def _entry(
     default_size: int,
     parameters: int,
     macs: int,
+    activations: int,
     speed: Speed,
 ) -> Backbone:
     return Backbone(
@@ -176,6 +177,7 @@ def _entry(
         default_size=default_size,
         parameters=parameters,
         macs=macs,
+        activations=activations,
         block_ends=("bn0", *(f"blocks.{count - 1}.bn2" for count in accumulate(_repeats(depth)))),
         speed=speed,
         architecture=partial(build, name=name, width=width, depth=depth, published=published),
@@ -192,6 +194,7 @@ EFFICIENTNET_LITE0 = _entry(
     default_size=224,
     parameters=3_413_024,
     macs=70_513_632,
+    activations=3_699_936,
     speed=Speed(training=60, prediction=375, start=18),
 )
 EFFICIENTNET_LITE2 = _entry(
@@ -203,5 +206,6 @@ EFFICIENTNET_LITE2 = _entry(
     default_size=260,
     parameters=4_869_168,
     macs=105_654_384,
+    activations=5_032_656,
     speed=Speed(training=44, prediction=300, start=23),
 )

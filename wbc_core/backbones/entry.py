@@ -43,6 +43,7 @@ class Backbone:
         default_size: Height and width that its paper feeds it, in pixels.
         parameters: Weights of the feature extractor at 96x96, those that no optimiser changes among them.
         macs: Multiply-accumulates of the feature extractor for one image of 96x96.
+        activations: Values that its layers put out for one image of 96x96, all together: what training holds.
         block_ends: The last layer of every block but the last, from the input on. A block is a row of the
             table in its paper: what lies between two of these in depth order belongs together.
         speed: What it costs, for the estimate before launch.
@@ -59,6 +60,7 @@ class Backbone:
     default_size: int
     parameters: int
     macs: int
+    activations: int
     block_ends: tuple[str, ...]
     speed: Speed
     architecture: "Callable[[ImageShape, str | None], keras.Model]"

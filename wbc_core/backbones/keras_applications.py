@@ -141,6 +141,7 @@ _VGG = Backbone(
     default_size=224,
     parameters=14_714_688,
     macs=2_818_768_896,
+    activations=2_824_704,
     block_ends=("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3"),
     speed=Speed(training=7, prediction=27, start=12),
     architecture=partial(build, application="VGG16", normalise=_centred),
@@ -159,6 +160,7 @@ _INCEPTION = Backbone(
     default_size=299,
     parameters=21_802_784,
     macs=338_849_120,
+    activations=2_303_888,
     block_ends=("layer9", "mixed2", "mixed7"),
     speed=Speed(training=57, prediction=230, start=25),
     architecture=build_inception,
@@ -177,6 +179,7 @@ _RESNET = Backbone(
     default_size=224,
     parameters=23_587_712,
     macs=708_231_168,
+    activations=6_854_380,
     block_ends=("conv1_bn", "conv2_block3_3_bn", "conv3_block4_3_bn", "conv4_block6_3_bn"),
     speed=Speed(training=27, prediction=110, start=22),
     architecture=partial(build, application="ResNet50", normalise=_centred),
@@ -188,7 +191,9 @@ _RESNET = Backbone(
 )
 
 
-def _densenet(layers: int, parameters: int, macs: int, checksum: str, speed: Speed) -> Backbone:
+def _densenet(
+    layers: int, parameters: int, macs: int, activations: int, checksum: str, speed: Speed
+) -> Backbone:
     return Backbone(
         name=f"densenet{layers}",
         title=f"DenseNet{layers}",
@@ -198,6 +203,7 @@ def _densenet(layers: int, parameters: int, macs: int, checksum: str, speed: Spe
         default_size=224,
         parameters=parameters,
         macs=macs,
+        activations=activations,
         block_ends=("conv1_bn", "pool2_conv", "pool3_conv", "pool4_conv"),
         speed=speed,
         architecture=partial(build, application=f"DenseNet{layers}", normalise=_standardised),
@@ -210,7 +216,13 @@ def _densenet(layers: int, parameters: int, macs: int, checksum: str, speed: Spe
 
 
 def _convnext(
-    size: str, depths: tuple[int, int, int], parameters: int, macs: int, checksum: str, speed: Speed
+    size: str,
+    depths: tuple[int, int, int],
+    parameters: int,
+    macs: int,
+    activations: int,
+    checksum: str,
+    speed: Speed,
 ) -> Backbone:
     name = f"convnext_{size}"
     stages = (f"{name}_stage_{stage}_block_{depth - 1}_layer_scale" for stage, depth in enumerate(depths))
@@ -223,6 +235,7 @@ def _convnext(
         default_size=224,
         parameters=parameters,
         macs=macs,
+        activations=activations,
         block_ends=(f"{name}_stem_layernorm", *stages),
         speed=speed,
         architecture=partial(build, application=f"ConvNeXt{size.capitalize()}", normalise=None),
@@ -230,7 +243,9 @@ def _convnext(
     )
 
 
-def _mobilenet(size: str, rows: int, parameters: int, macs: int, checksum: str, speed: Speed) -> Backbone:
+def _mobilenet(
+    size: str, rows: int, parameters: int, macs: int, activations: int, checksum: str, speed: Speed
+) -> Backbone:
     # The first block has no number.
     blocks = ("expanded_conv", *(f"expanded_conv_{row}" for row in range(1, rows)))
     return Backbone(
@@ -242,6 +257,7 @@ def _mobilenet(size: str, rows: int, parameters: int, macs: int, checksum: str, 
         default_size=224,
         parameters=parameters,
         macs=macs,
+        activations=activations,
         block_ends=("conv_bn", *(f"{block}_project_bn" for block in blocks)),
         speed=speed,
         architecture=partial(build, application=f"MobileNetV3{size.capitalize()}", normalise=None),
@@ -260,6 +276,7 @@ _EFFICIENTNET_B0 = Backbone(
     default_size=224,
     parameters=4_049_571,
     macs=71_140_832,
+    activations=4_703_423,
     block_ends=_stages("1a 2b 3b 4c 5c 6d 7a"),
     speed=Speed(training=73, prediction=560, start=25),
     architecture=build_efficientnet_b0,
@@ -272,7 +289,14 @@ _EFFICIENTNET_B0 = Backbone(
 
 
 def _efficientnet_v2(
-    size: str, default_size: int, stages: str, parameters: int, macs: int, checksum: str, speed: Speed
+    size: str,
+    default_size: int,
+    stages: str,
+    parameters: int,
+    macs: int,
+    activations: int,
+    checksum: str,
+    speed: Speed,
 ) -> Backbone:
     return Backbone(
         name=f"efficientnet_v2_{size}",
@@ -283,6 +307,7 @@ def _efficientnet_v2(
         default_size=default_size,
         parameters=parameters,
         macs=macs,
+        activations=activations,
         block_ends=_stages(stages),
         speed=speed,
         architecture=partial(build, application=f"EfficientNetV2{size.upper()}", normalise=None),
@@ -294,13 +319,18 @@ KERAS_APPLICATIONS = (
     _VGG,
     _INCEPTION,
     _RESNET,
-    _densenet(121, 7_037_504, 520_372_224, "30ee3e1110167f948a6b9946edeeb738", Speed(37, 150, start=35)),
-    _densenet(201, 18_321_984, 787_857_408, "c13680b51ded0fb44dff2d8f86ac8bb1", Speed(24, 100, start=60)),
+    _densenet(
+        121, 7_037_504, 520_372_224, 9_206_764, "30ee3e1110167f948a6b9946edeeb738", Speed(37, 150, start=35)
+    ),
+    _densenet(
+        201, 18_321_984, 787_857_408, 14_232_940, "c13680b51ded0fb44dff2d8f86ac8bb1", Speed(24, 100, start=60)
+    ),
     _convnext(
         "tiny",
         (3, 3, 9),
         27_820_128,
         818_221_824,
+        5_439_744,
         "d547c096cabd03329d7be5562c5e14798aa39ed24b474157cef5e85ab9e49ef1",
         Speed(4.7, 19, start=25),
     ),
@@ -309,14 +339,27 @@ KERAS_APPLICATIONS = (
         (3, 3, 27),
         87_566_464,
         2_820_068_352,
+        11_547_648,
         "40a20c5548a5e9202f69735ecc06c990e6b7c9d2de39f0361e27baeb24cb7c45",
         Speed(1.4, 5.5, start=45),
     ),
     _mobilenet(
-        "small", 11, 939_120, 10_457_536, "d3e8ec802a04aa4fc771ee12a9a9b836", Speed(215, 1150, start=18)
+        "small",
+        11,
+        939_120,
+        10_457_536,
+        1_005_888,
+        "d3e8ec802a04aa4fc771ee12a9a9b836",
+        Speed(215, 1150, start=18),
     ),
     _mobilenet(
-        "large", 15, 2_996_352, 40_551_360, "07fb09a5933dd0c8eaafa16978110389", Speed(146, 660, start=21)
+        "large",
+        15,
+        2_996_352,
+        40_551_360,
+        2_876_832,
+        "07fb09a5933dd0c8eaafa16978110389",
+        Speed(146, 660, start=21),
     ),
     _EFFICIENTNET_B0,
     _efficientnet_v2(
@@ -325,6 +368,7 @@ KERAS_APPLICATIONS = (
         "1a 2b 3b 4c 5e 6h",
         5_919_312,
         132_500_256,
+        3_001_232,
         "893217f2bb855e2983157299931e43ff",
         Speed(85, 410, start=30),
     ),
@@ -334,6 +378,7 @@ KERAS_APPLICATIONS = (
         "1b 2d 3d 4f 5i 6o",
         20_331_360,
         526_206_912,
+        7_793_400,
         "af0682fb74e8c54910f2d4393339c070",
         Speed(21, 103, start=50),
     ),

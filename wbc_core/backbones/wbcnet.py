@@ -92,6 +92,7 @@ WBCNET = Backbone(
     default_size=96,
     parameters=1_864_058,
     macs=129_137_472,
+    activations=937_698,
     block_ends=("stem2_relu", *(f"stage{number}_pool" for number in range(2, len(_STAGES) + 1))),
     speed=Speed(training=250, prediction=900, start=10),
     architecture=build,

@@ -188,10 +188,16 @@ def _take_over(workspace: Workspace, earlier: str, job_id: str, spec: Json) -> N
 @TASKS.register("dry_run")
 def dry_run(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
     """Measure on this device, by a few of its own steps, what the run of a RunSpec would cost."""
+    from wbc_core.jobs.meters import Meters
     from wbc_core.training.dry_run import dry_run as measure
     from wbc_core.training.spec import RunSpec
 
-    return measure(workspace, RunSpec.from_json(spec), progress).to_json()
+    before = Meters().read().get("gpu_memory_mb")
+    cost = measure(workspace, RunSpec.from_json(spec), progress).to_json()
+    after = Meters().read().get("gpu_memory_mb")
+    # Keras gives nothing back before its process ends, and others may hold a part of the same GPU.
+    taken = None if before is None or after is None else round(max(0.0, after - before), 1)
+    return {**cost, "gpu_memory_mb": taken}
 
 
 @TASKS.register("evaluate")

@@ -62,7 +62,7 @@ def dry_run(workspace: Workspace, spec: RunSpec, progress: Progress = silent) ->
     began = time.perf_counter()
     data = data_of_run(workspace, spec.checked())
     progress(0.1, "loading keras")
-    with computing(spec):
+    with computing(spec) as device:
         rates = _measured_rates(spec, data, workspace, progress)
     cost = foreseen_cost(
         spec,
@@ -73,4 +73,4 @@ def dry_run(workspace: Workspace, spec: RunSpec, progress: Progress = silent) ->
         start=time.perf_counter() - began,
     )
     progress(1.0, "measured")
-    return replace(cost, memory_mb=peak_megabytes(), measured=True)
+    return replace(cost, memory_mb=peak_megabytes(), measured=True, device_name=device["name"])

@@ -5,6 +5,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,10 @@ from wbc_core.errors import WbcError
 from wbc_core.jobs import meters, queue
 from wbc_core.jobs.devices import device_environment, list_gpus, parse_devices
 from wbc_core.jobs.meters import Meters, keep_measuring
+from wbc_core.jobs.tasks import TASKS
+from wbc_core.progress import silent
+from wbc_core.training.estimate import Cost
+from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
 Nap = Callable[..., dict[str, object]]
@@ -162,3 +167,20 @@ def test_nothing_is_measured_for_a_job_that_was_lost(
     job = queue.submit(workspace, "nap", nap()).id
     keep_measuring(workspace, job, "someone else's claim", threading.Event())
     assert queue.get_job(workspace, job).usage is None
+
+
+def test_a_dry_run_tells_what_it_takes_of_its_gpu(
+    workspace: Workspace, two_gpus: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    memory = sys.modules["pynvml"].nvmlDeviceGetMemoryInfo(0)
+    cost = Cost(60.0, 6.0, 2000.0, 10.0, measured=True, device_name="GPU number 0")
+
+    def measured(*_: object) -> Cost:
+        memory.used += 2_500e6
+        return cost
+
+    monkeypatch.setattr("wbc_core.training.dry_run.dry_run", measured)
+    spec = RunSpec("pr-0123456789ab", "cnn").to_json()
+    told = TASKS.get("dry_run")(workspace, "job-0123456789", spec, silent)
+    assert Cost.from_json(told) == replace(cost, gpu_memory_mb=2500.0)

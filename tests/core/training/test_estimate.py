@@ -40,3 +40,31 @@ def test_the_disk_holds_the_optimisers_memory_too() -> None:
         name: foreseen_cost(spec_of(optimiser=name), 10, 0, online=False).disk_mb for name in ("sgd", "adamw")
     }
     assert disk["sgd"] == pytest.approx(0.75 * disk["adamw"])
+
+
+def memory(backbone: str, **settings: object) -> float:
+    return foreseen_cost(spec_of(backbone, **settings), 10, 0, online=False).memory_mb
+
+
+@pytest.mark.parametrize(
+    ("backbone", "batch_size", "measured"),
+    [
+        ("cnn", 32, 1169),
+        ("cnn", 128, 1495),
+        ("wbcnet", 32, 1084),
+        ("mobilenet_v3_small", 32, 1278),
+        ("efficientnet_lite0", 32, 1553),
+        ("efficientnet_lite0", 64, 1930),
+    ],
+)
+def test_the_memory_foreseen_is_near_what_dry_runs_took(
+    backbone: str, batch_size: int, measured: float
+) -> None:
+    assert memory(backbone, batch_size=batch_size) == pytest.approx(measured, rel=0.125)
+
+
+def test_memory_grows_with_pixels_and_falls_with_a_backbone_that_only_looks() -> None:
+    assert memory("densenet121", input_size=192) > 2 * memory("densenet121")
+    frozen = memory("efficientnet_lite0", freeze="all", batch_size=32)
+    assert frozen == pytest.approx(1082, rel=0.125)
+    assert frozen < memory("efficientnet_lite0", batch_size=32)
