@@ -15,6 +15,7 @@ from wbc_core.curation.standing import nothing_decided
 from wbc_core.records import Dataset
 
 _STEPS = {"judge": "Judge", "compare": "Compare and settle"}
+_DISAGREEMENTS = {"open": "Open", "all": "All disagreements"}
 
 
 def panel(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
@@ -95,6 +96,20 @@ def _compare(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
         text=f"**{thousands(settled)}** of {thousands(total)} disagreements settled. What you press here "
         "is the decision that holds.",
     )
+    shown = st.segmented_control(
+        "Disagreements",
+        list(_DISAGREEMENTS),
+        format_func=_DISAGREEMENTS.get,
+        default="open",
+        required=True,
+        key="disagreements-shown",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    rows = found.open if shown == "open" else list(found.disagreements)
+    if not rows:
+        st.success("Every disagreement is settled.", icon=":material/check_circle:")
+        return
     names = dataset.class_names
     notes = {
         row: f"First: {verdict_words(one, names)} · {second}: {verdict_words(other, names)}"
@@ -103,7 +118,7 @@ def _compare(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
     effective = cache.standing(dataset).effective
     review_panel.pictures(
         dataset,
-        about_rows(dataset, list(found.disagreements), cuts),
+        about_rows(dataset, rows, cuts),
         seen_in({row: effective[row] for row in found.settled}),
         context=review_actions.context(dataset, settles=second),
         notes=notes,

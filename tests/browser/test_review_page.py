@@ -64,6 +64,17 @@ def test_the_evidence_hangs_under_the_picture_in_focus(demo: Dataset, open_page:
     assert page.locator(".hint").count() == 1
     picture, words = page.locator(".tile .picture").nth(1).bounding_box(), hint.bounding_box()
     assert words["y"] >= picture["y"] + picture["height"]
+    # All of it is to be read: one that is too long for the room above the bar hangs over the picture.
+    page.locator(".gallery.actions").evaluate("""gallery => {
+      const { grid } = gallery.gallery;
+      grid.items.at(-1).title = "Evidence of many words. ".repeat(20);
+      grid.moveFocus(grid.items.length - 1);
+    }""")
+    page.locator(".hint.above").wait_for()
+    bar, words = page.locator(".gallery.actions .bar").bounding_box(), page.locator(".hint").bounding_box()
+    assert words["y"] + words["height"] <= bar["y"]
+    whole = "words => words.scrollHeight <= words.clientHeight"
+    assert page.locator(".hint .words").evaluate(whole)
 
 
 def test_copies_are_enlarged_side_by_side(demo: Dataset, open_page: Open) -> None:
@@ -201,5 +212,9 @@ def test_a_second_person_reviews_unseen_and_a_disagreement_is_settled(
     page.keyboard.press("d")
     wait_until(lambda: actions(lab, demo)[first] == "drop", "the settled decision")
     page.get_by_text("1 of 1 disagreements settled").wait_for()
+    # Settled, it leaves the open ones.
+    page.locator(".tile").first.wait_for(state="detached")
+    page.get_by_text("All disagreements").click()
+    assert mark(page, first) == "drop"
     while agreement.take_back_opinion(lab.workspace, demo.id, who="Ben"):
         pass

@@ -1,4 +1,7 @@
 // The grid itself: tiles, focus, selection, marks. Text from files reaches the page through textContent only.
+const HINT_GAP = 10;
+const TOP_BAR = 64;
+
 function make(tag, className, text) {
   const element = document.createElement(tag);
   if (className) element.className = className;
@@ -23,6 +26,7 @@ function markWords(mark) {
 class Grid {
   constructor(root, changed) {
     this.element = root.querySelector(".grid");
+    this.bar = root.querySelector(".bar");
     this.changed = changed;
     this.items = [];
     this.tiles = [];
@@ -151,8 +155,17 @@ class Grid {
     this.hint.firstChild.textContent = item.title ?? "";
     this.hint.hidden = !item.title;
     if (this.hint.parentElement !== tile) tile.append(this.hint);
-    const middle = this.element.getBoundingClientRect().left + this.element.clientWidth / 2;
-    this.hint.classList.toggle("left", tile.getBoundingClientRect().left > middle);
+    // Once the page has scrolled to the picture.
+    cancelAnimationFrame(this.hanging);
+    this.hanging = requestAnimationFrame(() => this.place(tile));
+  }
+
+  // To the side with more room; above the picture where the bar would cover the end of a long one.
+  place(tile) {
+    const [at, grid] = [tile, this.element].map((element) => element.getBoundingClientRect());
+    this.hint.classList.toggle("left", at.left > grid.left + grid.width / 2);
+    const below = this.bar.getBoundingClientRect().top - at.bottom;
+    this.hint.classList.toggle("above", below < this.hint.offsetHeight + HINT_GAP && at.top > this.hint.offsetHeight + TOP_BAR);
   }
 
   measure() {

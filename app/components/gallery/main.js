@@ -24,6 +24,8 @@ class Gallery {
       if (wanted) this.act(wanted, { advance: false });
     });
     this.grid.element.addEventListener("dblclick", () => this.act("zoom"));
+    // On a narrow screen the bar has two lines for the evidence; a tap shows all of it.
+    root.querySelector(".about").addEventListener("click", () => root.classList.toggle("whole"));
     for (const dialog of Object.values(this.dialogs)) {
       dialog.addEventListener("click", (event) => {
         if (event.target === dialog || event.target.closest(".close")) dialog.close();
