@@ -1,11 +1,13 @@
 """A small demo lab for the page tests: built and scanned once, copied for each test."""
 
+import functools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 
 from tests.results_lab import RUN, add_run, build_dataset, build_split
 from wbc_core.curation.scan import scan
@@ -14,6 +16,15 @@ from wbc_core.datasets.synthetic import build_demo_dataset
 from wbc_core.records import Dataset
 from wbc_core.training.runs import Run
 from wbc_core.workspace import Workspace
+
+
+@pytest.fixture(autouse=True, scope="session")
+def scan_packages_once() -> Iterator[None]:
+    """Every AppTest reads what all installed packages say of themselves, a second of work: once is enough."""
+    with pytest.MonkeyPatch.context() as patch:
+        scan = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
 from app.formatting import plain
@@ -28,16 +29,21 @@ from wbc_core.splitting import list_splits, load_split, make_split
 from wbc_core.workspace import Workspace
 
 COUNTS = (12, 20, 8)
+LABELS = np.repeat(np.arange(3), COUNTS)
+
+
+@pytest.fixture(scope="module")
+def images() -> NDArray[np.uint8]:
+    images = draw_cells(np.random.default_rng(0), LABELS)
+    images[1] = images[0]
+    return images
 
 
 @pytest.fixture
-def dataset(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+def dataset(workspace: Workspace, images: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> Dataset:
     monkeypatch.setenv("WBC_HOME", str(workspace.home))
-    labels = np.repeat(np.arange(3), COUNTS)
-    images = draw_cells(np.random.default_rng(0), labels)
-    images[1] = images[0]
     with DatasetWriter(workspace, "cells", ["basophil", "eosinophil", "ig"], (96, 96, 3)) as writer:
-        writer.append(images, labels, [f"{row}.png" for row in range(40)], np.full((40, 2), 96))
+        writer.append(images, LABELS, [f"{row}.png" for row in range(40)], np.full((40, 2), 96))
         return writer.finish("cells")
 
 

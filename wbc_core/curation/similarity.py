@@ -11,6 +11,7 @@ Two sieves before anything is read from the pictures themselves:
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,8 @@ _RIVALS_TRIED_BELOW = 0.35
 _LARGEST_DISTANCE = 0.2
 _RIDGE = 1e-3
 _BLOCK = 2048
+_ALL_COMPARED = 200
+"""So few pictures are sieved pair by pair: sooner than what copies do to them is learnt."""
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -251,24 +254,26 @@ class Similarity:
 
     def __init__(self, measurements: Measurements, images: NDArray[np.uint8], rows: IntArray) -> None:
         self.rows = rows
+        self._features, self._images = measurements["appearance"][rows], images
         with threadpool_limits(1, user_api="blas"):
             self._layouts = _layouts(measurements["thumbnails"][rows])
-            self.descriptors = self._describe(measurements["appearance"][rows], images)
 
-    def _describe(self, features: FloatArray, images: NDArray[np.uint8]) -> FloatArray:
+    @cached_property
+    def descriptors(self) -> FloatArray:
         """Whole numbers, near each other for copies, float32 (n, up to 24), those that tell most first.
 
         One unit is a quarter of the standard deviation by which a sloppy copy moves.
         """
-        invariants = _invariants(features, self._layouts)
-        scale = invariants.std(axis=0) + 1e-6
-        whitened = (invariants / scale) @ _learn_noise(images, self.rows, invariants, scale)
-        whitened -= whitened.mean(axis=0)
-        _, axes = np.linalg.eigh(whitened.T @ whitened)
-        return whole_numbers(whitened @ axes[:, ::-1][:, :DIMENSIONS], _UNIT)
+        with threadpool_limits(1, user_api="blas"):
+            invariants = _invariants(self._features, self._layouts)
+            scale = invariants.std(axis=0) + 1e-6
+            whitened = (invariants / scale) @ _learn_noise(self._images, self.rows, invariants, scale)
+            whitened -= whitened.mean(axis=0)
+            _, axes = np.linalg.eigh(whitened.T @ whitened)
+            return whole_numbers(whitened @ axes[:, ::-1][:, :DIMENSIONS], _UNIT)
 
     def near(self, among: IntArray | None = None) -> Pairs:
-        """Find the pairs that deserve a look at their pixels, without comparing every pair.
+        """Find the pairs that deserve a look at their pixels, of many pictures without comparing every pair.
 
         Args:
             among: Only these of the rows, rising; all where None.
@@ -278,8 +283,8 @@ class Similarity:
             12,000 unlike blood cells do, and 99 in 100 of sloppy copies.
         """
         positions = np.arange(len(self.rows)) if among is None else np.searchsorted(self.rows, among)
-        if len(positions) < 2:
-            return self._passing(np.empty((0, 2), dtype=np.int64))
+        if len(positions) <= _ALL_COMPARED:
+            return self._passing(positions[np.stack(np.triu_indices(len(positions), 1), axis=1)])
         near = nearest_pairs(self.descriptors[positions], NEIGHBOURS, _FARTHEST / _UNIT)
         return self._passing(positions[near])
 

@@ -28,6 +28,12 @@ def cells() -> Image:
     return np.clip(painted + generator.normal(0, 1, painted.shape), 0, 255).astype(np.uint8)
 
 
+@pytest.fixture(autouse=True)
+def as_in_large_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few pictures would be compared pair by pair."""
+    monkeypatch.setattr(similarity, "_ALL_COMPARED", 1)
+
+
 def measured(images: Image, labels: NDArray[np.int64] | None = None) -> Measurements:
     """Measure images of which no two are the same."""
     count = len(images)
@@ -117,6 +123,17 @@ def test_a_copy_is_found_and_said_and_the_better_one_stays(cells: Image, name: s
             assert kept == original
         if kept == original:
             assert words in group.evidence
+
+
+def test_few_pictures_are_compared_pair_by_pair_and_find_the_same(
+    cells: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.concatenate([cells, [jpeg(cells[3], 60), cropped(cells[9], 0.92), np.rot90(cells[20])]])
+    searched = found(images)
+    monkeypatch.setattr(similarity, "_ALL_COMPARED", len(images))
+    monkeypatch.delattr(similarity, "nearest_pairs")
+    assert found(images) == searched
+    assert len(searched) == 3
 
 
 def test_white_without_shades_is_the_worse_copy(cells: Image) -> None:
