@@ -139,8 +139,11 @@ def warnings(specs: Sequence[RunSpec], found: Sequence[Cost]) -> None:
     if missing := missing_weights(specs):
         names = ", ".join(f"**{plain(BACKBONES.get(name).title)}**" for name in missing)
         lines = "\n".join(f"- {plain(words)}" for words in missing.values())
-        st.warning(f"ImageNet weights that are not at hand: {names}", icon=":material/cloud_download:")
-        with st.expander("Where they come from"):
+        st.warning(
+            f"ImageNet weights that are not at hand, so that these runs begin with a download: {names}",
+            icon=":material/cloud_download:",
+        )
+        with st.expander("Where they come from, and where to place them"):
             st.markdown(lines)
     for words, titles in said.items():
         st.warning(f"**{plain(', '.join(titles))}**: {plain(words)}", icon=":material/info:")

@@ -1,6 +1,7 @@
 """What the Launch page asks for: a preset, backbones, and the settings that apply to them."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import streamlit as st
@@ -30,6 +31,8 @@ _SUGGESTED = {
     ),
     "hidden_layers": ("none", "128", "256", "256+128"),
 }
+_FEW = 2
+"""Backbones that are described in sight."""
 _VARIANTS = "launch-variants"
 _CLONES = "launch-clones"
 
@@ -116,14 +119,15 @@ def backbones_and_preset() -> list[str]:
         wrap=True,
         format_func=lambda name: BACKBONES.get(name).title,
     )
-    for name in chosen:
-        backbone = BACKBONES.get(name)
-        st.caption(
-            f"**{backbone.title}**: {backbone.parameters / 1e6:.3g} M parameters, "
-            f"{backbone.macs / 1e6:,.0f} M multiply-accumulates an image of 96 x 96; "
-            f"its paper feeds it {backbone.default_size} x {backbone.default_size}. "
-            f"{plain(backbone.paper)}. Licence: {plain(backbone.licence)}."
-        )
+    with st.expander("About these backbones") if len(chosen) > _FEW else nullcontext():
+        for name in chosen:
+            backbone = BACKBONES.get(name)
+            st.caption(
+                f"**{backbone.title}**: {backbone.parameters / 1e6:.3g} M parameters, "
+                f"{backbone.macs / 1e6:,.0f} M multiply-accumulates an image of 96 x 96; "
+                f"its paper feeds it {backbone.default_size} x {backbone.default_size}. "
+                f"{plain(backbone.paper)}. Licence: {plain(backbone.licence)}."
+            )
     return list(chosen)
 
 
