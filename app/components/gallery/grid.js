@@ -165,7 +165,9 @@ class Grid {
     const [at, grid] = [tile, this.element].map((element) => element.getBoundingClientRect());
     this.hint.classList.toggle("left", at.left > grid.left + grid.width / 2);
     const below = this.bar.getBoundingClientRect().top - at.bottom;
-    this.hint.classList.toggle("above", below < this.hint.offsetHeight + HINT_GAP && at.top > this.hint.offsetHeight + TOP_BAR);
+    const [least, above] = [this.hint.offsetHeight + HINT_GAP, at.top - TOP_BAR];
+    // A picture that is still below the screen has nothing to say over what is above it.
+    this.hint.classList.toggle("above", below > 0 && below < least && above > least);
   }
 
   measure() {
