@@ -57,8 +57,13 @@ def spread(deviation: float | None, ends: Sequence[float] | None) -> str:
 
 
 def megabytes(size: int) -> str:
-    """A file size in MB with three digits."""
-    return f"{size / 1e6:.3g} MB"
+    """A file size in MB with three digits.
+
+    Example:
+        >>> megabytes(7_500_000)
+        '7.50 MB'
+    """
+    return f"{_digits(size / 1e6)} MB"
 
 
 def millions(number: float | None) -> str:
