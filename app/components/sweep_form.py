@@ -12,6 +12,7 @@ from app.components.sweep_panel import SWEEP, VIEW
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 from wbc_core.jobs import sweep
+from wbc_core.jobs.launching import training_device
 from wbc_core.records import Dataset, PreparedSet
 from wbc_core.splitting import MOST_FOLDS, load_split
 from wbc_core.training.estimate import about
@@ -208,6 +209,11 @@ def _cost_and_launch(plan: Callable[[], sweep.SweepPlan]) -> None:
         f"{thousands(trials)} trials"
         + (f", each {repeats} times" if repeats > 1 else "")
         + f": {thousands(asked.runs)} runs, one at a time on each device, if none ends early."
+        + (
+            " They will train on a GPU, which is many times faster."
+            if training_device(workspace) == "gpu"
+            else ""
+        )
     )
     st.button(
         "Train 1 network" if asked.runs == 1 else f"Train {thousands(asked.runs)} networks",
