@@ -219,6 +219,13 @@ def _own_worker(workspace: Workspace, job_id: str) -> Worker:
     return Worker(workspace, LocalExecutor(parse_devices(None)), only=job_id)
 
 
+def _standing(workspace: Workspace, job_id: str) -> tuple[Job, str]:
+    """A job, and how it stands in words."""
+    job = queue.get_job(workspace, job_id)
+    held_back = job.state == "queued" and (job.paused or order.queue_is_paused(workspace))
+    return job, "Paused: `wbc jobs start` lets it go on" if held_back else job.message
+
+
 def follow(workspace: Workspace, job_id: str, progress: Progress = silent) -> Job:
     """Wait until a job has ended; where no worker is alive, be its worker.
 
@@ -230,28 +237,25 @@ def follow(workspace: Workspace, job_id: str, progress: Progress = silent) -> Jo
     Returns:
         The job in its terminal state.
     """
-    worker = (
-        None
-        if worker_is_alive(workspace)
-        else Worker(workspace, LocalExecutor(parse_devices(None)), only=job_id)
-    )
+    worker = None if worker_is_alive(workspace) else _own_worker(workspace, job_id)
     told, looked = "", time.monotonic()
     try:
         while True:
-            job = queue.get_job(workspace, job_id)
-            held_back = job.state == "queued" and (job.paused or order.queue_is_paused(workspace))
-            message = "Paused: `wbc jobs start` lets it go on" if held_back else job.message
-            if message != told:
-                told = message
-                progress(job.progress, told)
-            if job.state in TERMINAL_STATES:
-                return job
+            try:
+                job, message = _standing(workspace, job_id)
+                if message != told:
+                    told = message
+                    progress(job.progress, told)
+                if job.state in TERMINAL_STATES:
+                    return job
+                if worker is None and time.monotonic() - looked > DEAD_AFTER_SECONDS:
+                    if not worker_is_alive(workspace):
+                        worker = _own_worker(workspace, job_id)
+                    looked = time.monotonic()
+            except DBAPIError as error:
+                say(f"The database did not answer: {error.orig}. Trying again.")
             if worker is not None:
                 worker.turn_surely()
-            elif time.monotonic() - looked > DEAD_AFTER_SECONDS:
-                if not worker_is_alive(workspace):
-                    worker = _own_worker(workspace, job_id)
-                looked = time.monotonic()
             time.sleep(POLL_SECONDS)
     finally:
         if worker is not None:

@@ -181,14 +181,18 @@ def test_a_process_that_cannot_be_started_does_not_end_the_worker(workspace: Wor
 def test_follow_goes_on_when_the_database_is_away_for_a_while(
     workspace: Workspace, nap: Nap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job, turn, failures = queue.submit(workspace, "nap", nap(0.0)).id, Worker.turn, iter(range(3))
+    job, failures = queue.submit(workspace, "nap", nap(0.0)).id, iter(range(6))
 
-    def failing(self: Worker) -> None:
-        if next(failures, None) is not None:
-            raise OperationalError("UPDATE", {}, Exception("database is locked"))
-        turn(self)
+    def failing(works: Callable[..., object]) -> Callable[..., object]:
+        def fail_at_first(*arguments: object) -> object:
+            if next(failures, None) is not None:
+                raise OperationalError("UPDATE", {}, Exception("database is locked"))
+            return works(*arguments)
 
-    monkeypatch.setattr(Worker, "turn", failing)
+        return fail_at_first
+
+    monkeypatch.setattr(Worker, "turn", failing(Worker.turn))
+    monkeypatch.setattr(worker_module, "_standing", failing(worker_module._standing))
     with Path("/dev/full").open("w") as full:  # its output goes to a file on a disk that is full
         monkeypatch.setattr(sys, "stderr", full)
         assert follow(workspace, job).state == "succeeded"
