@@ -307,7 +307,7 @@ class Job(Record):
         message: What it is doing, in words.
         epoch: The epoch under way, for training, from 1.
         attempts: How often it was started since an attempt last finished an epoch before it died.
-        device: Where it runs or ran (`cpu`, `gpu:0`).
+        device: Where it runs or ran (`cpu`, `gpu:0`, `gpu:ray:NODE`).
         heartbeat_at: Last sign of life, ISO 8601 in UTC.
         cancel_requested: Whether someone asked it to stop.
         error: Why it failed, in words.

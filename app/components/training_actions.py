@@ -81,7 +81,7 @@ def training_actions(job: Job) -> None:
     with st.container(horizontal=True, gap="small"):
         if st.button("Clone with changes", icon=":material/content_copy:", key=f"clone-{job.id}"):
             _clone(job)
-        if clones.ran_out_of_memory(job) and st.button(
+        if clones.ran_out_of_memory(state.workspace(), job) and st.button(
             "Retry with half the batch",
             icon=":material/memory:",
             key=f"half-{job.id}",

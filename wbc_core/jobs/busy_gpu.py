@@ -3,7 +3,7 @@
 import os
 
 from wbc_core.jobs import queue
-from wbc_core.jobs.devices import device_environment
+from wbc_core.jobs.devices import device_environment, device_kind
 from wbc_core.jobs.tasks import TRAINING_KINDS
 from wbc_core.records import Job
 from wbc_core.workspace import Workspace
@@ -13,7 +13,7 @@ def training_on_gpu(workspace: Workspace) -> Job | None:
     """A job of this workspace that trains on a GPU at present, None where none does."""
     running = queue.list_jobs(workspace, states=("running",))
     return next(
-        (job for job in running if job.kind in TRAINING_KINDS and (job.device or "").startswith("gpu")), None
+        (job for job in running if job.kind in TRAINING_KINDS and device_kind(job.device) == "gpu"), None
     )
 
 

@@ -48,10 +48,14 @@ def differences(workspace: Workspace, job: Job) -> dict[str, tuple[Any, Any]]:
     return {name: (before[name], after[name]) for name in after if before[name] != after[name]}
 
 
-def ran_out_of_memory(job: Job) -> bool:
+def ran_out_of_memory(workspace: Workspace, job: Job) -> bool:
     """Whether a training failed because memory was too small, and could do with a smaller batch."""
-    known = job.kind == "train" and job.state == "failed" and job.spec.get("batch_size", 2) > 1
-    return known and OUT_OF_MEMORY in (job.error or "").lower()
+    if job.kind != "train" or job.state != "failed" or OUT_OF_MEMORY not in (job.error or "").lower():
+        return False
+    try:
+        return bool(launched_spec(workspace, job)["batch_size"] > 1)
+    except WbcError:  # the page must show the job even when its files are damaged
+        return False
 
 
 def retry_with_half_batch(workspace: Workspace, job_id: str) -> Job:
@@ -60,19 +64,20 @@ def retry_with_half_batch(workspace: Workspace, job_id: str) -> Job:
     It goes on from the last checkpoint, where an epoch was finished.
 
     Raises:
-        WbcError: There is no such job, or it did not run out of memory.
+        WbcError: There is no such job, it did not run out of memory, or so much accumulation is not allowed.
     """
     job = get_job(workspace, job_id)
-    if not ran_out_of_memory(job):
+    if not ran_out_of_memory(workspace, job):
         raise WbcError(
             f"Job {job_id} did not run out of memory.",
             expected="a failed training of more than one image a step",
         )
     spec = launched_spec(workspace, job)
-    smaller = {"batch_size": spec["batch_size"] // 2, "accumulation": 2 * spec.get("accumulation", 1)}
+    smaller = {"batch_size": spec["batch_size"] // 2, "accumulation": 2 * spec["accumulation"]}
+    retry = RunSpec.from_json({**spec, **smaller}).checked().to_json()
     done = saved_epochs(workspace, job_id)
-    retry = {**spec, **smaller, "resumes" if done else "clones": job_id}
-    return launch(workspace, retry, done=done, priority=job.priority)
+    launched = {**retry, "resumes" if done else "clones": job_id}
+    return launch(workspace, launched, done=done, priority=job.priority)
 
 
 def clone_run(workspace: Workspace, job_id: str, settings: Mapping[str, str]) -> Job:

@@ -24,6 +24,16 @@ def open_driver() -> ModuleType | None:
     return driver
 
 
+def device_kind(device: str | None) -> str:
+    """`cpu` or `gpu` of a device's name, as lanes announce it and jobs' records keep it; empty of none.
+
+    Example:
+        >>> [device_kind(name) for name in ("cpu", "gpu:1", "gpu:mig0", "gpu:ray:node-7", None)]
+        ['cpu', 'gpu', 'gpu', 'gpu', '']
+    """
+    return (device or "").partition(":")[0]
+
+
 def list_gpus() -> list[str]:
     """Names of the NVIDIA GPUs of this machine by index; empty where there is none."""
     return [name for name, _ in _names_and_uuids()]

@@ -25,7 +25,7 @@ class Lane:
 
     Args:
         kinds: The kinds of job that it takes.
-        device: What the jobs' records call the place.
+        device: What the jobs' records call the place: its kind (see `device_kind`), then which it is.
     """
 
     kinds: list[str]

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from wbc_core.augment.prepare import load_prepared
 from wbc_core.backbones.entry import ImageShape
+from wbc_core.database import transaction
 from wbc_core.datasets.store import read_dataset
-from wbc_core.jobs.devices import list_gpus
+from wbc_core.jobs.devices import device_kind, list_gpus
 from wbc_core.jobs.queue import check_priority, list_jobs, live_workers, submit
 from wbc_core.records import Job, Json
 from wbc_core.splitting import load_split
@@ -66,7 +67,8 @@ def training_device(workspace: Workspace) -> str:
     On what the workers that are alive train on; where none is, on what a worker of this machine would.
     """
     devices = live_workers(workspace) or (["gpu"] if list_gpus() else ["cpu"])
-    return "gpu" if any("gpu" in device for device in devices) else "cpu"
+    kinds = {device_kind(device) for worker in devices for device in worker.split(",")}
+    return "gpu" if "gpu" in kinds else "cpu"
 
 
 def check_launch(spec: RunSpec, image_shape: ImageShape, device: str) -> None:
@@ -110,7 +112,7 @@ def _measured(workspace: Workspace) -> dict[RunSpec, Cost]:
     return {
         RunSpec.from_json(job.spec): Cost.from_json(job.result or {})
         for job in reversed(finished)
-        if (job.device or "cpu").startswith(device)
+        if device_kind(job.device) == device
     }
 
 
@@ -138,10 +140,11 @@ def launch_all(
     runs = [RunSpec.from_json(spec) for spec in specs]
     check_all(workspace, runs)
     costs = known_costs(workspace, runs, done)
-    return [
-        submit(workspace, "train", {**spec, "foreseen": cost.to_json()}, priority=priority)
-        for spec, cost in zip(specs, costs, strict=True)
-    ]
+    with transaction(workspace):  # a process that is killed half-way leaves none of them
+        return [
+            submit(workspace, "train", {**spec, "foreseen": cost.to_json()}, priority=priority)
+            for spec, cost in zip(specs, costs, strict=True)
+        ]
 
 
 def check_all(workspace: Workspace, specs: Sequence[RunSpec]) -> None:

@@ -1,5 +1,6 @@
 """The order of the waiting jobs, their priorities, and pauses: of one of them, or of the whole queue."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 from sqlalchemy import select, update
@@ -47,13 +48,24 @@ def move(workspace: Workspace, job_id: str, where: str) -> Job:
                 moved = {job_id: places[order[0]] - 1} if own else {}
             else:
                 other = own - 1 if where == "up" else own + 1
-                passed = order[other] if 0 <= other < len(order) else job_id
-                moved = {job_id: places[passed], passed: places[job_id]}
+                moved = _swapped(places, own, other) if 0 <= other < len(order) else {}
             for name, place in moved.items():
                 connection.execute(update(jobs).where(jobs.c.id == name).values(place=place))
     if job_id not in places:
         raise _not_waiting(get_job(workspace, job_id), "moved")
     return get_job(workspace, job_id)
+
+
+def _swapped(places: Mapping[str, float], own: int, other: int) -> dict[str, float]:
+    """New places after two neighbours have changed theirs; more than theirs only where some share one.
+
+    They may: a job whose priority is set goes back to its own number, which another may have taken over.
+    """
+    order, rising = list(places), list(places.values())
+    order[own], order[other] = order[other], order[own]
+    for position in range(len(rising) - 2, -1, -1):
+        rising[position] = min(rising[position], rising[position + 1] - 1)
+    return {name: place for name, place in zip(order, rising, strict=True) if place != places[name]}
 
 
 def set_priority(workspace: Workspace, job_id: str, priority: str) -> Job:

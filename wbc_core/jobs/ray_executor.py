@@ -46,6 +46,10 @@ class RayJob:
         """See `JobProcess`; the node did it."""
 
 
+def _place_name(kind: str, node: Json) -> str:
+    return f"{kind}:ray:{node['name'].replace(',', ' ')}"[:40]  # of the jobs' column
+
+
 class RayExecutor:
     """One training at a time on each GPU of a cluster, or on each node where the cluster has none.
 
@@ -120,14 +124,14 @@ class RayExecutor:
         with_gpus = any(node["gpus"] for node in self._nodes)
         desk = [kind for kind in desk_kinds() if kind not in HERE_KINDS]
         for node in self._nodes:
-            device = f"ray:{node['name']}"[:40]
             # Where trainings take CPUs they leave one, so that a scan never waits for a training.
             cpus = 1 if with_gpus else max(1, node["cpus"] - 1)
             for number in range(node["gpus"] if with_gpus else 1):
                 demand = {"node": node["id"], "cpus": cpus, "gpus": int(with_gpus)}
+                device = _place_name("gpu" if with_gpus else "cpu", node)
                 places[f"{node['id']} {number}"] = Lane(TRAINING_KINDS, device), demand
             demand = {"node": node["id"], "cpus": min(1, node["cpus"] - 1), "gpus": 0}
-            places[f"{node['id']} desk"] = Lane(desk, device), demand
+            places[f"{node['id']} desk"] = Lane(desk, _place_name("cpu", node)), demand
         return places
 
     def start(self, workspace: Workspace, job: Job, claim: str, lane: str) -> JobProcess:

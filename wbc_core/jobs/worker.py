@@ -139,7 +139,7 @@ class Worker:
             devices = [
                 lane.device for lane in self._executor.lanes().values() if lane.kinds == TRAINING_KINDS
             ]
-            queue.announce_worker(self._workspace, self.id, socket.gethostname(), ",".join(devices))
+            queue.announce_worker(self._workspace, self.id, socket.gethostname(), ",".join(devices)[:200])
         for child in self._children.values():
             held = queue.beat(self._workspace, child.job.id, child.claim)
             if child.process.ending() is not None:

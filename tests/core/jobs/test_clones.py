@@ -68,9 +68,20 @@ def test_half_the_batch_is_for_what_ran_out_of_memory(
     workspace: Workspace, how: str, error: str | None, batch: int
 ) -> None:
     job = ended(workspace, how, {**SPEC, "batch_size": batch}, error=error)
-    assert not clones.ran_out_of_memory(job)
+    assert not clones.ran_out_of_memory(workspace, job)
     with pytest.raises(WbcError, match="did not run out of memory"):
         clones.retry_with_half_batch(workspace, job.id)
+
+
+def test_half_the_batch_is_refused_where_its_job_could_only_fail(workspace: Workspace) -> None:
+    spec = {**real_spec(workspace), "accumulation": 64}
+    failed = ended(workspace, "failed", spec, error="out of memory")
+    with pytest.raises(WbcError, match="accumulation cannot be 128"):
+        clones.retry_with_half_batch(workspace, failed.id)
+    drawn = ended(workspace, "failed", spec, error="out of memory")
+    workspace.write_json(workspace.run_dir(drawn.id) / "spec.json", {**spec, "batch_size": 1})
+    assert not clones.ran_out_of_memory(workspace, drawn)
+    assert queue.list_jobs(workspace, states=("queued",)) == []
 
 
 def test_a_process_killed_for_its_memory_is_offered_half_the_batch(workspace: Workspace) -> None:
@@ -79,7 +90,7 @@ def test_a_process_killed_for_its_memory_is_offered_half_the_batch(workspace: Wo
         held = queue.claim_next(workspace, ["train"], "cpu")
         assert held is not None
         queue.settle(workspace, job.id, held[1], "Its process was ended by signal 9")
-    assert clones.ran_out_of_memory(queue.get_job(workspace, job.id))
+    assert clones.ran_out_of_memory(workspace, queue.get_job(workspace, job.id))
 
 
 def test_more_epochs_go_on_from_the_finished_run(

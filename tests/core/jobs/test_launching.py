@@ -1,11 +1,19 @@
 """Launching: what is refused before it is queued, and the cost that a training is launched with."""
 
+import json
+import subprocess
+from typing import Any
+
 import pytest
 
 from tests.results_lab import prepared_id
 from wbc_core.errors import WbcError
-from wbc_core.jobs import queue
+from wbc_core.jobs import launching, queue
+from wbc_core.jobs.devices import device_kind
 from wbc_core.jobs.launching import known_costs, launch_all
+from wbc_core.jobs.ray_executor import RayExecutor
+from wbc_core.jobs.tasks import TRAINING_KINDS
+from wbc_core.records import Job
 from wbc_core.training.estimate import Cost
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
@@ -29,21 +37,60 @@ def test_all_are_queued_with_their_cost_or_none(workspace: Workspace) -> None:
 
 def test_float16_waits_for_a_gpu(workspace: Workspace) -> None:
     spec = RunSpec(prepared_id(workspace), "cnn", precision="float16").to_json()
-    queue.announce_worker(workspace, "one", "here", "cpu")
+    queue.announce_worker(workspace, "one", "here", "cpu:ray:gpu-less,cpu")
     with pytest.raises(WbcError, match="a GPU"):
         launch_all(workspace, [spec])
-    queue.announce_worker(workspace, "two", "there", "cpu,gpu:1")
+    queue.announce_worker(workspace, "two", "there", "cpu,gpu:ray:node")
     assert launch_all(workspace, [spec])
 
 
 def test_a_cost_counts_on_the_kind_of_device_that_it_was_measured_on(workspace: Workspace) -> None:
     spec = RunSpec(prepared_id(workspace), "cnn")
     measured = {}
-    for device, seconds in (("cpu", 500.0), ("gpu:1", 5.0)):
+    for device, seconds in (("cpu", 500.0), ("gpu:ray:node", 5.0)):
         job = queue.submit(workspace, "dry_run", spec.to_json())
         _, claim = queue.claim_next(workspace, ["dry_run"], device)
         measured[device] = Cost(seconds, seconds, 700.0, 3.0, measured=True)
         queue.finish(workspace, job.id, claim, "succeeded", result=measured[device].to_json())
     assert known_costs(workspace, [spec]) == [measured["cpu"]]
     queue.announce_worker(workspace, "one", "there", "gpu:0,gpu:1")
-    assert known_costs(workspace, [spec]) == [measured["gpu:1"]]
+    assert known_costs(workspace, [spec]) == [measured["gpu:ray:node"]]
+
+
+def test_a_launch_that_is_killed_half_way_leaves_nothing(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = RunSpec(prepared_id(workspace), "cnn").to_json()
+    submit, submitted = launching.submit, []
+
+    def submit_one_only(*arguments: Any, **options: Any) -> Job:
+        if submitted:
+            raise KeyboardInterrupt
+        submitted.append(submit(*arguments, **options))
+        return submitted[0]
+
+    monkeypatch.setattr(launching, "submit", submit_one_only)
+    with pytest.raises(KeyboardInterrupt):
+        launch_all(workspace, [spec, spec])
+    assert submitted
+    assert queue.list_jobs(workspace) == []
+
+
+def test_a_ray_cluster_announces_what_its_nodes_train_on(workspace: Workspace) -> None:
+    nodes = [
+        {"id": "a", "name": "gpu-less", "cpus": 4, "gpus": 0},
+        {"id": "b", "name": "second", "cpus": 8, "gpus": 2},
+    ]
+    for with_gpus, expected in ((True, ["gpu:ray:second"] * 2), (False, ["cpu:ray:gpu-less"])):
+        told = json.dumps({"nodes": nodes if with_gpus else nodes[:1]})
+        bridge = subprocess.Popen(["sh", "-c", 'echo "$0"; cat', told], stdin=-1, stdout=-1, text=True)
+        executor = RayExecutor("here", bridge)
+        try:
+            executor.wait_for_nodes()
+            lanes = executor.lanes().values()
+            assert [lane.device for lane in lanes if lane.kinds == TRAINING_KINDS] == expected
+            assert {device_kind(lane.device) for lane in lanes if lane.kinds != TRAINING_KINDS} == {"cpu"}
+        finally:
+            executor.close()
+            bridge.wait()
+            bridge.stdout.close()

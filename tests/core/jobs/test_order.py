@@ -115,3 +115,17 @@ def test_a_higher_priority_comes_first_and_moves_stay_within_it(workspace: Works
         order.set_priority(workspace, first, "urgent")
     queue.cancel(workspace, high)
     assert queue.resume(workspace, high).priority == "high"
+
+
+def test_a_job_moves_though_its_priority_gave_it_another_ones_place(workspace: Workspace, nap: Nap) -> None:
+    jobs = submit(workspace, nap, 4)
+    order.move(workspace, jobs[1], "up")
+    for priority in ("high", "normal"):
+        order.set_priority(workspace, jobs[0], priority)
+    assert waiting(workspace) == jobs
+    order.move(workspace, jobs[1], "up")
+    assert waiting(workspace) == [jobs[1], jobs[0], *jobs[2:]]
+    order.move(workspace, jobs[1], "down")
+    assert waiting(workspace) == jobs
+    after = queue.submit(workspace, "nap", nap()).id
+    assert waiting(workspace) == [*jobs, after]

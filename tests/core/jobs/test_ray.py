@@ -106,7 +106,7 @@ def test_a_cluster_runs_cancels_and_gives_back(
         {"slept": 0.6},
         1,
         1,
-        f"ray:{os.uname()[1]}",
+        f"cpu:ray:{os.uname()[1]}",
     )
     assert "napping" in queue.read_log(workspace, short)
     waiting = queue.get_job(workspace, stopped)
