@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from wbc_core.curation.clean import CleanSet, clean_set
 from wbc_core.curation.review import Verdict, decide_each
-from wbc_core.curation.scan import DUPLICATE_CHECKS, duplicate_groups, load_findings
+from wbc_core.curation.scan import DUPLICATE_CHECKS, duplicate_groups
 from wbc_core.curation.standing import brought_up_to_date, nothing_decided
-from wbc_core.curation.suggestions import open_suggestions, suggestions_of
+from wbc_core.curation.suggestions import open_suggestions, suggestions_of_scan
 from wbc_core.datasets.apportionment import largest_remainder
 from wbc_core.datasets.store import load_table, read_dataset
 from wbc_core.errors import WbcError
@@ -385,8 +385,7 @@ def drop_copies(workspace: Workspace, split: Split, *, who: str) -> int:
     labels = load_table(workspace, dataset.id)["label"].to_numpy(dtype=np.int64)
     verdicts: dict[int, Verdict] = {}
     for check in DUPLICATE_CHECKS:
-        flagged = [found for found in load_findings(workspace, dataset.id, check) if found.flagged]
-        made = suggestions_of(check, flagged, dataset.class_names, labels)
+        made = suggestions_of_scan(workspace, dataset, check, labels)
         for row in sorted(leaking.intersection(open_suggestions(made, standing).actions)):
             verdicts[row] = Verdict("drop", reason="copy in another part of a split", check=check)
     if verdicts:

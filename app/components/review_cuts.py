@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import streamlit as st
@@ -10,7 +11,13 @@ from numpy.typing import NDArray
 from app import cache, state
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.standing import DROP, RELABEL, Standing
-from wbc_core.curation.suggestions import Suggestions, kept_copy, settled_rows, suggestions_of
+from wbc_core.curation.suggestions import (
+    Suggestions,
+    copy_checks_beside,
+    kept_copy,
+    settled_rows,
+    suggestions_of,
+)
 from wbc_core.datasets import store
 from wbc_core.records import Dataset, Finding
 
@@ -18,6 +25,9 @@ PAGE = 100
 SHOWN_OF_A_GROUP = 12
 
 Place = tuple[int, int, int]
+
+MadeBy = tuple[float | None, int]
+"""Threshold set by hand, None for the check's own, and when the findings were written."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +51,7 @@ class Cut:
     pages: tuple[tuple[Place, ...], ...]
     suggested: Suggestions
     worst: dict[int, int]
-    made_by: tuple[float | None, int] = (None, 0)
+    made_by: MadeBy = (None, 0)
 
     @property
     def images(self) -> int:
@@ -102,7 +112,8 @@ def cut_of(
     findings: Sequence[Finding],
     class_names: Sequence[str],
     labels: NDArray[np.integer],
-    made_by: tuple[float | None, int] = (None, 0),
+    made_by: MadeBy = (None, 0),
+    beside: Sequence[Suggestions] = (),
 ) -> Cut:
     """Prepare findings to be shown, groups whose labels conflict first, else in the order given.
 
@@ -112,6 +123,7 @@ def cut_of(
         class_names: Every class of the data set, in order.
         labels: The label of every row as imported, integers (n,).
         made_by: Threshold and time of the scan.
+        beside: What the other checks for copies suggest, where this is one.
     """
     findings = sorted(
         findings, key=lambda found: kept_copy(found) is None or not np.ptp(labels[list(found.rows)])
@@ -125,27 +137,54 @@ def cut_of(
         findings=tuple(findings),
         rows=np.array(list(worst), dtype=np.int64),
         pages=paged(findings),
-        suggested=suggestions_of(check, findings, class_names, labels),
+        suggested=suggestions_of(check, findings, class_names, labels, beside),
         worst=worst,
         made_by=made_by,
     )
 
 
-@st.cache_resource(show_spinner=False, max_entries=128)
-def _cut(home: str, dataset_id: str, check: str, stamp: int, threshold: float | None) -> Cut:
-    shown = [
+def _at(dataset_id: str, check: str, threshold: float | None) -> list[Finding]:
+    return [
         finding
         for finding in cache.findings(dataset_id, check)
         if (finding.flagged if threshold is None else finding.score >= threshold)
     ]
+
+
+@st.cache_resource(show_spinner=False, max_entries=128)
+def _cut(
+    home: str, dataset_id: str, check: str, made_by: MadeBy, others: tuple[tuple[str, MadeBy], ...]
+) -> Cut:
     class_names = store.read_dataset(state.workspace(), dataset_id).class_names
-    return cut_of(check, shown, class_names, cache.labels(dataset_id), (threshold, stamp))
+    labels = cache.labels(dataset_id)
+    beside = [
+        suggestions_of(name, _at(dataset_id, name, threshold), class_names, labels)
+        for name, (threshold, _) in others
+    ]
+    return cut_of(check, _at(dataset_id, check, made_by[0]), class_names, labels, made_by, beside)
 
 
-def cut(dataset_id: str, check: str, threshold: float | None = None) -> Cut:
-    """The findings of a check at a threshold; at the check's own where None. Never scans."""
-    home = str(state.workspace().home)
-    return _cut(home, dataset_id, check, cache.findings_stamp(dataset_id, check), threshold)
+def cut(
+    dataset_id: str,
+    check: str,
+    threshold: float | None = None,
+    thresholds: Mapping[str, float | None] = MappingProxyType({}),
+) -> Cut:
+    """The findings of a check at a threshold. Never scans.
+
+    Args:
+        dataset_id: Id of the data set.
+        check: Name of the check.
+        threshold: The check's own where None.
+        thresholds: Those of other checks that are not at their own: copies are looked at together.
+    """
+
+    def made_by(name: str, chosen: float | None) -> MadeBy:
+        return chosen, cache.findings_stamp(dataset_id, name)
+
+    beside = copy_checks_beside(check, cache.scanned_checks(dataset_id))
+    others = tuple((name, made_by(name, thresholds.get(name))) for name in beside)
+    return _cut(str(state.workspace().home), dataset_id, check, made_by(check, threshold), others)
 
 
 def about_rows(dataset: Dataset, rows: Sequence[int], cuts: Mapping[str, Cut]) -> Cut:

@@ -102,7 +102,8 @@ def keep_thresholds_in_url(dataset_id: str) -> None:
 
 def cuts_of(dataset_id: str, scanned: Sequence[str]) -> dict[str, Cut]:
     """What is shown of each scanned check at the thresholds that are set."""
-    return {name: cut(dataset_id, name, threshold_of(dataset_id, name)) for name in scanned}
+    thresholds = {name: threshold_of(dataset_id, name) for name in scanned}
+    return {name: cut(dataset_id, name, thresholds[name], thresholds) for name in scanned}
 
 
 def to_begin_with(cuts: Mapping[str, Cut], standing: Standing) -> str:

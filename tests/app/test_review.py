@@ -13,10 +13,11 @@ from app import cache, state
 from app.components import review_actions, review_cuts, review_data, review_scan
 from app.components.gallery import Press
 from app.components.image_map import Chosen, _unpacked
+from tests.core.curation.conftest import hidden_conflict
 from wbc_core.curation import agreement, review
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.cleaning_report import cleaning_facts
-from wbc_core.curation.scan import load_findings, scan
+from wbc_core.curation.scan import DUPLICATE_CHECKS, load_findings, scan
 from wbc_core.curation.standing import nothing_decided, standing_after
 from wbc_core.curation.suggestions import accept, conflicting, conflicts_left, open_suggestions
 from wbc_core.datasets.synthetic import build_demo_dataset
@@ -278,6 +279,21 @@ def test_groups_whose_labels_conflict_come_first_and_are_left_out(demo_dataset: 
     assert not page.exception
     decided = review.effective_decisions(Workspace.default(), demo_dataset.id)
     assert decided.keys().isdisjoint(row for place in places for row in shown.findings[place].rows)
+
+
+def test_a_near_copy_that_hides_a_conflict_is_not_offered(empty_lab: Workspace) -> None:
+    dataset = hidden_conflict(empty_lab)
+    scan(empty_lab, dataset.id, DUPLICATE_CHECKS)
+    cuts = review_data.cuts_of(dataset.id, DUPLICATE_CHECKS)
+    for shown in cuts.values():
+        opened = open_suggestions(shown.suggested, cache.standing(dataset))
+        assert (opened.actions, opened.conflicts) == ({}, {(4, 5)})
+    near = review_cuts.cut(dataset.id, "exact_duplicates", thresholds={"near_duplicates": 100.0})
+    assert [one.members.tolist() for one in near.suggested.beside] == [[]]
+    page = open_review(check="near_duplicates")
+    assert not page.exception
+    assert page.button(key="accept-all").disabled
+    assert conflicts_left(1) in [caption.value for caption in page.caption]
 
 
 def test_what_is_decided_while_the_dialog_is_open_stays(demo_dataset: Dataset) -> None:

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wbc_core.curation.review import ACTIONS, Verdict, decide_each
-from wbc_core.curation.scan import load_findings, threshold_of_scan
+from wbc_core.curation.scan import DUPLICATE_CHECKS, load_findings, scanned_checks, threshold_of_scan
 from wbc_core.curation.standing import DROP, RELABEL, Standing, brought_up_to_date, nothing_decided
 from wbc_core.datasets.store import load_table, read_dataset
-from wbc_core.records import Decision, Finding
+from wbc_core.records import Dataset, Decision, Finding
 from wbc_core.workspace import Workspace
 
 Action = tuple[str, int | None]
@@ -31,6 +31,7 @@ class Suggestions:
         labels: For each of `members` the label that it was imported with, int64.
         kept: Place of each such group and the copy that is to stay, int64 (groups, 2).
         chained: Whether some image is the copy to keep of one group and one to drop of another.
+        beside: What the other checks for copies suggest, where this is one: their conflicts count here too.
     """
 
     check: str
@@ -42,6 +43,7 @@ class Suggestions:
     labels: NDArray[np.int64]
     kept: NDArray[np.int64]
     chained: bool
+    beside: tuple["Suggestions", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,11 @@ class Open:
 
     Attributes:
         actions: Row number to the drop or relabel.
-        conflicts: Places of the groups that are left for a person, because their labels conflict.
+        conflicts: The groups, each as its rows, that are left for a person, because their labels conflict.
     """
 
     actions: dict[int, Action]
-    conflicts: tuple[int, ...]
+    conflicts: frozenset[tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,11 @@ def suggested_verdict(suggested: str, class_names: Sequence[str]) -> Action | No
 
 
 def suggestions_of(
-    check: str, findings: Sequence[Finding], class_names: Sequence[str], labels: NDArray[np.int64]
+    check: str,
+    findings: Sequence[Finding],
+    class_names: Sequence[str],
+    labels: NDArray[np.int64],
+    beside: Sequence[Suggestions] = (),
 ) -> Suggestions:
     """Collect what findings suggest.
 
@@ -100,6 +106,7 @@ def suggestions_of(
         findings: Its findings.
         class_names: Every class of the data set, in order.
         labels: The label of every row as imported, integers (n,).
+        beside: The suggestions of the other checks of `copy_checks_beside`.
     """
     wanted: dict[int, Action] = {}
     for finding in findings:
@@ -120,7 +127,42 @@ def suggestions_of(
         labels=np.asarray(labels, dtype=np.int64)[pairs[:, 1]],
         kept=np.array(list(kept.items()), dtype=np.int64).reshape(-1, 2),
         chained=not wanted.keys().isdisjoint(kept.values()),
+        beside=tuple(beside),
     )
+
+
+def copy_checks_beside(check: str, scanned: Sequence[str]) -> list[str]:
+    """The other checks for copies that were scanned; none for a check that looks for something else.
+
+    Example:
+        >>> copy_checks_beside("near_duplicates", ["blur", "exact_duplicates", "near_duplicates"])
+        ['exact_duplicates']
+    """
+    others = [name for name in DUPLICATE_CHECKS if name != check and name in scanned]
+    return others if check in DUPLICATE_CHECKS else []
+
+
+def suggestions_of_scan(
+    workspace: Workspace, dataset: Dataset, check: str, labels: NDArray[np.int64]
+) -> Suggestions:
+    """Collect what the findings that the last scan flagged suggest.
+
+    Args:
+        workspace: The lab.
+        dataset: The data set.
+        check: Name of the check.
+        labels: The label of every row as imported, integers (n,).
+
+    Raises:
+        WbcError: An unknown check, or one not scanned yet.
+    """
+
+    def alone(name: str, beside: Sequence[Suggestions] = ()) -> Suggestions:
+        flagged = [found for found in load_findings(workspace, dataset.id, name) if found.flagged]
+        return suggestions_of(name, flagged, dataset.class_names, labels, beside)
+
+    others = copy_checks_beside(check, scanned_checks(workspace, dataset.id))
+    return alone(check, [alone(name) for name in others])
 
 
 def kept_copy(finding: Finding) -> int | None:
@@ -143,6 +185,9 @@ def settled_rows(made: Suggestions, standing: Standing) -> NDArray[np.bool_]:
 def conflicting(made: Suggestions, standing: Standing) -> list[int]:
     """Places of the groups whose images, those dropped left aside, do not all carry one label now.
 
+    An image that was dropped as a copy by another check is still there as that copy: its label counts, as
+    long as some image of the group is left.
+
     Args:
         made: The suggestions.
         standing: The decisions that hold.
@@ -152,18 +197,31 @@ def conflicting(made: Suggestions, standing: Standing) -> list[int]:
         label = standing.effective[int(made.members[place])].label
         labels[place] = labels[place] if label is None else label
     stays = codes != DROP
+    counts = stays | _dropped_as_copy_elsewhere(made, standing)
     lowest = np.full(len(made.findings), np.iinfo(np.int64).max)
     highest = np.full(len(made.findings), -1)
-    np.minimum.at(lowest, made.groups[stays], labels[stays])
-    np.maximum.at(highest, made.groups[stays], labels[stays])
-    return np.flatnonzero(highest > lowest).tolist()
+    np.minimum.at(lowest, made.groups[counts], labels[counts])
+    np.maximum.at(highest, made.groups[counts], labels[counts])
+    left = np.zeros(len(made.findings), dtype=bool)
+    left[made.groups[stays]] = True
+    return np.flatnonzero(left & (highest > lowest)).tolist()
+
+
+def _dropped_as_copy_elsewhere(made: Suggestions, standing: Standing) -> NDArray[np.bool_]:
+    """Which of `made.members` another check for copies dropped."""
+    found = np.zeros(len(made.members), dtype=bool)
+    for place in np.flatnonzero(standing.codes[made.members] == DROP).tolist():
+        check = standing.effective[int(made.members[place])].check
+        found[place] = check in DUPLICATE_CHECKS and check != made.check
+    return found
 
 
 def open_suggestions(made: Suggestions, standing: Standing) -> Open:
     """The drops and relabels suggested for images that are not settled under the check.
 
-    Groups whose labels conflict are left out: which label is right is for a person to say. Of a group whose
-    best copy a person dropped, another copy stays; and no image goes whose only like was dropped as well.
+    Groups whose labels conflict are left out: which label is right is for a person to say. So is every image
+    of such a group of another check for copies, whose drop here would hide the conflict there. Of a group
+    whose best copy a person dropped, another copy stays; and no image goes whose only like was dropped too.
 
     Args:
         made: The suggestions.
@@ -172,21 +230,23 @@ def open_suggestions(made: Suggestions, standing: Standing) -> Open:
     waiting = made.wanted_rows[~settled_rows(made, standing)[made.wanted_rows]]
     actions = {row: made.wanted[row] for row in waiting.tolist()}
     if not actions or not len(made.members):
-        return Open(actions, ())
+        return Open(actions, frozenset())
     offered = frozenset(actions)
-    left = [
-        place for place in conflicting(made, standing) if not offered.isdisjoint(made.findings[place].rows)
-    ]
-    for place in left:
-        for row in made.findings[place].rows:
-            actions.pop(row, None)
+    left = {
+        one.findings[place].rows
+        for one in (made, *made.beside)
+        for place in conflicting(one, standing)
+        if not offered.isdisjoint(one.findings[place].rows)
+    }
+    for row in offered.intersection(row for rows in left for row in rows):
+        del actions[row]
     for place in made.kept[standing.codes[made.kept[:, 1]] == DROP, 0].tolist():
         spared = copy_that_stays(made.findings[place], standing.effective)
         if spared is not None:
             actions.pop(spared, None)
     if made.chained:
         _break_chains(made, standing, actions)
-    return Open(actions, tuple(left))
+    return Open(actions, frozenset(left))
 
 
 def copy_that_stays(finding: Finding, decided: Mapping[int, Decision]) -> int | None:
@@ -250,13 +310,14 @@ def accept(workspace: Workspace, dataset_id: str, checks: Sequence[str], *, who:
     standing = brought_up_to_date(workspace, dataset, nothing_decided(dataset))
     labels = load_table(workspace, dataset.id)["label"].to_numpy(dtype=np.int64)
     wanted: dict[int, Verdict] = {}
-    left: list[tuple[Suggestions, set[int]]] = []
+    every: list[Suggestions] = []
+    left: set[tuple[int, ...]] = set()
     for check in checks:
-        flagged = [found for found in load_findings(workspace, dataset.id, check) if found.flagged]
-        made = suggestions_of(check, flagged, dataset.class_names, labels)
+        made = suggestions_of_scan(workspace, dataset, check, labels)
         threshold = threshold_of_scan(workspace, dataset.id, check)
         opened = open_suggestions(made, standing)
-        left.append((made, set(opened.conflicts)))
+        every += (made, *made.beside)
+        left |= opened.conflicts
         for row, (action, label) in opened.actions.items():
             if row not in wanted or (action == "drop" and wanted[row].action == "relabel"):
                 wanted[row] = Verdict(action, label, accepted_reason(check), check, threshold)
@@ -264,8 +325,8 @@ def accept(workspace: Workspace, dataset_id: str, checks: Sequence[str], *, who:
         decide_each(workspace, dataset.id, sorted(wanted.items()), who=who)
     # What another of the checks dropped is no conflict any more.
     now = brought_up_to_date(workspace, dataset, standing)
-    conflicts = sum(len(places.intersection(conflicting(made, now))) for made, places in left)
-    return Accepted(len(wanted), conflicts)
+    still = {made.findings[place].rows for made in every for place in conflicting(made, now)}
+    return Accepted(len(wanted), len(left & still))
 
 
 def accepted_reason(check: str) -> str:

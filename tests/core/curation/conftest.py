@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from wbc_core.datasets.store import DatasetWriter
+from wbc_core.datasets.synthetic import draw_cells
 from wbc_core.records import Dataset
 from wbc_core.workspace import Workspace
 
@@ -38,3 +40,10 @@ def noise_images(count: int, side: int = 16, seed: int = 0) -> NDArray[np.uint8]
     generator = np.random.default_rng(seed)
     coarse = generator.integers(60, 200, size=(count, side // 4, side // 4, 3))
     return coarse.repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)
+
+
+def hidden_conflict(workspace: Workspace) -> Dataset:
+    """Rows 4 and 5 hold the same pixels under two labels; row 6 is a better picture of what row 4 shows."""
+    images = np.asarray(draw_cells(np.random.default_rng(3), np.arange(12) % 8))
+    images[[4, 5]] = cv2.GaussianBlur(images[6], (0, 0), 1.6)
+    return write_dataset(workspace, images, (np.arange(12) == 5).astype(np.int64))

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tests.core.curation.conftest import Store, noise_images
+from tests.core.curation.conftest import Store, hidden_conflict, noise_images
 from wbc_core.curation.review import decide, decision_log, effective_decisions, undo
-from wbc_core.curation.scan import duplicate_groups, scan
+from wbc_core.curation.scan import DUPLICATE_CHECKS, duplicate_groups, load_findings, scan
 from wbc_core.curation.standing import brought_up_to_date, nothing_decided
 from wbc_core.curation.suggestions import (
     Accepted,
@@ -108,6 +108,20 @@ def test_a_conflict_that_another_check_drops_whole_is_not_told(workspace: Worksp
     dataset = store(images).id
     scan(workspace, dataset, ["exact_duplicates", "exposure"])
     assert accept(workspace, dataset, ["exact_duplicates", "exposure"], who="Ada") == Accepted(2, 0)
+
+
+def test_a_drop_as_near_copy_hides_no_conflict_between_exact_ones(workspace: Workspace) -> None:
+    dataset = hidden_conflict(workspace).id
+    scan(workspace, dataset, DUPLICATE_CHECKS)
+    assert [found.rows for found in load_findings(workspace, dataset) if found.flagged] == [(4, 5), (6, 4)]
+    for checks in (list(DUPLICATE_CHECKS), ["near_duplicates"], ["exact_duplicates"]):
+        assert accept(workspace, dataset, checks, who="Ada") == Accepted(0, 1)
+    # Nor does it where a person drops that copy: the label that the better one carries still counts.
+    decide(workspace, dataset, {4: ("drop", None)}, who="Ada", check="near_duplicates")
+    assert accept(workspace, dataset, DUPLICATE_CHECKS, who="Ada") == Accepted(0, 1)
+    decide(workspace, dataset, {5: ("relabel", 0)}, who="Ada", check="label_errors")
+    assert accept(workspace, dataset, DUPLICATE_CHECKS, who="Ada") == Accepted(1, 0)
+    assert {row for row, (action, _) in actions_now(workspace, dataset).items() if action == "drop"} == {4, 5}
 
 
 def test_copies_left_in_conflict_stay_on_one_side_of_a_split(workspace: Workspace, store: Store) -> None:
