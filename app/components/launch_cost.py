@@ -11,7 +11,7 @@ from app.components.page import plain
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.jobs import queue
 from wbc_core.jobs.launching import TrainingSet, training_device
-from wbc_core.jobs.order import move
+from wbc_core.jobs.order import submit_first
 from wbc_core.records import TERMINAL_STATES
 from wbc_core.training.estimate import Cost, about
 from wbc_core.training.presets import missing_weights
@@ -87,8 +87,7 @@ def measure_button(specs: Sequence[RunSpec], found: Sequence[Cost]) -> None:
         "what waits, and after the training that runs.",
     ):
         for spec in reversed(unmeasured):
-            measuring = queue.submit(workspace, "dry_run", spec.to_json(), priority="high")
-            move(workspace, measuring.id, "first")
+            submit_first(workspace, "dry_run", spec.to_json())
         st.rerun()
 
 

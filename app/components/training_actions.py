@@ -59,8 +59,8 @@ def _continue(job: Job, further: clones.Continuation) -> None:
         epochs = st.number_input(
             "Epochs in all",
             min_value=further.had + 1,
-            max_value=1000,
-            value=max(further.had + 10, further.planned),
+            max_value=clones.MOST_EPOCHS,
+            value=min(max(further.had + 10, further.planned), clones.MOST_EPOCHS),
             key=f"epochs-{job.id}",
         )
         if further.waited:

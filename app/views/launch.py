@@ -87,19 +87,24 @@ with cost:
         st.info("Choose at least one backbone.", icon=":material/arrow_back:")
     runs = "1 run" if len(specs) == 1 else f"{len(specs)} runs"
     with st.container(horizontal=True, gap="small"):
-        if st.button(
+        pressed = st.button(
             f"Launch {runs}" if specs else "Launch",
             type="primary",
             icon=":material/play_arrow:",
             disabled=not specs or held_out == 0,
             key="launch",
-        ):
+        )
+        if pressed and specs:
             asked = [{**spec.to_json(), **launch_form.origin(spec)} for spec in specs]
-            jobs = launching.launch_all(workspace, asked)
-            launch_form.forget_origin()
-            st.session_state[_LAUNCHED] = [job.id for job in jobs]
-            state.select("job", jobs[0].id)
-            st.rerun()
+            try:
+                jobs = launching.launch_all(workspace, asked)
+            except WbcError as error:  # a worker with a GPU may have left since the form was checked
+                st.error(plain(str(error)))
+            else:
+                launch_form.forget_origin()
+                st.session_state[_LAUNCHED] = [job.id for job in jobs]
+                state.select("job", jobs[0].id)
+                st.rerun()
         launch_file.file_out(specs, prepared.id)
     waiting = {job.id for job in queue.active_jobs(workspace)}
     launched = [job_id for job_id in st.session_state.get(_LAUNCHED, []) if job_id in waiting]

@@ -253,3 +253,16 @@ def test_a_run_without_patience_left_says_that_it_gets_as_much_again(
     page.button(key=f"continue-{job}").click().run()
     assert not page.exception
     assert "There is no prepared set" in plain_text(page.error[0].value)
+
+
+@pytest.mark.parametrize(("had", "shown_epochs"), [(995, 1000), (1000, None)])
+def test_the_most_epochs_are_not_exceeded(
+    workspace: Workspace, page: AppTest, had: int, shown_epochs: int | None
+) -> None:
+    job = submit_training(workspace, epochs=1000)
+    end(workspace, job, "succeeded", result={"epochs": had, "ended": "early stopping"})
+    page.run()
+    assert not page.exception
+    assert [asked.value for asked in page.number_input if asked.key == f"epochs-{job}"] == (
+        [shown_epochs] if shown_epochs else []
+    )

@@ -240,3 +240,18 @@ def test_a_stale_split_and_a_class_without_validation_images_are_said(
     page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
     assert "made from an older clean set" in shown(page)
     assert "No validation image of small" in shown(page)
+
+
+def test_a_gpu_that_leaves_while_the_page_is_drawn_is_said(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
+) -> None:
+    queue.announce_worker(workspace, "one", "there", "gpu:0")
+    page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
+    page.segmented_control(key="launch-preset").set_value("quick").run()
+    page.selectbox(key="launch-precision").set_value("float16").run()
+    assert not page.error
+    monkeypatch.setattr(launch_cost, "warnings", lambda *_: queue.withdraw_worker(workspace, "one"))
+    page.button(key="launch").click().run()
+    assert not page.exception
+    assert "GPU" in page.error[0].value
+    assert queue.list_jobs(workspace) == []

@@ -18,6 +18,9 @@ from wbc_core.workspace import Workspace
 OUT_OF_MEMORY = "out of memory"
 """What the error of a training says that its device's memory was too small for."""
 
+MOST_EPOCHS = int(SETTINGS["epochs"].high)
+"""Epochs that a training has at most."""
+
 
 def launched_spec(workspace: Workspace, job: Job) -> Json:
     """What a training was launched with; of a trial, what it drew when it started."""
@@ -118,11 +121,13 @@ class Continuation:
 
 
 def continuation(workspace: Workspace, job: Job) -> Continuation | None:
-    """How a training can go on with more epochs; None where it has not succeeded, or was pruned."""
+    """How a training can go on with more epochs; None where it has not succeeded, or may not have more."""
     if job.kind != "train" or job.state != "succeeded":
         return None
     spec = RunSpec.from_json(launched_spec(workspace, job))
     had = (job.result or {}).get("epochs", spec.epochs)
+    if had >= MOST_EPOCHS:
+        return None
     if had < spec.epochs and (job.result or {}).get("ended") != EARLY_STOPPING:
         return None
     rows: Any = history(workspace, job.id).to_dict("records")
@@ -151,7 +156,8 @@ def continue_run(workspace: Workspace, job_id: str, epochs: int) -> Job:
     if further is None:
         raise WbcError(
             f"Job {job_id} cannot be continued with more epochs.",
-            expected="a training that had all its epochs, or ended for want of patience",
+            expected="a training that had all its epochs, or ended for want of patience, of fewer than "
+            f"{MOST_EPOCHS} epochs",
             got=f"{job.kind}, {(job.result or {}).get('ended') or job.state}",
             fix="Resume it where it failed or was cancelled; clone it where a sweep has ended it.",
         )

@@ -8,8 +8,8 @@ from sqlalchemy.exc import IntegrityError
 
 from wbc_core.database import jobs, pauses, transaction
 from wbc_core.errors import WbcError
-from wbc_core.jobs.queue import CLAIM_ORDER, PLACE, check_priority, get_job
-from wbc_core.records import Job
+from wbc_core.jobs.queue import CLAIM_ORDER, PLACE, check_priority, get_job, submit
+from wbc_core.records import Job, Json
 from wbc_core.workspace import Workspace, now
 
 MOVES = ("first", "up", "down")
@@ -66,6 +66,21 @@ def _swapped(places: Mapping[str, float], own: int, other: int) -> dict[str, flo
     for position in range(len(rising) - 2, -1, -1):
         rising[position] = min(rising[position], rising[position + 1] - 1)
     return {name: place for name, place in zip(order, rising, strict=True) if place != places[name]}
+
+
+def submit_first(workspace: Workspace, kind: str, spec: Json) -> Job:
+    """Put a job before all that wait; no worker can take it before it is there.
+
+    Args:
+        workspace: Whose queue.
+        kind: As of `submit`.
+        spec: As of `submit`.
+
+    Raises:
+        WbcError: There is no such kind of job.
+    """
+    with transaction(workspace):
+        return move(workspace, submit(workspace, kind, spec, priority="high").id, "first")
 
 
 def set_priority(workspace: Workspace, job_id: str, priority: str) -> Job:

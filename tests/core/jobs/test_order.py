@@ -1,11 +1,14 @@
 """The order of the waiting jobs, and what a pause holds back."""
 
+import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from wbc_core.errors import WbcError
 from wbc_core.jobs import order, queue
+from wbc_core.records import Job
 from wbc_core.workspace import Workspace
 
 Nap = Callable[..., dict[str, object]]
@@ -129,3 +132,23 @@ def test_a_job_moves_though_its_priority_gave_it_another_ones_place(workspace: W
     assert waiting(workspace) == jobs
     after = queue.submit(workspace, "nap", nap()).id
     assert waiting(workspace) == [*jobs, after]
+
+
+def test_no_worker_takes_a_job_before_it_is_first(
+    workspace: Workspace, nap: Nap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = queue.submit(workspace, "nap", nap(), priority="high").id
+    order.pause(workspace, other)
+    move, taken = order.move, []
+
+    def claim_then_move(*arguments: Any) -> Job:
+        worker = threading.Thread(target=lambda: taken.append(claim(workspace)))
+        worker.start()
+        worker.join()
+        return move(*arguments)
+
+    monkeypatch.setattr(order, "move", claim_then_move)
+    first = order.submit_first(workspace, "nap", nap()).id
+    assert taken == [None]
+    assert waiting(workspace) == [first, other]
+    assert claim(workspace) == first
