@@ -2,10 +2,11 @@
 
     .venv/bin/python benchmarks/training.py --home WORKSPACE --prepared pr-... [--backbones NAME ..]
 
-The prepared set should have no online stage. Rounds alternate, all in one process: *bare* is keras's fit on
-the first images as one array in memory; *lab* is the lab's loop on the memory-mapped set with progress,
-schedule and checkpoint; *ready* is the lab's loop on one batch again and again, which waits for no data.
-Images a second are those of the steps after the first of an epoch. Then the head alone: ten epochs on
+The prepared set should have no online stage. Epochs alternate, all in one process and with one compiled
+network: *bare* is keras's fit on the first images as one array in memory; *lab* is the lab's loop on the
+memory-mapped set with progress, schedule, validation and checkpoint; *ready* is the lab's loop on one batch
+again and again, which waits for no data. Images a second are those of the steps after the first of an epoch;
+what the lab costs and how long it waits are of neighbouring epochs. Then the head alone: ten epochs on
 features computed once, against ten epochs that look at the images.
 """
 
@@ -15,7 +16,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,17 @@ import numpy as np
 
 from wbc_core.backbones.freezing import apply_freezing
 from wbc_core.backbones.model import split_model
+from wbc_core.progress import silent
 from wbc_core.records import content_id
 from wbc_core.training import loop
-from wbc_core.training.data import Batches, TrainingData, as_keras_data, load_training_data
+from wbc_core.training.callbacks import ProgressReporter, Recorder
+from wbc_core.training.data import Batches, as_keras_data, load_training_data
+from wbc_core.training.device import computing
 from wbc_core.training.features import on_features
 from wbc_core.training.network import build_network, compile_network
-from wbc_core.training.runs import history
 from wbc_core.training.spec import RunSpec
-from wbc_core.workspace import Workspace
+from wbc_core.workspace import Workspace, now
 
-IMAGES = 1024
 HEAD_EPOCHS = 10
 
 
@@ -76,36 +77,6 @@ class Stopwatch:
         self.callback = Callback()
 
 
-def bare(spec: RunSpec, workspace: Workspace, images: np.ndarray, labels: np.ndarray) -> list[float]:
-    """Keras's own fit on an array in memory; the first epoch, which compiles, is left out."""
-    data = load_training_data(workspace, spec.prepared, batch_size=spec.batch_size, seed=0)
-    model = build_network(spec, data, workspace)
-    compile_network(model, spec, data, spec.learning_rate, {})
-    watch = Stopwatch(spec.batch_size)
-    options: dict[str, Any] = {"epochs": spec.epochs, "batch_size": spec.batch_size, "verbose": 0}
-    model.fit(images, labels, callbacks=[watch.callback], **options)
-    return watch.rates[1:]
-
-
-def lab(spec: RunSpec, workspace: Workspace, change: Callable[[TrainingData], TrainingData]) -> list[float]:
-    """The lab's loop on the first images of the set, or on what `change` makes of its batches."""
-    load = loop.data_of_run
-
-    def fewer(*given: Any, **named: Any) -> Any:
-        data = load(*given, **named)
-        for part in (data.train, data.validation):
-            part.rows, part.labels = part.rows[:IMAGES], part.labels[:IMAGES]
-        return change(data)
-
-    loop.data_of_run = fewer
-    run = content_id("job", [time.time_ns()])
-    try:
-        loop.train(workspace, run, spec)
-    finally:
-        loop.data_of_run = load
-    return history(workspace, run)["images_per_second"].tolist()[1:]
-
-
 class ReadyBatches(Batches):
     """The first batch, over and over."""
 
@@ -115,35 +86,61 @@ class ReadyBatches(Batches):
         return self.first
 
 
-def always_ready(data: TrainingData) -> TrainingData:
-    train = data.train
-    ready = ReadyBatches(train.images, train.rows, train.labels, batch_size=train.batch_size, seed=0)
-    return replace(data, train=ready)
-
-
-def overhead(spec: RunSpec, workspace: Workspace, rounds: int) -> None:
+def overhead(spec: RunSpec, workspace: Workspace, rounds: int, images: int) -> None:
+    """One epoch of each way in turn, with the same compiled network, so that nothing else differs."""
     data = load_training_data(workspace, spec.prepared, batch_size=spec.batch_size, seed=0)
-    images = np.ascontiguousarray(data.train.images[data.train.rows[:IMAGES]])
-    labels = data.train.labels[:IMAGES]
-    found: dict[str, list[float]] = {"bare": [], "lab": [], "ready": []}
-    for _ in range(rounds):
-        found["bare"] += bare(spec, workspace, images, labels)
-        found["lab"] += lab(spec, workspace, lambda data: data)
-        found["ready"] += lab(spec, workspace, always_ready)
-    middle = {name: statistics.median(rates) for name, rates in found.items()}
-    cells = [spec.backbone, *(spread(found[name]) for name in ("bare", "lab", "ready"))]
-    cells.append(f"{100 * (middle['bare'] / middle['lab'] - 1):+.1f} %")
-    cells.append(f"{100 * (1 - middle['lab'] / middle['ready']):.1f} %")
-    print_row(cells)
+    for part, count in ((data.train, images), (data.validation, images // 4)):
+        part.rows, part.labels = part.rows[:count], part.labels[:count]
+    train = data.train
+    in_memory = np.ascontiguousarray(train.images[train.rows])
+    ready = ReadyBatches(train.images, train.rows, train.labels, batch_size=train.batch_size, seed=0)
+    model = build_network(spec, data, workspace)
+    compile_network(model, spec, data, spec.learning_rate, {})
+    watch = Stopwatch(spec.batch_size)
+    run_id = content_id("job", [time.time_ns()])
+    with computing(spec) as device:
+        run = loop._begin(workspace, run_id, spec, data, model, device, epochs=0, created=now())
+        recorder = Recorder(workspace, run, model, [], ProgressReporter(run, silent))
+
+        def bare(epoch: int) -> None:
+            options: dict[str, Any] = {"batch_size": spec.batch_size, "verbose": 0}
+            model.fit(in_memory, train.labels, callbacks=[watch.callback], **options)
+
+        def lab(batches: Batches) -> Callable[[int], None]:
+            def fit(epoch: int) -> None:
+                model.fit(
+                    as_keras_data(batches),
+                    validation_data=as_keras_data(data.validation),
+                    initial_epoch=len(recorder.history),
+                    epochs=len(recorder.history) + 1,
+                    shuffle=False,
+                    callbacks=[loop._epoch_keeper(batches, recorder), watch.callback],
+                    verbose=0,
+                )
+
+            return fit
+
+        ways = {"bare": bare, "lab": lab(train), "ready": lab(ready)}
+        for way in ways.values():
+            way(0)  # Each kind of input is compiled for once.
+        watch.rates.clear()
+        for epoch in range(rounds):
+            for way in ways.values():
+                way(epoch)
+    found = {name: watch.rates[place :: len(ways)] for place, name in enumerate(ways)}
+    costs = [100 * (bare / lab - 1) for bare, lab in zip(found["bare"], found["lab"], strict=True)]
+    waits = [100 * (1 - lab / ready) for lab, ready in zip(found["lab"], found["ready"], strict=True)]
+    cells = [spec.backbone, *(spread(found[name]) for name in ways)]
+    print_row([*cells, f"{spread(costs)} %", f"{spread(waits)} %"])
 
 
-def frozen(spec: RunSpec, workspace: Workspace, rounds: int) -> None:
+def frozen(spec: RunSpec, workspace: Workspace, rounds: int, images: int) -> None:
     """Ten epochs of the head alone, computing the features included, against ten epochs that look."""
     seconds: dict[str, list[float]] = {"looking": [], "features": []}
     for _ in range(rounds):
         for name in seconds:
             data = load_training_data(workspace, spec.prepared, batch_size=spec.batch_size, seed=0)
-            data.train.rows, data.train.labels = data.train.rows[:IMAGES], data.train.labels[:IMAGES]
+            data.train.rows, data.train.labels = data.train.rows[:images], data.train.labels[:images]
             model = build_network(spec, data, workspace)
             apply_freezing(model, "all")
             extractor, head = split_model(model)
@@ -168,20 +165,24 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True, help="a workspace; its runs are not touched")
     parser.add_argument("--prepared", required=True)
     parser.add_argument("--backbones", nargs="+", default=["mobilenet_v3_small", "densenet121"])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=1024, help="how many train images an epoch has")
+    parser.add_argument("--rounds", type=int, default=9, help="epochs of each way")
+    parser.add_argument("--frozen-rounds", type=int, default=2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(folder)
         for name in ("datasets", "splits", "prepared"):
             (workspace.home / name).symlink_to((options.home / name).resolve())
-        print(f"{IMAGES} images, batch 32; median (smallest-largest)\n")
+        print(f"{options.images:,} images, batch 32; median (smallest-largest)\n")
         print_header(["backbone", "bare, images/s", "lab", "ready", "the lab costs", "waits for data"])
         for backbone in options.backbones:
-            overhead(RunSpec(options.prepared, backbone, epochs=3), workspace, options.rounds)
+            spec = RunSpec(options.prepared, backbone, epochs=1000)
+            overhead(spec, workspace, options.rounds, options.images)
         print()
         print_header([f"frozen, {HEAD_EPOCHS} epochs", "looking, s", "on features, s", "ratio"])
         for backbone in options.backbones:
-            frozen(RunSpec(options.prepared, backbone, freeze="all"), workspace, options.rounds)
+            spec = RunSpec(options.prepared, backbone, freeze="all")
+            frozen(spec, workspace, options.frozen_rounds, options.images)
 
 
 if __name__ == "__main__":
