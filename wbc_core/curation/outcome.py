@@ -36,7 +36,10 @@ def held_by_check(lines: Iterable[Line]) -> dict[str | None, Line]:
 
 
 def outcome(lines: Sequence[Line]) -> Line | None:
-    """The decision that holds for an image: the newest drop or relabel that stands, else the newest keep.
+    """The decision that holds for an image: a drop, else the newest relabel that stands, else the newest keep.
+
+    A relabel that names a check answers its question, and brings back nothing that was dropped under another
+    check or without one. A relabel without a check overrides the drops before it.
 
     Args:
         lines: As for `held_by_check`.
@@ -46,8 +49,18 @@ def outcome(lines: Sequence[Line]) -> Line | None:
         >>> made = [Verdict("drop", check="exact_duplicates"), Verdict("keep", check="blur")]
         >>> outcome(made).action, outcome([*made, Verdict("keep")]).action
         ('drop', 'keep')
+        >>> outcome([*made, Verdict("relabel", 0, check="label_errors")]).action
+        'drop'
     """
     if len(lines) < 2:
         return lines[0] if lines else None
     held = list(held_by_check(lines).values())
-    return next((line for line in reversed(held) if line.action != "keep"), held[-1])
+    relabel: Line | None = None
+    for line in reversed(held):
+        if line.action == "drop":
+            return line
+        if line.action == "relabel":
+            relabel = relabel or line
+            if not line.check:
+                break
+    return relabel or held[-1]

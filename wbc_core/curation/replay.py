@@ -192,8 +192,13 @@ def plan_replay(workspace: Workspace, dataset_id: str, path: Path, name: str | N
 
 
 def _verdicts(entries: Sequence[Entry], dataset: Dataset) -> tuple[Verdict, ...]:
-    # Without its check a keep would override the others: what is gone has nothing to settle.
-    known = [entry for entry in entries if entry.action != "keep" or entry.check in ("", *CHECKS.names())]
+    # Without its check a keep or relabel could override the others: what is gone has nothing to settle.
+    holds = outcome(entries)
+    known = [
+        entry
+        for entry in entries
+        if entry is holds or entry.action == "drop" or entry.check in ("", *CHECKS.names())
+    ]
     return tuple(_verdict(entry, dataset) for entry in known or entries[-1:])
 
 

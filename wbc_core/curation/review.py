@@ -165,7 +165,7 @@ def standing(log: Sequence[Decision]) -> list[Decision]:
 def effective_decisions(
     workspace: Workspace, dataset_id: str, *, until: int | None = None
 ) -> dict[int, Decision]:
-    """What holds now by row number: the newest drop or relabel that stands under any check, else a keep.
+    """What holds now by row number: a drop that stands under any check, else a relabel, else a keep.
 
     See `wbc_core.curation.outcome` for what a decision under one check leaves of those under others.
 

@@ -23,7 +23,7 @@ LINES = st.lists(
 
 
 def by_the_words(lines: Sequence[Verdict]) -> Verdict | None:
-    """The rule as it is told: newest per check, keep without a check overrides, a drop or relabel wins."""
+    """The rule as it is told: newest per check, what has no check overrides, a drop wins, then a relabel."""
     start = max(
         (at + 1 for at, line in enumerate(lines) if (line.action, line.check) == ("keep", None)), default=0
     )
@@ -32,7 +32,11 @@ def by_the_words(lines: Sequence[Verdict]) -> Verdict | None:
         line for at, line in enumerate(later) if all(line.check != other.check for other in later[at + 1 :])
     ]
     changes = [line for line in stands if line.action != "keep"]
-    return (changes or stands or list(lines[:start]) or [None])[-1]
+    whole = max(
+        (at for at, line in enumerate(changes) if (line.action, line.check) == ("relabel", None)), default=0
+    )
+    drops = [line for line in changes[whole:] if line.action == "drop"]
+    return (drops or changes or stands or list(lines[:start]) or [None])[-1]
 
 
 @given(lines=LINES)
@@ -64,15 +68,33 @@ def test_a_keep_under_one_check_leaves_drops_and_relabels_of_the_others(
     assert effective_decisions(workspace, dataset) == {}
 
 
-def test_a_later_change_wins_and_leaves_the_earlier_one_when_it_is_taken_back(
-    workspace: Workspace, store: Store
+@pytest.mark.parametrize("first", ["blur", None])
+def test_a_new_label_under_a_check_brings_back_nothing_that_was_dropped(
+    workspace: Workspace, store: Store, first: str | None
 ) -> None:
     dataset = store(noise_images(4)).id
+    decide(workspace, dataset, {1: ("drop", None)}, who="Ada", check=first)
+    decide(workspace, dataset, {1: ("relabel", 0)}, who="Ada", check="label_errors")
+    assert clean_set(workspace, dataset).rows.tolist() == [0, 2, 3]
+    # Neither does its being taken back; the drop's own check, or a word on the whole image, does.
+    for check, action, labels in (
+        ("label_errors", ("keep", None), [0, 0, 1]),
+        (first, ("relabel", 0), [0, 0, 0, 1]),
+        (None, ("relabel", 0), [0, 0, 0, 1]),
+        (None, ("keep", None), [0, 1, 0, 1]),
+    ):
+        decide(workspace, dataset, {1: action}, who="Ada", check=check)
+        assert clean_set(workspace, dataset).labels.tolist() == labels
+        undo(workspace, dataset, who="Ada")
+    assert clean_set(workspace, dataset).dropped == 1
+
+
+def test_a_drop_after_a_relabel_without_a_check_holds(workspace: Workspace, store: Store) -> None:
+    dataset = store(noise_images(4)).id
+    decide(workspace, dataset, {1: ("relabel", 0)}, who="Ada")
     decide(workspace, dataset, {1: ("drop", None)}, who="Ada", check="blur")
     decide(workspace, dataset, {1: ("relabel", 0)}, who="Ada", check="label_errors")
-    assert clean_set(workspace, dataset).labels.tolist() == [0, 0, 0, 1]
-    decide(workspace, dataset, {1: ("keep", None)}, who="Ada", check="label_errors")
-    assert clean_set(workspace, dataset).rows.tolist() == [0, 2, 3]
+    assert clean_set(workspace, dataset).dropped == 1
 
 
 @pytest.mark.parametrize(

@@ -170,11 +170,14 @@ def test_what_stands_under_each_check_is_taken_over(workspace: Workspace, tmp_pa
     assert plan_replay(fresh, dataset.id, path).verdicts == {}
 
 
-def test_a_keep_under_a_check_that_is_gone_overrides_nothing(workspace: Workspace, tmp_path: Path) -> None:
+@pytest.mark.parametrize("later", ["keep,", "relabel,class 0"])
+def test_what_stands_under_a_check_that_is_gone_overrides_nothing(
+    workspace: Workspace, tmp_path: Path, later: str
+) -> None:
     dataset = write_dataset(workspace, IMAGES, LABELS)
     image = load_table(workspace, dataset.id)["image_id"][5]
     path = tmp_path / "in.csv"
-    lines = [f"1,{image},drop,,blur", f"2,{image},keep,,smell"]
+    lines = [f"1,{image},drop,,blur", f"2,{image},{later},smell"]
     path.write_text("\n".join(["id,image_id,action,label,check", *lines, ""]))
     assert [(made.action, made.check) for made in plan_replay(workspace, dataset.id, path).verdicts[5]] == [
         ("drop", "blur")
