@@ -156,9 +156,9 @@ def outdated_checks(dataset_id: str) -> list[str]:
     return _outdated_checks(str(workspace().home), dataset_id, stamps)
 
 
-def head(dataset_id: str) -> int:
-    """Last line of the decision log: the key of everything that depends on decisions."""
-    return review.head(workspace(), dataset_id)
+def log_stamp(dataset_id: str) -> tuple[int, int]:
+    """Last line of the decision log and its number of lines: the key of all that depends on decisions."""
+    return review.log_stamp(workspace(), dataset_id)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
@@ -175,25 +175,27 @@ def standing(dataset: Dataset) -> Standing:
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _opinions(home: str, dataset_id: str, head: int) -> dict[str, Standing]:
+def _opinions(home: str, dataset_id: str, stamp: tuple[int, int]) -> dict[str, Standing]:
     return agreement.opinions(workspace(), dataset_id)
 
 
 def opinions(dataset_id: str) -> dict[str, Standing]:
     """The verdicts of every second reviewer, by name."""
-    head = agreement.opinions_head(workspace(), dataset_id)
-    return _opinions(str(workspace().home), dataset_id, head)
+    stamp = agreement.opinions_stamp(workspace(), dataset_id)
+    return _opinions(str(workspace().home), dataset_id, stamp)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _agreement(home: str, dataset_id: str, second: str, heads: tuple[int, int]) -> agreement.Agreement:
+def _agreement(
+    home: str, dataset_id: str, second: str, stamps: tuple[tuple[int, int], ...]
+) -> agreement.Agreement:
     return agreement.agreement(workspace(), dataset_id, second)
 
 
 def agreement_with(dataset_id: str, second: str) -> agreement.Agreement:
     """How far the decisions and the verdicts of a second reviewer agree."""
-    heads = (head(dataset_id), agreement.opinions_head(workspace(), dataset_id))
-    return _agreement(str(workspace().home), dataset_id, second, heads)
+    stamps = (log_stamp(dataset_id), agreement.opinions_stamp(workspace(), dataset_id))
+    return _agreement(str(workspace().home), dataset_id, second, stamps)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
@@ -210,15 +212,15 @@ def map_of(dataset_id: str) -> image_map.ImageMap | None:
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _clean_set(home: str, dataset_id: str, log_head: int, _standing: Standing) -> clean.CleanSet:
+def _clean_set(home: str, dataset_id: str, stamp: tuple[int, int], _standing: Standing) -> clean.CleanSet:
     dataset = store.read_dataset(workspace(), dataset_id)
-    return clean.what_is_left(dataset, labels(dataset_id), _standing.effective, log_head)
+    return clean.what_is_left(dataset, labels(dataset_id), _standing.effective, stamp[0])
 
 
 def clean_set(dataset_id: str) -> clean.CleanSet:
     """Rows and labels that the decisions leave."""
     now = standing(store.read_dataset(workspace(), dataset_id))
-    return _clean_set(str(workspace().home), dataset_id, now.head, now)
+    return _clean_set(str(workspace().home), dataset_id, (now.head, now.lines), now)
 
 
 def open_dataset(dataset_id: str) -> Dataset | None:

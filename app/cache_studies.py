@@ -32,8 +32,8 @@ def is_raw(split_id: str) -> bool:
 
 
 @st.cache_data(show_spinner=False, max_entries=32)
-def _relaunch_changes(home: str, run_id: str, head: int, stamps: tuple[int, ...]) -> Changes:
-    return relaunch.foresee_relaunch(workspace(), run_id, until=head)
+def _relaunch_changes(home: str, run_id: str, log: tuple[int, int], stamps: tuple[int, ...]) -> Changes:
+    return relaunch.foresee_relaunch(workspace(), run_id, until=log[0])
 
 
 def _copies_stamp(dataset_id: str) -> tuple[int, ...]:
@@ -41,9 +41,9 @@ def _copies_stamp(dataset_id: str) -> tuple[int, ...]:
     return tuple(findings_stamp(dataset_id, check) for check in DUPLICATE_CHECKS)
 
 
-def relaunch_changes(run: Run, head: int) -> Changes:
-    """What the decisions up to a line of the log, and a later scan, have changed for a run."""
-    return _relaunch_changes(str(workspace().home), run.id, head, _copies_stamp(run.dataset))
+def relaunch_changes(run: Run, log: tuple[int, int]) -> Changes:
+    """What the decisions up to a line of the log (`log_stamp`), and a later scan, have changed for a run."""
+    return _relaunch_changes(str(workspace().home), run.id, log, _copies_stamp(run.dataset))
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

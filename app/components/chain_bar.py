@@ -100,7 +100,7 @@ def links(dataset: Dataset | None) -> list[Link]:
         steps = (("data set", "dataset"), ("clean", "review"), ("split", "split_balance"))
         rest = (("recipe", "augment"), ("runs", "launch"), ("compare", "compare"))
         return [Link(label, view, there=False) for label, view in (*steps, *rest)]
-    scanned = bool(cache.scanned_checks(dataset.id)) or cache.head(dataset.id) > 0
+    scanned = bool(cache.scanned_checks(dataset.id)) or cache.log_stamp(dataset.id)[1] > 0
     kept = f"clean {cache.standing(dataset).kept:,}" if scanned else "clean"
     return [
         Link(f"{_escaped(dataset.name)} {dataset.images:,}", "dataset"),

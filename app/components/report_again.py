@@ -32,9 +32,9 @@ def _launch(run: Run) -> None:
         st.markdown("Look for duplicates again first: an image may have copies in another part.")
         link("split_balance", "Open Split & balance")
         return
-    head = cache.head(run.dataset)
+    stamp = cache.log_stamp(run.dataset)
     try:
-        changes = cache_studies.relaunch_changes(run, head)
+        changes = cache_studies.relaunch_changes(run, stamp)
     except WbcError as error:
         st.markdown(f":gray[{plain(str(error))}]")
         return
@@ -61,7 +61,7 @@ def _launch(run: Run) -> None:
         st.markdown(":gray[It was trained again with these decisions; see below.]")
         return
     label = f"Train again with {thousands(changes.images)} change{'s' * (changes.images != 1)}"
-    spec = {"run": run.id, "head": head}
+    spec = {"run": run.id, "head": stamp[0]}
     weight = "primary" if changes.learnt else "secondary"
     if job_button(label, relaunch.KIND, spec, type=weight, icon=":material/replay:", key="relaunch"):
         st.rerun()

@@ -84,7 +84,7 @@ def _clean_set(dataset: Dataset) -> None:
 
 
 @st.cache_data(show_spinner=False, max_entries=8)
-def _methods_text(home: str, dataset_id: str, heads: tuple[int, int], stamps: tuple[int, ...]) -> str:
+def _methods_text(home: str, dataset_id: str, stamps: tuple[tuple[int, ...], ...]) -> str:
     text, references = methods_text(cleaning_facts(state.workspace(), dataset_id))
     numbered = (f"[{number}] {reference}" for number, reference in enumerate(references, 1))
     return "\n".join([text, *numbered])
@@ -107,10 +107,10 @@ def _report(dataset: Dataset) -> None:
                 icon=":material/description:",
                 on_click="ignore",
             )
-    heads = (cache.head(dataset.id), agreement.opinions_head(workspace, dataset.id))
-    stamps = tuple(cache.findings_stamp(dataset.id, name) for name in cache.scanned_checks(dataset.id))
+    findings = tuple(cache.findings_stamp(dataset.id, name) for name in cache.scanned_checks(dataset.id))
+    stamps = (cache.log_stamp(dataset.id), agreement.opinions_stamp(workspace, dataset.id), findings)
     st.caption("Text for a methods section:")
-    st.code(_methods_text(str(workspace.home), dataset.id, heads, stamps), language=None, wrap_lines=True)
+    st.code(_methods_text(str(workspace.home), dataset.id, stamps), language=None, wrap_lines=True)
 
 
 def decision_csv(dataset_id: str) -> bytes:
@@ -132,6 +132,6 @@ def _decisions(dataset: Dataset) -> None:
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",
-        disabled=not cache.head(dataset.id),
+        disabled=not cache.log_stamp(dataset.id)[1],
     )
     review_import.panel(dataset)

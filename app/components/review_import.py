@@ -20,7 +20,9 @@ _COLUMNS = {"drop": "Drop", "relabel": "Relabel", "keep": "Keep"}
 
 
 @st.cache_resource(show_spinner="Reading the decisions", max_entries=2)
-def _plan(home: str, dataset_id: str, head: int, file_id: str, _upload: Any) -> replay.Replay | str:
+def _plan(
+    home: str, dataset_id: str, stamp: tuple[int, int], file_id: str, _upload: Any
+) -> replay.Replay | str:
     """What an upload would change, or what is wrong with it; read once a file and state of the log."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "decisions.csv"
@@ -95,7 +97,7 @@ def panel(dataset: Dataset) -> None:
     if upload is None:
         return
     plan = _plan(
-        str(state.workspace().home), dataset.id, cache.head(dataset.id), upload.file_id, _upload=upload
+        str(state.workspace().home), dataset.id, cache.log_stamp(dataset.id), upload.file_id, _upload=upload
     )
     if isinstance(plan, str):
         st.error(plain(plan), icon=":material/error:")

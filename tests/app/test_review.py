@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import delete, insert
 from streamlit.testing.v1 import AppTest
 
 from app import cache, state
@@ -16,10 +17,12 @@ from app.components.image_map import Chosen, _unpacked
 from tests.core.curation.conftest import hidden_conflict
 from wbc_core.curation import agreement, review
 from wbc_core.curation.checks import CHECKS
+from wbc_core.curation.clean import clean_set
 from wbc_core.curation.cleaning_report import cleaning_facts
 from wbc_core.curation.scan import DUPLICATE_CHECKS, load_findings, scan
 from wbc_core.curation.standing import nothing_decided, standing_after
 from wbc_core.curation.suggestions import accept, conflicting, conflicts_left, open_suggestions
+from wbc_core.database import decisions, transaction
 from wbc_core.datasets.synthetic import build_demo_dataset
 from wbc_core.errors import WbcError
 from wbc_core.jobs import queue
@@ -363,6 +366,25 @@ def test_nothing_is_offered_that_accepting_all_would_leave(demo_dataset: Dataset
     followed = {row for row, item in items.items() if any(entry[1] == "drop" for entry in item["suggested"])}
     assert followed == set(open_suggestions(shown.suggested, standing).actions)
     assert (items[second]["suggested"], items[second]["badge"]) == ([], None)
+
+
+def test_a_line_that_becomes_visible_late_is_in_the_clean_set_and_the_agreement(
+    demo_dataset: Dataset,
+) -> None:
+    workspace = Workspace.default()
+    for row in (3, 4):
+        review.decide(workspace, demo_dataset.id, {row: ("drop", None)}, who="Ada")
+        agreement.give_opinion(workspace, demo_dataset.id, {row: ("drop", None)}, who="Ben")
+    early = review.decision_log(workspace, demo_dataset.id)[0]
+    with transaction(workspace) as connection:
+        connection.execute(delete(decisions).where(decisions.c.id == early.id))
+    found = [(cache.clean_set(demo_dataset.id).dropped, cache.agreement_with(demo_dataset.id, "Ben").images)]
+    with transaction(workspace) as connection:
+        connection.execute(insert(decisions), [vars(early)])
+    found += [(cache.clean_set(demo_dataset.id).dropped, cache.agreement_with(demo_dataset.id, "Ben").images)]
+    assert found == [(1, 1), (2, 2)]
+    # The export is refused where the page and the log differ.
+    assert cache.clean_set(demo_dataset.id).id == clean_set(workspace, demo_dataset.id).id
 
 
 def test_the_log_shows_a_step_of_many_images_as_one_line(demo_dataset: Dataset) -> None:

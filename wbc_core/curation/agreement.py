@@ -131,11 +131,15 @@ def _opinion_log(workspace: Workspace, dataset_id: str) -> list[Decision]:
         return [Decision(**line, reason="") for line in connection.execute(query).mappings()]
 
 
-def opinions_head(workspace: Workspace, dataset_id: str) -> int:
-    """Id of the last line of the second reviews of a data set; 0 where there is none."""
-    query = select(func.max(second_opinions.c.id)).where(second_opinions.c.dataset == dataset_id)
+def opinions_stamp(workspace: Workspace, dataset_id: str) -> tuple[int, int]:
+    """Id of the last line of the second reviews of a data set, 0 for none, and their number.
+
+    As `log_stamp`, it tells their states apart.
+    """
+    query = select(func.max(second_opinions.c.id), func.count())
     with transaction(workspace) as connection:
-        return connection.execute(query).scalar() or 0
+        last, lines = connection.execute(query.where(second_opinions.c.dataset == dataset_id)).one()
+    return last or 0, lines
 
 
 def opinions(workspace: Workspace, dataset_id: str) -> dict[str, Standing]:

@@ -22,6 +22,7 @@ from wbc_core.curation.replay import origin
 from wbc_core.curation.review import UNNAMED, decision_log
 from wbc_core.curation.scan import load_findings, scanned_checks, settings_of, threshold_of_scan
 from wbc_core.curation.standing import KEEP, Standing, brought_up_to_date, nothing_decided
+from wbc_core.curation.suggestions import settled_rows, suggestions_of
 from wbc_core.datasets.store import load_table
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, Decision, Finding
@@ -185,7 +186,7 @@ def cleaning_facts(workspace: Workspace, dataset_id: str) -> CleaningFacts:
         relabelled=int((outcomes == RELABELLED).sum()),
         classes=_class_facts(dataset, before, after, outcomes),
         checks=tuple(
-            _check_facts(workspace, dataset, name, thresholds[name], findings, standing, outcomes)
+            _check_facts(workspace, dataset, name, thresholds[name], findings, standing, outcomes, before)
             for name, findings in found.items()
         ),
         by_eye=_counted(outcomes, [row for row, line in decided.items() if line.check not in found]),
@@ -244,10 +245,11 @@ def _check_facts(
     findings: Sequence[Finding],
     standing: Standing,
     outcomes: NDArray[np.uint8],
+    labels: NDArray[np.int64],
 ) -> CheckFacts:
     check = CHECKS.get(name)
     made_by = settings_of(workspace, dataset.id, name) or {}
-    settled = standing.settled(name)
+    settled = settled_rows(suggestions_of(name, findings, dataset.class_names, labels), standing)
     still_open: set[int] = set()
     for finding in findings:
         undecided = {row for row in finding.rows if not settled[row]}

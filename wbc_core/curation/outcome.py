@@ -36,10 +36,10 @@ def held_by_check(lines: Iterable[Line]) -> dict[str | None, Line]:
 
 
 def outcome(lines: Sequence[Line]) -> Line | None:
-    """The decision that holds for an image: a drop, else the newest relabel that stands, else the newest keep.
+    """The decision that holds for an image: a drop, else the newest relabel, else the newest keep.
 
-    A relabel that names a check answers its question, and brings back nothing that was dropped under another
-    check or without one. A relabel without a check overrides the drops before it.
+    A relabel that names a check answers its question, and brings back nothing that was dropped under
+    another one or without one. A relabel without a check overrides the drops before it.
 
     Args:
         lines: As for `held_by_check`.

@@ -199,6 +199,17 @@ def head(workspace: Workspace, dataset_id: str) -> int:
         return connection.execute(query).scalar() or 0
 
 
+def log_stamp(workspace: Workspace, dataset_id: str) -> tuple[int, int]:
+    """Id of the last line of a data set's log and the number of its lines: what tells its states apart.
+
+    On a server a line with a smaller id can become visible later than its successor: the last line stays.
+    """
+    query = select(func.max(decisions.c.id), func.count()).where(decisions.c.dataset == dataset_id)
+    with transaction(workspace) as connection:
+        last, lines = connection.execute(query).one()
+    return last or 0, lines
+
+
 def undo(
     workspace: Workspace, dataset_id: str, steps: int = 1, *, who: str, only_by: str | None = None
 ) -> int:

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select
 
 from wbc_core.curation.outcome import held_by_check, outcome
-from wbc_core.curation.review import ACTIONS, decision_log
-from wbc_core.database import decisions, transaction
+from wbc_core.curation.review import ACTIONS, decision_log, log_stamp
 from wbc_core.records import Dataset, Decision
 from wbc_core.workspace import Workspace
 
@@ -82,13 +80,11 @@ def brought_up_to_date(workspace: Workspace, dataset: Dataset, known: Standing) 
         dataset: The data set.
         known: From an earlier call, or `nothing_decided`.
     """
-    query = select(func.max(decisions.c.id), func.count()).where(decisions.c.dataset == dataset.id)
-    with transaction(workspace) as connection:
-        head, lines = connection.execute(query).one()
-    if (head or 0, lines) == (known.head, known.lines):
+    head, lines = log_stamp(workspace, dataset.id)
+    if (head, lines) == (known.head, known.lines):
         return known
     new = decision_log(workspace, dataset.id, after=known.head)
-    # On a server a line with a smaller id can become visible later than its successor: then all is read anew.
+    # A line that became visible after its successor: all is read anew.
     if known.lines and known.lines + sum(line.id <= head for line in new) != lines:
         return brought_up_to_date(workspace, dataset, nothing_decided(dataset))
     return standing_after(known, new)

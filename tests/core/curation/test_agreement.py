@@ -11,7 +11,7 @@ from wbc_core.curation.agreement import (
     cohen_kappa,
     give_opinion,
     opinions,
-    opinions_head,
+    opinions_stamp,
     settle,
     take_back_opinion,
 )
@@ -69,13 +69,13 @@ def test_opinions_change_nothing_until_a_disagreement_is_settled(any_workspace: 
 def test_a_step_of_opinions_is_taken_back_by_its_own_person_only(any_workspace: Workspace) -> None:
     workspace = any_workspace
     dataset = write_dataset(workspace, noise_images(6)).id
-    assert opinions_head(workspace, dataset) == 0
+    assert opinions_stamp(workspace, dataset) == (0, 0)
     give_opinion(workspace, dataset, {0: ("drop", None)}, who="Ben")
     give_opinion(workspace, dataset, {0: ("keep", None), 1: ("keep", None)}, who=" Ben ")
     give_opinion(workspace, dataset, {2: ("keep", None)}, who="Cleo")
-    head = opinions_head(workspace, dataset)
+    head, lines = opinions_stamp(workspace, dataset)
     assert take_back_opinion(workspace, dataset, who="Ben") == 2
-    assert opinions_head(workspace, dataset) == head + 2
+    assert (lines, opinions_stamp(workspace, dataset)) == (4, (head + 2, 6))
     standing = opinions(workspace, dataset)
     assert {row: line.action for row, line in standing["Ben"].effective.items()} == {0: "drop"}
     assert list(standing["Cleo"].effective) == [2]

@@ -28,7 +28,7 @@ from wbc_core.curation.cleaning_report_pdf import as_pdf
 from wbc_core.curation.cleaning_text import methods_text
 from wbc_core.curation.decision_csv import export_decisions_csv
 from wbc_core.curation.replay import apply_replay, plan_replay
-from wbc_core.curation.scan import load_findings, scan, threshold_of_scan
+from wbc_core.curation.scan import Embedding, load_findings, scan, threshold_of_scan
 from wbc_core.datasets.store import DatasetWriter
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset
@@ -115,6 +115,20 @@ def test_a_keep_counts_for_its_check_unless_another_one_dropped_the_image(
     duplicates, exposure = facts.checks
     assert (facts.dropped, duplicates.dropped, duplicates.kept) == (2, 2, 1)
     assert (exposure.dropped, exposure.kept, exposure.open) == (0, 1, 0)
+
+
+@pytest.mark.parametrize(("label", "left"), [(3, 0), (1, 1)])
+def test_what_was_relabelled_as_suggested_is_decided_whatever_for(
+    workspace: Workspace, label: int, left: int
+) -> None:
+    kinds = np.arange(400) % 4
+    dataset = write_dataset(workspace, noise_images(400), np.where(np.arange(400) == 7, 0, kinds), classes=4)
+    vectors = np.eye(4)[kinds] + np.random.default_rng(0).normal(0, 0.1, (400, 4))
+    scan(workspace, dataset.id, ["label_errors"], embedding=Embedding("told", vectors.astype(np.float32)))
+    assert [one.rows for one in load_findings(workspace, dataset.id) if one.flagged] == [(7,)]
+    review.decide(workspace, dataset.id, {7: ("relabel", label)}, who="Ada", check="class_outliers")
+    (errors,) = cleaning_facts(workspace, dataset.id).checks
+    assert (errors.found, errors.open) == (1, left)
 
 
 def test_who_gave_no_name_is_one_reviewer(workspace: Workspace, dataset: Dataset) -> None:
