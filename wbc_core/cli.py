@@ -240,7 +240,7 @@ def lab(
         raise WbcError("--devices and --no-worker exclude each other.", fix="Give `wbc worker` the devices.")
     status = run_lab(workspace, port=port, with_worker=not no_worker, devices=devices)
     if status:
-        raise WorkFailed(f"The server ended with status {status}.")
+        raise WorkFailed("The server or the worker died again and again.")
 
 
 def main() -> None:

@@ -92,18 +92,33 @@ def test_nothing_outlives_a_closed_terminal_or_a_killed_lab(
     assert (waiting.state, waiting.attempts) == ("queued", 0)
 
 
-def test_both_share_a_database_named_relatively_and_a_server_that_cannot_live_ends_the_lab(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("dying", "died", "status", "started"),
+    [
+        ("streamlit", 3, 3, "SWSSS"),
+        ("streamlit", 0, 1, "SWSSS"),
+        ("worker", -9, 1, "SWWWW"),
+        ("-m", 3, 3, "SWSWS"),
+    ],
+)
+def test_both_share_a_database_named_relatively_and_what_cannot_live_ends_the_lab(
+    workspace: Workspace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    dying: str,
+    died: int,
+    status: int,
+    started: str,
 ) -> None:
     seen: list[tuple[str, Path | None]] = []
 
     class Started:
-        returncode = 3
-
         def __init__(self, command: list[str], env: dict[str, str], cwd: Path | None, **more: object) -> None:
             seen.append((env["WBC_DATABASE_URL"], cwd))
+            self.status = died if dying in command else None
 
-        poll = wait = lambda self, *_: 3
+        poll = wait = lambda self, *_: self.status
         terminate = lambda self: None  # noqa: E731
 
     monkeypatch.chdir(tmp_path)
@@ -111,9 +126,10 @@ def test_both_share_a_database_named_relatively_and_a_server_that_cannot_live_en
     monkeypatch.setattr(subprocess, "Popen", Started)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(server, "CHECK_EVERY_SECONDS", 0.01)
-    assert run_lab(workspace, port=free_port(), with_worker=True) == 3
+    assert run_lab(workspace, port=free_port(), with_worker=True) == status
     assert {url for url, _ in seen} == {f"sqlite:///{tmp_path}/shared.sqlite"}
-    assert [cwd is None for _, cwd in seen] == [False, True] * (1 + server.MAXIMUM_DEATHS)
+    assert "".join("W" if cwd is None else "S" for _, cwd in seen) == started
+    assert f"died with status {died}, the 4th death within 60 s: the lab ends." in capsys.readouterr().err
 
 
 def test_a_taken_port_is_said_before_anything_starts(workspace: Workspace) -> None:
