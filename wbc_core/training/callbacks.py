@@ -14,7 +14,9 @@ import pandas as pd
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress
 from wbc_core.training.checkpoint import (
+    BEST,
     averaged_weights,
+    keep_best_before,
     keep_newest_checkpoint,
     save_checkpoint,
     save_model,
@@ -222,8 +224,9 @@ class Recorder:
         folder = self.workspace.run_dir(self.run.id)
         best = max(self.history, key=lambda row: row["val_accuracy"])
         if best is self.history[-1]:
+            keep_best_before(self.workspace, self.run.id, len(self.history))
             with averaged_weights(optimiser):
-                save_model(self.workspace, self.model, folder / "best.keras")
+                save_model(self.workspace, self.model, folder / BEST)
         table = pd.DataFrame(self.history, columns=list(HISTORY_COLUMNS)).astype({"epoch": int})
         with self.workspace.atomic_path(folder / "history.csv") as scratch:
             table.to_csv(scratch, index=False)

@@ -1,9 +1,13 @@
 """Checkpoints: one folder a finished epoch, which appears whole or not at all; the newest two are kept.
 
+Beside them the best weights, and those that they replaced for as long as their epoch may still be lost.
+
 A checkpoint holds numbers only. The network is built anew from the spec, and so is its optimiser.
 """
 
+import errno
 import json
+import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -21,6 +25,18 @@ from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
     import keras
+
+
+BEST = "best.keras"
+"""Name of the file with a run's best weights."""
+
+_ASIDE = "damaged-"
+_TORN = (ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, FileNotFoundError, TypeError)
+"""What numpy and zipfile raise for a file that is not as it was written."""
+
+
+class _Damaged(WbcError):
+    """A checkpoint was read, and is not what was written."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +151,36 @@ def save_checkpoint(
 
 def keep_newest_checkpoint(workspace: Workspace, run_id: str) -> None:
     """Remove all checkpoints but the newest, once a run has ended: no epoch is to be trained again."""
-    for older in _written(workspace, run_id)[:-1]:
+    for older in [*_written(workspace, run_id)[:-1], *_folder(workspace, run_id).glob(f"{_ASIDE}epoch-*")]:
         shutil.rmtree(older)
+    for replaced in _replaced(workspace, run_id):
+        replaced.unlink()
+
+
+def keep_best_before(workspace: Workspace, run_id: str, epoch: int) -> None:
+    """Keep the best weights that those of an epoch will replace: its checkpoint may still be lost.
+
+    Args:
+        workspace: The workspace.
+        run_id: Id of the run.
+        epoch: The epoch, counted from 1.
+    """
+    folder = workspace.run_dir(run_id)
+    best, kept = folder / BEST, folder / f"best-before-{epoch:04}.keras"
+    for older in _replaced(workspace, run_id):
+        if older != kept:
+            older.unlink()
+    if not best.exists() or kept.exists():
+        return
+    with workspace.atomic_path(kept, durable=True) as scratch:
+        try:
+            os.link(best, scratch)
+        except OSError:  # not every file system has links
+            shutil.copyfile(best, scratch)
+
+
+def _replaced(workspace: Workspace, run_id: str) -> list[Path]:
+    return list(workspace.run_dir(run_id).glob("best-before-*.keras"))
 
 
 def saved_epochs(workspace: Workspace, run_id: str) -> int:
@@ -148,22 +192,34 @@ def saved_epochs(workspace: Workspace, run_id: str) -> int:
 def load_checkpoint(workspace: Workspace, run_id: str) -> Checkpoint | None:
     """Read the newest checkpoint of a run; None before its first epoch has finished.
 
-    Where it cannot be read it is removed, and the one before it is taken: an epoch is trained again.
+    Where it is damaged it is put aside, and the one before it is taken: an epoch is trained again. If it was
+    the best, the weights that it had replaced are the best again.
 
     Raises:
-        WbcError: There are checkpoints, but none can be read.
+        WbcError: There are checkpoints, but none can be read, or the newest cannot be read at present.
     """
+    checkpoint = _newest_whole(workspace, run_id)
+    for replaced in _replaced(workspace, run_id):
+        if int(replaced.stem.removeprefix("best-before-")) > (checkpoint.epochs if checkpoint else 0):
+            replaced.replace(workspace.run_dir(run_id) / BEST)
+    return checkpoint
+
+
+def _newest_whole(workspace: Workspace, run_id: str) -> Checkpoint | None:
     folders = _written(workspace, run_id)
     if not folders:
         return None
     while True:
         try:
             return _read(workspace, run_id, folders[-1])
-        except WbcError as error:
+        except _Damaged as error:
             if len(folders) == 1:
                 raise
             say(f"{folders[-1].name}: {error} Going on from {folders[-2].name}.")
-            shutil.rmtree(folders.pop())
+            damaged = folders.pop()
+            aside = damaged.with_name(f"{_ASIDE}{damaged.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            damaged.rename(aside)
 
 
 def _written(workspace: Workspace, run_id: str) -> list[Path]:
@@ -171,16 +227,23 @@ def _written(workspace: Workspace, run_id: str) -> list[Path]:
 
 
 def _read(workspace: Workspace, run_id: str, folder: Path) -> Checkpoint:
-    state = workspace.read_json(folder / "state.json", f"run {run_id}")
     try:
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         return Checkpoint(
             state["history"],
             _read_arrays(folder / "weights.npz"),
             _read_arrays(folder / "optimiser.npz"),
             state.get("accumulation"),
         )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise WbcError(
+    except (*_TORN, OSError) as error:
+        # A torn archive may send zipfile to a place before the file's beginning.
+        if isinstance(error, OSError) and not isinstance(error, _TORN) and error.errno != errno.EINVAL:
+            raise WbcError(
+                f"The checkpoint of run {run_id} cannot be read at present.",
+                got=error.strerror,
+                fix="See to the disk, then resume the run: nothing was removed.",
+            ) from error
+        raise _Damaged(
             f"The checkpoint of run {run_id} is damaged.",
             got=str(error).splitlines()[0] if str(error) else type(error).__name__,
             fix="Remove the folder checkpoint of the run and resume it: it then begins anew.",

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,9 @@ import pytest
 
 from tests.core.training.conftest import MEASURED, RUN, short_spec
 from wbc_core.errors import Cancelled, WbcError
-from wbc_core.progress import Progress
+from wbc_core.progress import Progress, silent
 from wbc_core.training import loop
+from wbc_core.training.callbacks import ProgressReporter, Recorder
 from wbc_core.training.data import TrainingData, load_training_data
 from wbc_core.training.loop import train
 from wbc_core.training.predict import load_model, predict_probabilities
@@ -119,6 +121,25 @@ def test_a_killed_run_ends_with_the_same_history(
     assert load_run(workspace, OTHER).best_epoch == load_run(workspace, RUN).best_epoch
     assert [path.name for path in folder.iterdir()] == ["epoch-0004"]
     assert not list(workspace.scratch_dir.iterdir())
+
+
+def test_best_weights_that_are_replaced_are_kept_while_their_epoch_may_be_lost(
+    whole_run: tuple[Workspace, str, list[tuple[float, str]]],
+) -> None:
+    import keras
+
+    workspace, _, _ = whole_run
+    run = replace(load_run(workspace, RUN), id="job-00000000000a", epochs=2)
+    rows = history(workspace, RUN)[:2].assign(val_accuracy=[0.5, 0.6]).to_dict("records")
+    folder = workspace.run_dir(run.id)
+    workspace.write_json(folder / "spec.json", run.spec.to_json())
+    (folder / "best.keras").write_text("of epoch 1")
+    image = keras.Input((3,))
+    model, optimiser = keras.Model(image, keras.layers.Dense(2)(image)), keras.optimizers.SGD()
+    optimiser.build(model.trainable_variables)
+    Recorder(workspace, run, model, rows, ProgressReporter(run, silent)).resume(optimiser)
+    assert (folder / "best-before-0002.keras").read_text() == "of epoch 1"
+    assert keras.saving.load_model(folder / "best.keras").output_shape == (None, 2)
 
 
 def test_what_a_kill_between_checkpoint_and_records_lost_is_written_again(
