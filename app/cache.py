@@ -145,6 +145,20 @@ def scanned_checks(dataset_id: str) -> list[str]:
     return scan.scanned_checks(workspace(), dataset_id)
 
 
+def _findings_stamps(dataset_id: str) -> tuple[int, ...]:
+    return tuple(findings_stamp(dataset_id, name) for name in scanned_checks(dataset_id))
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _embedding_in_use(home: str, dataset_id: str, stamps: tuple[int, ...]) -> str | None:
+    return image_map.embedding_in_use(workspace(), dataset_id)
+
+
+def embedding_in_use(dataset_id: str) -> str | None:
+    """Id of the network by which findings were made; None for the lab's own features."""
+    return _embedding_in_use(str(workspace().home), dataset_id, _findings_stamps(dataset_id))
+
+
 @st.cache_data(show_spinner=False, max_entries=16)
 def _outdated_checks(home: str, dataset_id: str, stamps: tuple[int, ...]) -> list[str]:
     return scan.outdated_checks(workspace(), dataset_id)
@@ -152,8 +166,7 @@ def _outdated_checks(home: str, dataset_id: str, stamps: tuple[int, ...]) -> lis
 
 def outdated_checks(dataset_id: str) -> list[str]:
     """Names of the checks that have changed since they were run on the data set."""
-    stamps = tuple(findings_stamp(dataset_id, name) for name in scanned_checks(dataset_id))
-    return _outdated_checks(str(workspace().home), dataset_id, stamps)
+    return _outdated_checks(str(workspace().home), dataset_id, _findings_stamps(dataset_id))
 
 
 def log_stamp(dataset_id: str) -> tuple[int, int]:
@@ -207,7 +220,7 @@ def map_of(dataset_id: str) -> image_map.ImageMap | None:
     """Where each image lies on the map; None before a scan has measured what it needs."""
     folder = workspace().findings_dir(dataset_id) / "measures"
     stamp = max((path.stat().st_mtime_ns for path in folder.glob("*.npz")), default=0)
-    embedding = image_map.embedding_in_use(workspace(), dataset_id)
+    embedding = embedding_in_use(dataset_id)
     return _image_map(str(workspace().home), dataset_id, stamp, embedding)
 
 

@@ -6,7 +6,7 @@ from app import cache, results_cache, state
 from app.components.job_panel import job_button, job_panel
 from app.formatting import plain
 from wbc_core.curation.checks import CHECKS
-from wbc_core.curation.scan import FEATURES, OWN_FEATURES
+from wbc_core.curation.scan import FEATURES, OWN_FEATURES, network_name
 from wbc_core.jobs import queue
 from wbc_core.records import TERMINAL_STATES, Dataset, Job, Json
 
@@ -39,8 +39,8 @@ def network_words(network: str) -> str:
 
 def network_in_use(dataset: Dataset) -> str | None:
     """The network by which findings of the data set were made; None for the lab's own features."""
-    networks = (cache.network(dataset.id, name) for name in CHECKS if FEATURES in CHECKS.get(name).measures)
-    return next(filter(None, networks), None)
+    embedding = cache.embedding_in_use(dataset.id)
+    return network_name(embedding) if embedding else None
 
 
 def progress_of(job: Job) -> bool:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 from streamlit.testing.v1 import AppTest
 
 from app.components import chain_bar, charts, charts_results
@@ -11,6 +12,7 @@ from app.formatting import percent, plain, seconds, thousands
 from app.pages import PAGES
 from tests.results_lab import add_run, build_dataset, build_split
 from wbc_core.curation.review import decide
+from wbc_core.database import engine_of
 from wbc_core.datasets.synthetic import build_demo_dataset
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset
@@ -143,6 +145,19 @@ def test_each_press_is_written_once_and_in_order(empty_lab: Workspace) -> None:
     sent = [press(1), press(2), press(1, "copy"), press(3)]
     assert write_presses(sent, write) == {"tab": 3, "copy": 1}
     assert written == [("tab", 1), ("tab", 2), ("copy", 1), ("tab", 3)]
+
+
+def test_a_redraw_with_what_was_sent_before_writes_nothing(empty_lab: Workspace) -> None:
+    sent = [press(1), press(2), press(1, "copy")]
+    statements = []
+    write_presses(sent, lambda entry: None)
+    engine = engine_of(empty_lab)
+    event.listen(engine, "before_cursor_execute", lambda *told: statements.append(told[2].split()[0]))
+    assert write_presses(sent, lambda entry: None) == {"tab": 2, "copy": 1}
+    assert set(statements) <= {"SELECT", "BEGIN"}
+    assert statements.count("SELECT") == 2
+    assert write_presses([press(2), press(3)], lambda entry: None) == {"tab": 3}
+    assert "UPDATE" in statements
 
 
 def test_a_press_is_tried_again_after_a_fault_but_not_after_a_refusal(empty_lab: Workspace) -> None:

@@ -15,13 +15,13 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.checks.base import Check
-from wbc_core.curation.measure import measure
+from wbc_core.curation.measure import Measurements, measure
 from wbc_core.curation.measures import MEASURES
 from wbc_core.curation.spread import Spread, over_threads
 from wbc_core.datasets.store import open_images, read_dataset
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, part_of, silent
-from wbc_core.records import Finding, Json
+from wbc_core.records import Dataset, Finding, Json
 from wbc_core.workspace import Workspace
 
 FEATURES = "features"
@@ -96,46 +96,73 @@ def scan(
     chosen = [CHECKS.get(name) for name in (CHECKS.names() if checks is None else dict.fromkeys(checks))]
     started = time.perf_counter()
     dataset = read_dataset(workspace, dataset_id)
-    made_by = {check.name: _made_by(check, embedding) for check in chosen}
     earlier = {check.name: settings_of(workspace, dataset.id, check.name) or {} for check in chosen}
+    made_by = {check.name: _made_by(check, embedding) for check in chosen}
     if embedding is None and not own_features:
         for name, made in earlier.items():
             if made == {**made_by[name], "embedding": made.get("embedding")}:
                 made_by[name] = made
     due = [check for check in chosen if earlier[check.name] != made_by[check.name]]
-    wanted = {measure for check in due for measure in check.measures}
-    needed = [name for name in MEASURES if name in wanted and not (embedding and name == FEATURES)]
     # Threads of ours: those of BLAS wait for each other longer than such small products take, and rounding
     # would follow their number.
     with threadpool_limits(1, user_api="blas"):
-        measurements = measure(workspace, dataset, needed, part_of(progress, 0.0, _MEASURING), spread)
-        if embedding is not None:
-            measurements = replace(measurements, arrays={**measurements.arrays, FEATURES: embedding.vectors})
+        measuring = part_of(progress, 0.0, _MEASURING)
+        measurements = _measured(workspace, dataset, due, embedding, measuring, spread)
 
-        def run(check: Check) -> Json:
-            check_started = time.perf_counter()
-            if check in due:
-                findings = check.find(measurements, open_images(workspace, dataset.id), check.threshold)
-                _write(workspace, dataset.id, check, findings, made_by[check.name])
-            else:
-                findings = _read(workspace, dataset.id, check.name)
-            flagged = [finding for finding in findings if finding.flagged]
-            network, before = made_by[check.name]["embedding"], earlier[check.name].get("embedding")
-            return {
-                **({"embedding": network} if network else {}),
-                **({"replaces": before} if before and before != network else {}),
-                "flagged": len({row for finding in flagged for row in finding.rows}),
-                "groups": len(flagged),
-                "seconds": round(time.perf_counter() - check_started, 3),
-            }
+        def look(check: Check) -> Json:
+            before, now = earlier[check.name], made_by[check.name]
+            return _looked(workspace, dataset.id, check, measurements, before, now)
 
         results: Json = {}
-        for check, result in zip(chosen, over_threads(run, chosen), strict=True):
+        for check, result in zip(chosen, over_threads(look, chosen), strict=True):
             results[check.name] = result
             done = len(results) / len(chosen)
             progress(_MEASURING + (1 - _MEASURING) * done, f"looked for {check.title.lower()}")
     progress(1.0, "scanned")
     return {"seconds": round(time.perf_counter() - started, 3), "checks": results}
+
+
+def _measured(
+    workspace: Workspace,
+    dataset: Dataset,
+    checks: Sequence[Check],
+    embedding: Embedding | None,
+    progress: Progress,
+    spread: Spread,
+) -> Measurements:
+    """What some checks look at, the features from the embedding where there is one."""
+    wanted = {measure for check in checks for measure in check.measures}
+    needed = [name for name in MEASURES if name in wanted and not (embedding and name == FEATURES)]
+    measurements = measure(workspace, dataset, needed, progress, spread)
+    if embedding is None:
+        return measurements
+    return replace(measurements, arrays={**measurements.arrays, FEATURES: embedding.vectors})
+
+
+def _looked(
+    workspace: Workspace,
+    dataset_id: str,
+    check: Check,
+    measurements: Measurements,
+    earlier: Json,
+    made_by: Json,
+) -> Json:
+    """Run a check, or take over what was found in the same way, and say what is flagged."""
+    started = time.perf_counter()
+    if earlier == made_by:
+        findings = _read(workspace, dataset_id, check.name)
+    else:
+        findings = check.find(measurements, open_images(workspace, dataset_id), check.threshold)
+        _write(workspace, dataset_id, check, findings, made_by)
+    flagged = [finding for finding in findings if finding.flagged]
+    network, before = made_by["embedding"], earlier.get("embedding")
+    return {
+        **({"embedding": network} if network else {}),
+        **({"replaces": before} if before and before != network else {}),
+        "flagged": len({row for finding in flagged for row in finding.rows}),
+        "groups": len(flagged),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
 
 
 def refuse_without_features(checks: Sequence[str] | None) -> None:

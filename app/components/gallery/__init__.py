@@ -90,12 +90,19 @@ def write_presses(sent: Sequence[Press], on_press: Callable[[Press], None]) -> d
         For each client among them the number of its last press that was written.
     """
     workspace = state.workspace()
+    # The browser's last send stays in the session: to ask costs a redraw no lock, to write again would.
+    known = {
+        client: presses.last_written(workspace, client) for client in {press["client"] for press in sent}
+    }
     for press in sent:
+        if press["seq"] <= known[press["client"]]:
+            continue
+        known[press["client"]] = press["seq"]
         try:
             presses.write_once(workspace, press["client"], press["seq"], partial(on_press, press))
         except WbcError as error:
             st.toast(str(error), icon=":material/error:")
-    return {client: presses.last_written(workspace, client) for client in {press["client"] for press in sent}}
+    return known
 
 
 def _receive(key: str, on_press: Callable[[Press], None]) -> dict[str, int]:
