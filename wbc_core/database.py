@@ -144,9 +144,22 @@ def _add_what_is_missing(engine: Engine) -> None:
             index.create(connection, checkfirst=True)
 
 
+_patience: ContextVar[float] = ContextVar("longest wait for a lock", default=float("inf"))
+
+
+@contextmanager
+def waiting_at_most(seconds: float) -> Iterator[None]:
+    """Inside the block this thread waits no longer than so for a locked SQLite database."""
+    token = _patience.set(seconds)
+    try:
+        yield
+    finally:
+        _patience.reset(token)
+
+
 def _tune_sqlite(connection: object, _record: object) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]
-    cursor.execute(f"PRAGMA busy_timeout={round(1000 * BUSY_SECONDS)}")
+    cursor.execute(f"PRAGMA busy_timeout={round(1000 * min(_patience.get(), BUSY_SECONDS))}")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.close()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.exc import DBAPIError
 
+from wbc_core.database import waiting_at_most
 from wbc_core.jobs import order, queue
 from wbc_core.jobs.devices import parse_devices
 from wbc_core.jobs.executors import Executor, JobProcess, LocalExecutor
@@ -25,6 +26,8 @@ DEAD_AFTER_SECONDS = 15.0
 TERM_GRACE_SECONDS = 7.0
 CLOSE_SECONDS = 3.0
 """So long does a worker that stops wait for a database that does not answer."""
+LOCK_SECONDS = 0.5
+"""So long at a time: whoever waits looks after no other job and hears no request to stop."""
 
 
 @dataclass
@@ -109,7 +112,8 @@ class Worker:
     def turn_surely(self) -> None:
         """Turn once, and go on when the database does not answer."""
         try:
-            self.turn()
+            with waiting_at_most(LOCK_SECONDS):
+                self.turn()
         except DBAPIError as error:
             # A database that is locked or restarting must not end the worker, nor the trainings it holds.
             say(f"The database did not answer: {error.orig}. Trying again.")
@@ -177,6 +181,14 @@ class Worker:
 
     def close(self) -> None:
         """End the running jobs within seconds, give them back to the queue, and leave the list of workers."""
+        with waiting_at_most(LOCK_SECONDS):
+            self._end_children()
+            try:
+                queue.withdraw_worker(self._workspace, self.id)
+            except DBAPIError:  # the list shows only those that beat
+                return
+
+    def _end_children(self) -> None:
         for child in self._children.values():
             self._terminate(child)
         until = time.monotonic() + TERM_GRACE_SECONDS + CLOSE_SECONDS
@@ -189,10 +201,6 @@ class Worker:
                     if time.monotonic() > until:  # another worker takes it over, as after a kill
                         del self._children[lane]
             time.sleep(0.05)
-        try:
-            queue.withdraw_worker(self._workspace, self.id)
-        except DBAPIError:  # the list shows only those that beat
-            return
 
 
 def run_worker(workspace: Workspace, executor: Executor) -> None:

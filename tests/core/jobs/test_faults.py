@@ -4,8 +4,9 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,8 @@ import pytest
 from tests.core.jobs.conftest import is_running, wait_until
 from tests.core.jobs.test_worker import state, working
 from wbc_core import database
-from wbc_core.jobs import queue
+from wbc_core.jobs import queue, worker
+from wbc_core.jobs.executors import Lane, LocalExecutor
 from wbc_core.workspace import Workspace
 
 Nap = Callable[..., dict[str, object]]
@@ -93,14 +95,40 @@ def test_a_worker_that_stops_while_the_database_is_locked_gives_its_job_back(
 ) -> None:
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.2)
     job = queue.submit(workspace, "nap", nap(60)).id
-    with working(workspace) as worker:
+    with working(workspace) as stopping:
         wait_until(lambda: len(diary()) == 1)
         with locked(workspace):
-            worker.stop.set()
+            stopping.stop.set()
             wait_until(lambda: not is_running(int(diary()[0][2])))
             time.sleep(0.5)
     waiting = queue.get_job(workspace, job)
     assert (waiting.state, waiting.attempts) == ("queued", 0)
+
+
+class TwoLanes(LocalExecutor):
+    """Two naps at once."""
+
+    def lanes(self) -> Mapping[str, Lane]:
+        return {name: Lane(["nap"], "cpu") for name in ("one", "two")}
+
+
+def test_a_locked_database_saves_no_stubborn_job_from_its_worker(
+    workspace: Workspace, nap: Nap, diary: Diary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "TERM_GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(worker, "CLOSE_SECONDS", 1.0)
+    for stubborn in (False, True):
+        queue.submit(workspace, "nap", nap(60, stubborn=stubborn))
+    stopping = worker.Worker(workspace, TwoLanes([]))
+    thread = threading.Thread(target=stopping.run)
+    thread.start()
+    wait_until(lambda: len(diary()) == 2)
+    with locked(workspace):
+        began = time.monotonic()
+        stopping.stop.set()
+        wait_until(lambda: not any(is_running(int(line[2])) for line in diary()))
+        thread.join()
+        assert time.monotonic() - began < 8  # of the minute that others wait for a lock
 
 
 def test_a_clock_that_jumps_ends_no_job_and_starts_none_twice(
