@@ -85,7 +85,7 @@ def jobs(
     set_: Annotated[list[str] | None, Option("--set", help="With clone: a changed setting.")] = None,
 ) -> Json | list[Json]:
     """List the jobs; show, cancel or resume one, or read its log; order and pause those that wait."""
-    from wbc_core.jobs import clones, order, queue
+    from wbc_core.jobs import clones, launching, order, queue
 
     of_one = ("show", "cancel", "resume", "logs", "clone", "retry", *order.MOVES, *PRIORITIES)
     actions = ("list", "pause", "start", *of_one)
@@ -113,7 +113,7 @@ def jobs(
         "show": queue.get_job,
         "cancel": queue.cancel,
         "retry": clones.retry_with_half_batch,
-        "resume": queue.resume,
+        "resume": launching.resume,
         "pause": order.pause,
         "start": order.start,
     }[action]

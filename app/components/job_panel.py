@@ -9,7 +9,7 @@ from app.components.job_facts import badge, facts, usage
 from app.components.job_log import job_log
 from app.components.page import plain
 from wbc_core.errors import WbcError
-from wbc_core.jobs import order, queue
+from wbc_core.jobs import launching, order, queue
 from wbc_core.records import TERMINAL_STATES, Job
 
 _NO_WORKER = "Waiting, but no worker is running: `make lab` or `wbc worker` starts one."
@@ -64,8 +64,12 @@ def _buttons(job: Job) -> None:
     elif job.state in ("failed", "cancelled") and st.button(
         "Resume", key=f"resume-{job.id}", icon=":material/play_arrow:"
     ):
-        state.select("job", queue.resume(state.workspace(), job.id).id)
-        st.rerun()
+        try:
+            state.select("job", launching.resume(state.workspace(), job.id).id)
+        except WbcError as error:  # its prepared set may be gone, or the GPU that it needs
+            st.error(plain(str(error)))
+        else:
+            st.rerun()
 
 
 def _message(job: Job) -> str:

@@ -86,16 +86,22 @@ def test_a_running_training_shows_its_curves(workspace: Workspace, page: AppTest
 
 
 def test_a_failed_job_says_why_and_is_resumed(workspace: Workspace, page: AppTest) -> None:
-    job = submit_training(workspace)
-    held = queue.claim_next(workspace, ["train"], "cpu")
-    assert held is not None
-    queue.finish(workspace, job, held[1], "failed", error="No column [x](y).")
+    job = submit_training(workspace, prepared=prepared_id(workspace))
+    end(workspace, job, "failed", error="No column [x](y).")
     page.run()
     assert not page.exception
     assert [error.value for error in page.error] == [r"No column \[x\]\(y\)\."]
     page.button(key=f"resume-{job}").click().run()
     newest = queue.list_jobs(workspace)[0]
     assert newest.spec["resumes"] == job
+    assert newest.spec["foreseen"]["seconds"] > 0
+    lost = submit_training(workspace)
+    end(workspace, lost, "failed", error="Lost.")
+    page.query_params["job"] = lost
+    page.run()
+    page.button(key=f"resume-{lost}").click().run()
+    assert not page.exception
+    assert any("There is no prepared set" in plain_text(error.value) for error in page.error)
 
 
 def test_the_waiting_jobs_are_moved_paused_and_cancelled(workspace: Workspace, page: AppTest) -> None:

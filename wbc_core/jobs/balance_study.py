@@ -72,9 +72,9 @@ def seconds_needed(
         WbcError: As `start_balance_study`.
     """
     spec = _checked_spec(workspace, split, backbone, settings or {}, seeds)
-    names, held_out = find_dataset(workspace, split.dataset).class_names, sum(split.parts["validation"])
-    images = [images_after(split, one, names) for one in recipes_of(recipe, plans)]
-    return foreseen_seconds(spec, images, held_out, len(seeds))
+    dataset, held_out = find_dataset(workspace, split.dataset), sum(split.parts["validation"])
+    images = [images_after(split, one, dataset.class_names) for one in recipes_of(recipe, plans)]
+    return foreseen_seconds(spec, dataset, recipe, images, held_out, len(seeds))
 
 
 def _checked_spec(

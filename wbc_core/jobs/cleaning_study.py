@@ -93,7 +93,7 @@ def plan_cleaning_study(workspace: Workspace, run_id: str, seeds: Sequence[int])
         raw=raw,
         images=images,
         held_out=sum(sum(counts) for part, counts in split.parts.items() if part != "train"),
-        seconds=foreseen_seconds(spec, list(images.values()), held_out, len(seeds)),
+        seconds=foreseen_seconds(spec, dataset, recipe, list(images.values()), held_out, len(seeds)),
         bytes=sum(bytes_after(parts[way], recipe, dataset) for way in WAYS),
     )
 

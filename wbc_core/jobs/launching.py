@@ -1,7 +1,7 @@
 """Launching trainings: what is checked before one is queued, and what it will cost.
 
-Every training comes into the queue through here, from a page, from the command line or from a study, so that
-what would only fail in the job is refused before.
+Every training comes into the queue through here, new or resumed, from a page, from the command line or from a
+study, so that what would only fail in the job is refused before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,10 @@ from wbc_core.backbones.entry import ImageShape
 from wbc_core.database import transaction
 from wbc_core.datasets.store import read_dataset
 from wbc_core.jobs.devices import device_kind, list_gpus
-from wbc_core.jobs.queue import check_priority, list_jobs, live_workers, submit
+from wbc_core.jobs.queue import check_priority, list_jobs, live_workers, spec_to_resume, submit
 from wbc_core.records import Job, Json
 from wbc_core.splitting import load_split
+from wbc_core.training.checkpoint import saved_epochs
 from wbc_core.training.device import check_precision
 from wbc_core.training.estimate import Cost, foreseen_cost
 from wbc_core.training.spec import RunSpec
@@ -145,6 +146,18 @@ def launch_all(
             submit(workspace, "train", {**spec, "foreseen": cost.to_json()}, priority=priority)
             for spec, cost in zip(specs, costs, strict=True)
         ]
+
+
+def resume(workspace: Workspace, job_id: str) -> Job:
+    """Queue the work of a failed or cancelled job again, as a new job that goes on from its last checkpoint.
+
+    Raises:
+        WbcError: The job is not finished, or it succeeded; or it is a training, and as `launch_all`.
+    """
+    job, spec = spec_to_resume(workspace, job_id)
+    if job.kind != "train":
+        return submit(workspace, job.kind, spec, priority=job.priority)
+    return launch(workspace, spec, done=saved_epochs(workspace, spec["resumes"]), priority=job.priority)
 
 
 def check_all(workspace: Workspace, specs: Sequence[RunSpec]) -> None:

@@ -14,10 +14,10 @@ from wbc_core.jobs.queue import get_job, list_jobs
 from wbc_core.jobs.sweep import sweep_jobs
 from wbc_core.records import Dataset, Job, Json, Recipe
 from wbc_core.splitting import load_split
-from wbc_core.training.estimate import estimate_run
+from wbc_core.training.estimate import foreseen_cost
 from wbc_core.training.runs import Run, list_runs, load_run, refuse_ensemble
 from wbc_core.training.settings import SETTINGS
-from wbc_core.training.spec import RunSpec
+from wbc_core.training.spec import NO_PREPARED_YET, RunSpec
 from wbc_core.workspace import Workspace
 
 BALANCE, CLEANING = "balance_study", "cleaning_study"
@@ -26,7 +26,6 @@ MOST_SEEDS = 10
 """Seeds of one study at most."""
 
 _MANY_JOBS = 100_000
-_NO_PREPARED_YET = "pr-000000000000"
 
 
 def checked_spec(
@@ -54,7 +53,7 @@ def checked_spec(
             expected=f"1 to {MOST_SEEDS} different ones, and no setting seed",
             got=", ".join(map(str, seeds)) or "none",
         )
-    specs = [RunSpec.parse(_NO_PREPARED_YET, backbone, {**settings, "seed": str(seed)}) for seed in seeds]
+    specs = [RunSpec.parse(NO_PREPARED_YET, backbone, {**settings, "seed": str(seed)}) for seed in seeds]
     check_launch(specs[0], dataset.image_shape, training_device(workspace))
     return specs[0]
 
@@ -96,16 +95,22 @@ def newest_run(workspace: Workspace, dataset_id: str) -> str:
     )
 
 
-def foreseen_seconds(spec: RunSpec, images: Sequence[int], held_out: int, seeds: int) -> float:
+def foreseen_seconds(
+    spec: RunSpec, dataset: Dataset, recipe: Recipe, images: Sequence[int], held_out: int, seeds: int
+) -> float:
     """Seconds that the runs of a study take on two CPU cores, one after another, if none stops early.
 
     Args:
         spec: What they share.
+        dataset: Whose images they are.
+        recipe: What is done to these, the same in every way but for what is studied.
         images: Train images of each way.
         held_out: Images that each is validated on.
         seeds: Number of seeds.
     """
-    return seeds * sum(estimate_run(spec, count, held_out) for count in images)
+    size, online = dataset.image_shape[0], bool(recipe.online)
+    costs = [foreseen_cost(spec, count, held_out, online=online, image_size=size) for count in images]
+    return seeds * sum(cost.seconds for cost in costs)
 
 
 def queue_runs(workspace: Workspace, job_id: str, spec: Json, prepared: Mapping[str, str]) -> Json:

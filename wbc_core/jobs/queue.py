@@ -160,8 +160,8 @@ def cancel(workspace: Workspace, job_id: str) -> Job:
     return get_job(workspace, job_id)
 
 
-def resume(workspace: Workspace, job_id: str) -> Job:
-    """Queue the work of a failed or cancelled job again, as a new job that goes on from its last checkpoint.
+def spec_to_resume(workspace: Workspace, job_id: str) -> tuple[Job, Json]:
+    """A failed or cancelled job, and the spec of one that goes on from its last checkpoint.
 
     Raises:
         WbcError: The job is not finished, or it succeeded.
@@ -176,7 +176,7 @@ def resume(workspace: Workspace, job_id: str) -> Job:
         )
     # A job that never began has no checkpoint; what it was to go on from is still there.
     earlier = job_id if workspace.run_dir(job_id).exists() else job.spec.get("resumes", job_id)
-    return submit(workspace, job.kind, {**job.spec, "resumes": earlier}, priority=job.priority)
+    return job, {**job.spec, "resumes": earlier}
 
 
 def read_log(workspace: Workspace, job_id: str, tail: int = 200) -> str:

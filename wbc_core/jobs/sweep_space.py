@@ -11,9 +11,8 @@ from wbc_core.errors import WbcError
 from wbc_core.records import Json, Record
 from wbc_core.training.setting import Value
 from wbc_core.training.settings import SETTINGS
-from wbc_core.training.spec import RunSpec
+from wbc_core.training.spec import NO_PREPARED_YET, RunSpec
 
-_NO_PREPARED_YET = "pr-000000000000"
 _DECADE = 10.0
 
 
@@ -77,7 +76,7 @@ def read_space(backbone: str, grid: Mapping[str, Sequence[str]], settings: Mappi
 
 def _read(backbone: str, name: str, texts: list[str], settings: Mapping[str, str]) -> list[Value] | Range:
     def value(text: str) -> Value:
-        read: Value = getattr(RunSpec.parse(_NO_PREPARED_YET, backbone, {**settings, name: text}), name)
+        read: Value = getattr(RunSpec.parse(NO_PREPARED_YET, backbone, {**settings, name: text}), name)
         return read
 
     numeric = name in SETTINGS and SETTINGS[name].kind in ("int", "float")

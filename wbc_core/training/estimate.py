@@ -128,11 +128,6 @@ def _memory(spec: RunSpec, slots: int, image_size: int) -> float:
     return _LIBRARIES_MB + 4 * (activations + backbone.parameters * (2 + slots)) / 1e6
 
 
-def estimate_run(spec: RunSpec, images: int, validation_images: int, *, online: bool = False) -> float:
-    """Seconds for the whole run on two CPU cores, its start included, if it does not stop early."""
-    return foreseen_cost(spec, images, validation_images, online=online).seconds
-
-
 def about(seconds: float) -> str:
     """A foreseen time in words, no finer than it deserves.
 

@@ -10,6 +10,9 @@ from wbc_core.errors import WbcError
 from wbc_core.records import Record
 from wbc_core.training.settings import SETTINGS, read_settings
 
+NO_PREPARED_YET = "pr-000000000000"
+"""Stands in the spec of a run whose prepared set is still to be made or chosen."""
+
 
 @dataclass(frozen=True)
 class RunSpec(Record):

@@ -47,6 +47,12 @@ def test_every_plan_gets_a_set_and_a_run_of_each_seed_in_one_sweep(workspace: Wo
             assert prepared.recipe.balance == plan
             assert (spec.epochs, spec.class_weight, spec.seed) == (2, "recipe", seed)
             assert queue.get_job(workspace, run).spec["sweep"]["id"] == result["sweep"]
+    asked = {"settings": {"epochs": "2"}, "seeds": (3, 4)}
+    foreseen = [
+        queue.get_job(workspace, run).spec["foreseen"] for one in result["runs"].values() for run in one
+    ]
+    needed = seconds_needed(workspace, load_split(workspace, split), "cnn", PLAIN, **asked)
+    assert needed == pytest.approx(sum(cost["seconds"] for cost in foreseen))
     # A worker that died in between starts it again, and no run is queued twice.
     assert run_balance_study(workspace, job.id, job.spec, silent) == result
     assert len(queue.list_jobs(workspace)) == 9

@@ -94,3 +94,20 @@ def test_a_ray_cluster_announces_what_its_nodes_train_on(workspace: Workspace) -
             executor.close()
             bridge.wait()
             bridge.stdout.close()
+
+
+def test_a_resumed_training_is_checked_and_costs_what_is_left(workspace: Workspace) -> None:
+    spec = RunSpec(prepared_id(workspace), "cnn", precision="float16", epochs=10)
+    queue.announce_worker(workspace, "one", "there", "gpu:0")
+    first = launch_all(workspace, [spec.to_json()])[0]
+    queue.cancel(workspace, first.id)
+    (workspace.run_dir(first.id) / "checkpoint" / "epoch-0004").mkdir(parents=True)
+    again = launching.resume(workspace, first.id)
+    whole, left = (Cost.from_json(job.spec["foreseen"]) for job in (first, again))
+    assert left.seconds == pytest.approx(whole.seconds - 4 * whole.epoch_seconds)
+    queue.cancel(workspace, again.id)
+    queue.withdraw_worker(workspace, "one")
+    queue.announce_worker(workspace, "two", "here", "cpu")
+    with pytest.raises(WbcError, match="a GPU"):
+        launching.resume(workspace, again.id)
+    assert queue.list_jobs(workspace, states=("queued",)) == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from wbc_core.errors import WbcError
-from wbc_core.jobs import order, queue
+from wbc_core.jobs import launching, order, queue
 from wbc_core.records import Job
 from wbc_core.workspace import Workspace
 
@@ -117,7 +117,7 @@ def test_a_higher_priority_comes_first_and_moves_stay_within_it(workspace: Works
     with pytest.raises(WbcError, match=r"high or normal or low.*'urgent'"):
         order.set_priority(workspace, first, "urgent")
     queue.cancel(workspace, high)
-    assert queue.resume(workspace, high).priority == "high"
+    assert launching.resume(workspace, high).priority == "high"
 
 
 def test_a_job_moves_though_its_priority_gave_it_another_ones_place(workspace: Workspace, nap: Nap) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from wbc_core.errors import WbcError
-from wbc_core.jobs import order, queue
+from wbc_core.jobs import launching, order, queue
 from wbc_core.workspace import Workspace
 
 Nap = Callable[..., dict[str, object]]
@@ -87,9 +87,9 @@ def test_a_stopped_worker_does_not_cost_an_attempt(workspace: Workspace, nap: Na
 def test_resume_makes_a_new_job_and_leaves_the_old_one(workspace: Workspace, nap: Nap) -> None:
     job = queue.submit(workspace, "nap", nap())
     with pytest.raises(WbcError, match="one that is queued"):
-        queue.resume(workspace, job.id)
+        launching.resume(workspace, job.id)
     queue.cancel(workspace, job.id)
-    again = queue.resume(workspace, job.id)
+    again = launching.resume(workspace, job.id)
     assert again.id != job.id
     assert again.spec["resumes"] == job.id
     assert queue.get_job(workspace, job.id).state == "cancelled"
@@ -99,13 +99,13 @@ def test_resuming_what_never_began_goes_on_from_the_checkpoint_before(workspace:
     first = queue.submit(workspace, "nap", nap()).id
     workspace.run_dir(first).mkdir(parents=True)
     queue.cancel(workspace, first)
-    second = queue.resume(workspace, first).id
+    second = launching.resume(workspace, first).id
     queue.cancel(workspace, second)
-    third = queue.resume(workspace, second)
+    third = launching.resume(workspace, second)
     assert third.spec["resumes"] == first
     workspace.run_dir(third.id).mkdir()
     queue.cancel(workspace, third.id)
-    assert queue.resume(workspace, third.id).spec["resumes"] == third.id
+    assert launching.resume(workspace, third.id).spec["resumes"] == third.id
 
 
 def test_the_log_of_an_unknown_job_is_an_error(workspace: Workspace, nap: Nap) -> None:

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from tests.results_lab import NAMES, prepared_id
 from wbc_core.errors import Cancelled, WbcError
-from wbc_core.jobs import queue
+from wbc_core.jobs import launching, queue
 from wbc_core.jobs.sweep import start_sweep
 from wbc_core.jobs.sweep_trial import Trial, open_study, settle_trials, trial_of
 from wbc_core.training.runs import HISTORY_COLUMNS, Run, write_run
@@ -142,7 +142,7 @@ def test_a_failed_or_cancelled_trial_is_not_left_running_and_can_be_resumed(work
     settle_trials(workspace, open_study(workspace, queue.get_job(workspace, killed).spec["sweep"])[0])
     assert told(workspace, killed)[2].state == TrialState.FAIL
 
-    resumed = queue.resume(workspace, failing).id
+    resumed = launching.resume(workspace, failing).id
     before = RunSpec.from_json(workspace.read_json(workspace.run_dir(failing) / "spec.json", "run"))
     assert run_trial(workspace, resumed, [0.3, 0.4])[0] == before
     assert told(workspace, resumed)[-1].state == TrialState.COMPLETE

@@ -14,7 +14,7 @@ from tests.core.jobs.conftest import wait_until
 from tests.core.jobs.test_worker import state, working
 from tests.core.training.conftest import MEASURED, RUN, short_spec
 from wbc_core.errors import Cancelled
-from wbc_core.jobs import clones, order, process, queue
+from wbc_core.jobs import clones, launching, order, process, queue
 from wbc_core.records import Job
 from wbc_core.training.checkpoint import Checkpoint, load_checkpoint, saved_epochs
 from wbc_core.training.loop import train
@@ -68,7 +68,7 @@ def test_neither_a_kill_nor_a_full_disk_costs_a_finished_epoch(
     assert saved_epochs(workspace, job) == kept.epochs
     assert not list(workspace.scratch_dir.iterdir())
 
-    again = run_here(workspace, queue.resume(workspace, job).id)
+    again = run_here(workspace, launching.resume(workspace, job).id)
     assert again.state == "succeeded"
     resumed = history(workspace, again.id)
     assert resumed[: kept.epochs].to_dict("records") == kept.history
