@@ -15,22 +15,32 @@ from app.components.review_data import effect_of
 from wbc_core.curation import agreement, review
 from wbc_core.curation.scan import threshold_of_scan
 from wbc_core.curation.suggestions import Action, accepted_reason, conflicts_left, open_suggestions
+from wbc_core.datasets import store
 from wbc_core.records import Dataset, Decision
 
 _LOG_LINES = 200
 
 
-def context(dataset: Dataset, check: str | None = None, *, settles: str = "", second: bool = False) -> str:
+def context(
+    dataset: Dataset,
+    check: str | None = None,
+    *,
+    threshold: float | None = None,
+    settles: str = "",
+    second: bool = False,
+) -> str:
     """What a press made on this view must carry to be understood later.
 
     Args:
         dataset: The data set.
         check: The check that is looked at.
+        threshold: That of the check where the person has set it, None where it is the scan's.
         settles: Name of the second reviewer whose disagreements are being settled.
         second: Whether the press is a second reviewer's verdict.
     """
     about = {"dataset": dataset.id, "check": check, "settles": settles, "second": second}
-    return json.dumps({name: value for name, value in about.items() if value})
+    given = {name: value for name, value in about.items() if value}
+    return json.dumps(given if threshold is None else {**given, "threshold": threshold})
 
 
 def write(press: Press) -> None:
@@ -48,18 +58,54 @@ def write(press: Press) -> None:
             review.undo(state.workspace(), dataset, who=who, only_by=who)
         return
     accepted = press["action"] == "accept"
-    actions = (
+    actions: dict[int, Action] = (
         {int(row): (str(action), label) for row, action, label in press["verdicts"]}
         if accepted
         else {int(row): (press["action"], press["label"]) for row in press["rows"]}
     )
-    if second:
+    if accepted and not second and not about.get("settles"):
+        _follow(dataset, check, about.get("threshold"), actions)
+    elif second:
         agreement.give_opinion(state.workspace(), dataset, actions, who=who, check=check)
     elif about.get("settles"):
         agreement.settle(state.workspace(), dataset, actions, who=who, second=about["settles"])
     else:
-        reason = accepted_reason(check) if accepted and check else ""
-        review.decide(state.workspace(), dataset, actions, who=who, reason=reason, check=check)
+        review.decide(state.workspace(), dataset, actions, who=who, check=check)
+
+
+def _follow(
+    dataset_id: str, check: str | None, threshold: float | None, actions: Mapping[int, Action]
+) -> None:
+    """Follow suggestions as they were drawn, but for images that somebody has decided on since."""
+    settled = cache.standing(store.read_dataset(state.workspace(), dataset_id)).settled(check)
+    still = {
+        row: action for row, action in actions.items() if row not in range(len(settled)) or not settled[row]
+    }
+    if still or not actions:
+        _accepted(dataset_id, check, threshold, still)
+    _tell_left(len(actions) - len(still))
+
+
+def _accepted(
+    dataset_id: str, check: str | None, threshold: float | None, actions: Mapping[int, Action]
+) -> None:
+    """Log suggestions that are followed, with the score from which; the scan's where none was set."""
+    if check and threshold is None:
+        threshold = threshold_of_scan(state.workspace(), dataset_id, check)
+    review.decide(
+        state.workspace(),
+        dataset_id,
+        actions,
+        who=state.person(),
+        reason=accepted_reason(check) if check else "",
+        check=check,
+        threshold=threshold,
+    )
+
+
+def _tell_left(images: int) -> None:
+    if images:
+        st.toast(f"{thousands(images)} image{'s' * (images != 1)} decided in the meantime stay as they are.")
 
 
 def verb(actions: Mapping[int, Action]) -> str:
@@ -78,19 +124,8 @@ def _accept(dataset: Dataset, shown: Cut, offered: Mapping[int, Action]) -> None
     still = open_suggestions(shown.suggested, cache.standing(dataset)).actions
     actions = {row: action for row, action in offered.items() if still.get(row) == action}
     if actions:
-        check, chosen = shown.check, shown.made_by[0]
-        review.decide(
-            state.workspace(),
-            dataset.id,
-            actions,
-            who=state.person(),
-            reason=accepted_reason(check),
-            check=check,
-            threshold=threshold_of_scan(state.workspace(), dataset.id, check) if chosen is None else chosen,
-        )
-    if len(actions) < len(offered):
-        left = len(offered) - len(actions)
-        st.toast(f"{thousands(left)} image{'s' * (left != 1)} decided in the meantime stay as they are.")
+        _accepted(dataset.id, shown.check, shown.made_by[0], actions)
+    _tell_left(len(offered) - len(actions))
 
 
 @st.dialog("Accept the suggestions", icon=":material/rule:")

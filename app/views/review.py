@@ -53,7 +53,7 @@ if view == "findings":
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             review_panel.accept_and_undo(dataset, shown, standing)
     if shown.pages:
-        context = review_actions.context(dataset, check)
+        context = review_actions.context(dataset, check, threshold=shown.made_by[0])
         seen = review_data.seen_from(standing, shown)
         review_panel.pictures(dataset, shown, seen, context=context)
     elif not shown.findings:

@@ -19,7 +19,7 @@ from wbc_core.curation import agreement, review
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.clean import clean_set
 from wbc_core.curation.cleaning_report import cleaning_facts
-from wbc_core.curation.scan import DUPLICATE_CHECKS, load_findings, scan
+from wbc_core.curation.scan import DUPLICATE_CHECKS, load_findings, scan, threshold_of_scan
 from wbc_core.curation.standing import nothing_decided, standing_after
 from wbc_core.curation.suggestions import accept, conflicting, conflicts_left, open_suggestions
 from wbc_core.database import decisions, transaction
@@ -350,8 +350,27 @@ def test_the_suggestions_of_some_images_are_accepted_as_one_step(demo_dataset: D
     assert {(line.check, line.reason) for line in log} == {
         ("exact_duplicates", "suggestion of exact_duplicates accepted")
     }
+    open_row = next(row for found in shown.findings for row in found.rows if row not in (first, second))
     with pytest.raises(WbcError):
-        review_actions.write(Press(**sent, action="accept", verdicts=[(first, "explode", None)]))
+        review_actions.write(Press(**sent, action="accept", verdicts=[(open_row, "explode", None)]))
+
+
+def test_a_suggestion_accepted_by_key_leaves_what_was_decided_since_and_names_its_threshold(
+    demo_dataset: Dataset,
+) -> None:
+    workspace, dataset = Workspace.default(), demo_dataset.id
+    first, second, third = 3, 4, 5
+    sent = {"client": "tab", "seq": 1, "label": None, "rows": []}
+    verdicts = [(row, "drop", None) for row in (first, second)]
+    review.decide(workspace, dataset, {first: ("keep", None)}, who="ben", check="exposure")
+    for _ in range(2):
+        context = review_actions.context(demo_dataset, "exposure")
+        review_actions.write(Press(**sent, context=context, action="accept", verdicts=verdicts))
+    context = review_actions.context(demo_dataset, "exposure", threshold=0.5)
+    review_actions.write(Press(**sent, context=context, action="accept", verdicts=[(third, "drop", None)]))
+    log = [(line.row, line.action, line.threshold) for line in review.decision_log(workspace, dataset)]
+    scanned = threshold_of_scan(workspace, dataset, "exposure")
+    assert log == [(first, "keep", None), (second, "drop", scanned), (third, "drop", 0.5)]
 
 
 def test_nothing_is_offered_that_accepting_all_would_leave(demo_dataset: Dataset) -> None:

@@ -98,7 +98,7 @@ class Entry:
         check: The check whose finding was looked at; may be empty.
         undoes: Number of the line that an `undo` takes back.
         was: The class that the image was imported with; may be empty.
-        threshold: Score from which the check's suggestions were followed; None where an image was looked at.
+        threshold: Score from which the check's suggestions were followed; None for a person's own.
     """
 
     line: int

@@ -41,7 +41,7 @@ def decide(
         who: Name of the person, up to 120 characters.
         reason: Why, in words.
         check: The check whose finding was looked at, if any.
-        threshold: Score from which its suggestions are followed; None where each image was looked at.
+        threshold: Score from which its suggestions are followed; None for verdicts of the person's own.
 
     Returns:
         The step: these decisions are undone together.
@@ -287,7 +287,7 @@ class Verdict:
         label: The new label for `relabel`, None otherwise.
         reason: Why, in words.
         check: The check whose finding was looked at, if any.
-        threshold: Score from which its suggestions were followed; None where the image was looked at.
+        threshold: Score from which its suggestions were followed; None for a verdict of the person's own.
     """
 
     action: str
