@@ -13,8 +13,9 @@ from app.components.page import thousands
 from app.components.review_cuts import Cut
 from app.components.review_data import effect_of
 from wbc_core.curation import agreement, review
+from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.scan import threshold_of_scan
-from wbc_core.curation.suggestions import Action, accepted_reason, conflicts_left, open_suggestions
+from wbc_core.curation.suggestions import Action, Open, accepted_reason, conflicts_left, open_suggestions
 from wbc_core.datasets import store
 from wbc_core.records import Dataset, Decision
 
@@ -128,11 +129,20 @@ def _accept(dataset: Dataset, shown: Cut, offered: Mapping[int, Action]) -> None
     _tell_left(len(offered) - len(actions))
 
 
+def conflict_words(shown: Cut, opened: Open) -> str:
+    """What to tell of the groups that are left out, and where those are that this check does not show."""
+    words = conflicts_left(len(opened.conflicts))
+    if opened.conflicts <= {found.rows for found in shown.findings}:
+        return words
+    titles = " and ".join(CHECKS.get(one.check).title for one in shown.suggested.beside)
+    return f"{words} Look under {titles}."
+
+
 @st.dialog("Accept the suggestions", icon=":material/rule:")
 def accept_dialog(dataset: Dataset, shown: Cut) -> None:
     """Show what would go per class, and do it as one step."""
     opened = open_suggestions(shown.suggested, cache.standing(dataset))
-    conflicts = f" {conflicts_left(len(opened.conflicts))}" if opened.conflicts else ""
+    conflicts = f" {conflict_words(shown, opened)}" if opened.conflicts else ""
     st.markdown(
         "Images that are dropped, or that someone has decided on under this check, stay as they are."
         f"{conflicts} This is one step: **Undo** takes it all back."

@@ -18,7 +18,7 @@ from app.components.review_scan import network_words
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.scan import DUPLICATE_CHECKS
 from wbc_core.curation.standing import Standing
-from wbc_core.curation.suggestions import conflicts_left, open_suggestions
+from wbc_core.curation.suggestions import open_suggestions
 from wbc_core.records import Dataset
 
 
@@ -116,7 +116,7 @@ def accept_and_undo(dataset: Dataset, shown: Cut, standing: Standing) -> None:
         review_actions.accept_dialog(dataset, shown)
     review_actions.undo_button(dataset)
     if opened.conflicts:
-        st.caption(conflicts_left(len(opened.conflicts)), width="content")
+        st.caption(review_actions.conflict_words(shown, opened), width="content")
 
 
 class Turned(NamedTuple):

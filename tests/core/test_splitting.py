@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.core.curation.conftest import hidden_conflict
 from wbc_core import splitting
 from wbc_core.curation.clean import CleanSet, clean_set
 from wbc_core.curation.review import decide, undo
@@ -199,3 +200,19 @@ def test_what_a_later_scan_finds_across_the_parts_is_a_leak_and_its_copies_can_g
     assert drop_copies(workspace, split, who="tester") == len(across)
     assert leaks(workspace, make_split(workspace, dataset.id, fractions=(0.5, 0.5))) == []
     assert is_stale(workspace, split)
+
+
+def test_copies_that_go_from_a_split_hide_no_conflict(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = hidden_conflict(workspace)
+    monkeypatch.setattr(splitting, "duplicate_groups", lambda *_: [])
+    for seed in range(9):
+        split = make_split(workspace, dataset.id, fractions=(0.5, 0.5), seed=seed)
+        parts = split_table(workspace, split.id).set_index("row")["part"]
+        if len(set(parts[[4, 5, 6]])) > 1:
+            break
+    monkeypatch.undo()
+    scan(workspace, dataset.id, ["exact_duplicates", "near_duplicates"])
+    assert leaks(workspace, split) == [[4, 5, 6]]
+    assert drop_copies(workspace, split, who="tester") == 0
