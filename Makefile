@@ -18,7 +18,7 @@ types: .venv/ready-dev
 	$(BIN)/mypy
 
 unit: .venv/ready-dev .venv/mlflow/ready
-	$(BIN)/pytest -q -n 3 --dist loadfile --durations=15
+	$(BIN)/pytest -q -n 2 --dist loadfile --durations=15
 
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv

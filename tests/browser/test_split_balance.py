@@ -1,8 +1,11 @@
 """The Split & balance page in a real browser: the factor that moves there, counts by hand, hostile names."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from playwright.sync_api import Page
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.browser.conftest import Lab, Open
 from wbc_core.augment.prepare import train_rows
@@ -65,13 +68,18 @@ def test_a_count_typed_into_the_table_is_the_class_s_and_outlives_a_reload(
     page = open_page(path(split))
     # Drawn last: from then on nothing moves.
     page.get_by_text("Ghosts of each class").first.wait_for()
-    grid = page.locator("[data-testid=stDataFrame]").first
+    grid, cell = page.locator("[data-testid=stDataFrame]").first, page.locator("input.gdg-input")
     grid.scroll_into_view_if_needed()
-    box = grid.bounding_box()
-    # The first line of the last column; the grid is a canvas.
-    page.mouse.click(box["x"] + box["width"] - 40, box["y"] + 35 + 17)
-    page.keyboard.press("Enter")
-    page.locator("input.gdg-input").fill("77")
+
+    # The first line of the last column; the grid is a canvas, and a busy page may still move under the click.
+    for _ in range(20):
+        box = grid.bounding_box()
+        page.mouse.click(box["x"] + box["width"] - 40, box["y"] + 35 + 17)
+        page.keyboard.press("Enter")
+        with contextlib.suppress(PlaywrightTimeout):
+            cell.wait_for(timeout=3_000)
+            break
+    cell.fill("77")
     page.keyboard.press("Enter")
     page.wait_for_url("**balance_parameters=*77*")
     after = sum(split.parts["train"])
