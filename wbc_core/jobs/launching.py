@@ -98,8 +98,17 @@ def known_costs(workspace: Workspace, specs: Sequence[RunSpec], done: int = 0) -
     Raises:
         WbcError: A prepared set is not there.
     """
-    sets = _sets(workspace, specs)
-    measured = {} if done else _measured(workspace)
+    return _costs(workspace, specs, _sets(workspace, specs), training_device(workspace), done)
+
+
+def _costs(
+    workspace: Workspace,
+    specs: Sequence[RunSpec],
+    sets: Mapping[str, TrainingSet],
+    device: str,
+    done: int,
+) -> list[Cost]:
+    measured = {} if done else _measured(workspace, device)
     return [measured.get(spec) or sets[spec.prepared].cost(spec, done) for spec in specs]
 
 
@@ -107,8 +116,7 @@ def _sets(workspace: Workspace, specs: Sequence[RunSpec]) -> Mapping[str, Traini
     return {prepared: TrainingSet.of(workspace, prepared) for prepared in {spec.prepared for spec in specs}}
 
 
-def _measured(workspace: Workspace) -> dict[RunSpec, Cost]:
-    device = training_device(workspace)
+def _measured(workspace: Workspace, device: str) -> dict[RunSpec, Cost]:
     finished = list_jobs(workspace, states=("succeeded",), kind="dry_run")
     return {
         RunSpec.from_json(job.spec): Cost.from_json(job.result or {})
@@ -139,8 +147,10 @@ def launch_all(
     """
     check_priority(priority)
     runs = [RunSpec.from_json(spec) for spec in specs]
-    check_all(workspace, runs)
-    costs = known_costs(workspace, runs, done)
+    # Looked up once: what is checked and what is foreseen are of the same sets and the same device.
+    sets, device = _sets(workspace, runs), training_device(workspace)
+    _check_each(runs, sets, device)
+    costs = _costs(workspace, runs, sets, device, done)
     with transaction(workspace):  # a process that is killed half-way leaves none of them
         return [
             submit(workspace, "train", {**spec, "foreseen": cost.to_json()}, priority=priority)
@@ -166,6 +176,9 @@ def check_all(workspace: Workspace, specs: Sequence[RunSpec]) -> None:
     Raises:
         WbcError: A prepared set is not there, or a run could only fail.
     """
-    sets, device = _sets(workspace, specs), training_device(workspace)
+    _check_each(specs, _sets(workspace, specs), training_device(workspace))
+
+
+def _check_each(specs: Sequence[RunSpec], sets: Mapping[str, TrainingSet], device: str) -> None:
     for spec in specs:
         check_launch(spec, sets[spec.prepared].image_shape, device)

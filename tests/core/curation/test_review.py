@@ -73,17 +73,15 @@ def test_a_person_may_undo_only_their_own(any_workspace: Workspace) -> None:
     assert undo(workspace, dataset, who="Ada", only_by="Ada") == 0
 
 
+def dropped_line(dataset: str) -> dict[str, str]:
+    """A line of the log as the database holds it, but for its row and step."""
+    return {"dataset": dataset, "image_id": "x", "action": "drop", "who": "Ada", "at": "now", "reason": ""}
+
+
 def test_everything_is_undone_in_one_go(workspace: Workspace, store: Store) -> None:
     dataset = store(noise_images(4)).id
     with transaction(workspace) as connection:
-        line = {
-            "dataset": dataset,
-            "image_id": "x",
-            "action": "drop",
-            "who": "Ada",
-            "at": "now",
-            "reason": "",
-        }
+        line = dropped_line(dataset)
         lines = [{**line, "row": number % 4, "step": str(number)} for number in range(2500)]
         connection.execute(insert(decisions), lines)
     assert undo(workspace, dataset, 99_999, who="Ada") == 4
@@ -126,15 +124,7 @@ def test_a_wrong_decision_is_refused_whole(
 def test_a_long_log_is_read_whole(workspace: Workspace, store: Store) -> None:
     # benchmarks/decisions.py says how long 100,000 lines take.
     dataset = store(noise_images(4)).id
-    line = {
-        "dataset": dataset,
-        "image_id": "x",
-        "action": "drop",
-        "who": "Ada",
-        "at": "now",
-        "reason": "",
-        "step": "one",
-    }
+    line = {**dropped_line(dataset), "step": "one"}
     with transaction(workspace) as connection:
         connection.execute(insert(decisions), [{**line, "row": row} for row in range(20_000)])
     assert len(effective_decisions(workspace, dataset)) == 20_000
