@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app.components import charts, charts_results
-from app.components.page import plain
+from app.components.page import choose, plain
 from app.components.results_text import RANKING, RATES, class_scores, undefined_scores
 from wbc_core.evaluation import browsing
 from wbc_core.training.runs import Run
@@ -23,16 +23,7 @@ _NOTES = {
 
 def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
     """Draw the scores of every class with their intervals, as a table and one of them as a chart."""
-    kind = st.segmented_control(
-        "Scores",
-        list(KINDS),
-        format_func=lambda kind: KINDS[kind][0],
-        default="rates",
-        required=True,
-        key="scores",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    kind = choose("Scores", {name: KINDS[name][0] for name in KINDS}, key="scores", default="rates")
     scores = KINDS[kind][1]
     st.dataframe(
         pd.DataFrame(class_scores(report, scores)),
@@ -46,16 +37,7 @@ def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
     st.caption(_NOTES[kind])
     for reason in undefined_scores(report, scores):
         st.caption(f":material/info: {plain(reason)}")
-    score = st.segmented_control(
-        "Chart",
-        list(scores),
-        format_func=scores.get,
-        default="recall" if kind == "rates" else "auc",
-        required=True,
-        key=f"chart_{kind}",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    score = choose("Chart", scores, key=f"chart_{kind}", default="recall" if kind == "rates" else "auc")
     charts.draw(
         charts_results.class_score(report, score, scores[score], in_percent=kind == "rates"),
         key="class-scores",

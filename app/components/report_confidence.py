@@ -9,7 +9,7 @@ import streamlit as st
 from app import results_cache
 from app.components import charts, charts_confidence
 from app.components.job_panel import job_button
-from app.components.page import thousands
+from app.components.page import choose, thousands
 from app.components.report_decisions import decide_on
 from app.components.report_images import FILE_NOT_KEPT
 from app.components.results_text import decimals, number, share, share_with_interval
@@ -46,15 +46,8 @@ def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
 
 def _calibration(run: Run, report: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
     """Draw the reliability diagram before and after the temperature, and the figures of both."""
-    binning = st.segmented_control(
-        "Bins",
-        list(BINNINGS),
-        format_func=BINNING_NAMES.get,
-        default="equal_width",
-        required=True,
-        key="bins",
-        bind="query-params",
-        label_visibility="collapsed",
+    binning = choose(
+        "Bins", {name: BINNING_NAMES[name] for name in BINNINGS}, key="bins", default="equal_width"
     )
     before, after = figures["before"], figures["after"]
     series = {"As trained": before["reliability"][binning]}

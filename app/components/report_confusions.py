@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import results_cache
 from app.components import charts, charts_results
-from app.components.page import plain, thousands
+from app.components.page import choose, plain, thousands
 from app.components.report_decisions import decide_on
 from app.components.report_images import FILE_NOT_KEPT
 from wbc_core.evaluation import browsing
@@ -64,16 +64,7 @@ def _matrix(report: Mapping[str, Any]) -> tuple[int, int]:
     """
     names, confusion = report["classes"], report["confusion"]
     chosen = chosen_cell(len(names)) or _worst_cell(confusion)
-    scale = st.segmented_control(
-        "Numbers",
-        list(SCALES),
-        format_func=SCALES.get,
-        default="row",
-        required=True,
-        key="confusion",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    scale = choose("Numbers", SCALES, key="confusion", default="row")
     key = f"matrix-{report['run']}"
     charts.draw(
         charts_results.confusion(

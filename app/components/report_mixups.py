@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import results_cache
 from app.components.costs_editor import costs_editor
-from app.components.page import thousands
+from app.components.page import choose, thousands
 from app.components.results_text import number, number_range, share_with_interval
 from wbc_core.training.runs import Run
 
@@ -78,15 +78,8 @@ def saving_in_words(figures: Mapping[str, Any]) -> str:
 def _dearest(figures: Mapping[str, Any]) -> None:
     """Draw the mix-ups by what they cost in all."""
     st.subheader("Dearest mix-ups", anchor=False)
-    decision = st.segmented_control(
-        "Decided by",
-        list(DECISIONS),
-        format_func=lambda name: DECISIONS[name][0],
-        default="most_probable",
-        required=True,
-        key="decided",
-        bind="query-params",
-        label_visibility="collapsed",
+    decision = choose(
+        "Decided by", {name: DECISIONS[name][0] for name in DECISIONS}, key="decided", default="most_probable"
     )
     mixups = figures[DECISIONS[decision][1]]
     if not mixups:

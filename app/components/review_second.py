@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import cache, state
 from app.components import review_actions, review_panel
-from app.components.page import plain, thousands
+from app.components.page import choose, plain, thousands
 from app.components.review_cuts import Cut, about_rows
 from app.components.review_data import seen_from, seen_in, verdict_words
 from wbc_core.curation.agreement import Agreement
@@ -96,16 +96,7 @@ def _compare(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
         text=f"**{thousands(settled)}** of {thousands(total)} disagreements settled. What you press here "
         "is the decision that holds.",
     )
-    shown = st.segmented_control(
-        "Disagreements",
-        list(_DISAGREEMENTS),
-        format_func=_DISAGREEMENTS.get,
-        default="open",
-        required=True,
-        key="disagreements-shown",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    shown = choose("Disagreements", _DISAGREEMENTS, key="disagreements-shown", default="open")
     rows = found.open if shown == "open" else list(found.disagreements)
     if not rows:
         st.success("Every disagreement is settled.", icon=":material/check_circle:")
