@@ -16,6 +16,7 @@ StudyReference = Annotated[
 ]
 StudySeeds = Annotated[int, Option(min=1, max=10, help="Runs of everything that is compared.")]
 OnlyForesee = Annotated[bool, Option("--dry-run", help="Only say what would be launched.")]
+PriorityOption = Annotated[str, Option(help="high, normal or low: which waiting jobs start first.")]
 Wait = Annotated[bool, Option("--wait", help="Follow the runs to their end, and compare.")]
 
 
@@ -35,6 +36,7 @@ def relaunch(
     workspace: Workspace,
     run: RunReference,
     dry_run: Annotated[bool, Option("--dry-run", help="Only say what changes.")] = False,
+    priority: PriorityOption = "normal",
     wait: Annotated[bool, Option("--wait", help="Follow the new run to its end, and compare.")] = False,
 ) -> Json:
     """Train a run again after further decisions: new clean set; parts, recipe, spec and seed as before."""
@@ -50,7 +52,7 @@ def relaunch(
     told["words"] += " " + again.what_it_means(changes)
     if dry_run:
         return told
-    told |= run_task(workspace, again.KIND, again.relaunch_spec(workspace, run, newest))
+    told |= run_task(workspace, again.KIND, again.relaunch_spec(workspace, run, newest, priority=priority))
     if wait:
         told |= follow_run(workspace, told["run"])
         told["comparison"] = again.relaunch_comparison(workspace, told["run"])
@@ -63,6 +65,7 @@ def cleaning_study(
     reference: StudyReference,
     seeds: StudySeeds = 3,
     dry_run: OnlyForesee = False,
+    priority: PriorityOption = "normal",
     wait: Wait = False,
 ) -> Json:
     """What did cleaning buy? One spec on raw and on clean images, judged on the same clean held-out ones."""
@@ -83,7 +86,7 @@ def cleaning_study(
     }
     if dry_run:
         return told
-    told["study"] = study.start_cleaning_study(workspace, run, range(seeds)).id
+    told["study"] = study.start_cleaning_study(workspace, run, range(seeds), priority=priority).id
     return told | _followed(workspace, told["study"], wait=wait)
 
 
@@ -96,6 +99,7 @@ def balance_study(
         str | None, Option(metavar="A,B", help="Plans to compare, the one to compare with first.")
     ] = None,
     dry_run: OnlyForesee = False,
+    priority: PriorityOption = "normal",
     wait: Wait = False,
 ) -> Json:
     """What did SMOTE buy? One spec on one split under several balance plans."""
@@ -116,7 +120,8 @@ def balance_study(
     }
     if dry_run:
         return told
-    told["study"] = study.start_balance_study(workspace, split.id, backbone, recipe, **asked).id
+    queued = study.start_balance_study(workspace, split.id, backbone, recipe, priority=priority, **asked)
+    told["study"] = queued.id
     return told | _followed(workspace, told["study"], wait=wait)
 
 

@@ -8,13 +8,12 @@ from typer import Argument, Option
 from wbc_core.command_line import command, key_values, run_task, split_values, whole_numbers
 from wbc_core.errors import WbcError
 from wbc_core.records import Json
-from wbc_core.study_commands import follow_run
+from wbc_core.study_commands import PriorityOption, follow_run
 from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from wbc_core.jobs.sweep import SweepPlan
 
-PriorityOption = Annotated[str, Option(help="high, normal or low: which waiting jobs start first.")]
 Repeats = Annotated[int | None, Option(min=1, max=100, help="Repeat every run with so many seeds, from 0.")]
 Seeds = Annotated[str | None, Option(metavar="0,1,2", help="Repeat every run with these seeds.")]
 Folds = Annotated[int, Option(help="Cross-validate in so many folds of the clean set.")]

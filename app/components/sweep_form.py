@@ -8,6 +8,7 @@ from app import state
 from app.components import leaky
 from app.components.launch_form import validation_warning
 from app.components.page import plain, thousands
+from app.components.priority_field import priority_field
 from app.components.sweep_panel import SWEEP, VIEW
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
@@ -134,7 +135,7 @@ def draw(dataset: Dataset, sets: Sequence[PreparedSet]) -> None:
         settings = _shared(varied)
     with cost:
         st.subheader("Size and cost", anchor=False)
-        trials, seeds, folds = _repeats(search)
+        trials, seeds, folds, priority = _repeats(search)
 
     def plan() -> sweep.SweepPlan:
         return sweep.plan_sweep(
@@ -152,11 +153,11 @@ def draw(dataset: Dataset, sets: Sequence[PreparedSet]) -> None:
         problem = validation_warning(load_split(state.workspace(), by_id[prepared].split), dataset)
         if problem:
             st.warning(plain(str(problem)), icon=":material/warning:")
-        _cost_and_launch(plan)
+        _cost_and_launch(plan, priority)
 
 
-def _repeats(search: str) -> tuple[int | None, int, int]:
-    """Draw how many trials there are and how each is repeated: trials, seeds, folds."""
+def _repeats(search: str) -> tuple[int | None, int, int, str]:
+    """Draw how many trials there are, how each is repeated, and when: trials, seeds, folds, priority."""
     with st.container(horizontal=True):
         trials = None
         if search != "grid":
@@ -182,10 +183,11 @@ def _repeats(search: str) -> tuple[int | None, int, int]:
             help="0: the split as it is. From 2: stratified k-fold cross-validation of the clean set; copies "
             "of an image stay in one fold, and each fold is prepared by the recipe of the chosen set.",
         )
-    return trials, int(seeds), int(folds)
+        priority = priority_field("sweep", width=120)
+    return trials, int(seeds), int(folds), priority
 
 
-def _cost_and_launch(plan: Callable[[], sweep.SweepPlan]) -> None:
+def _cost_and_launch(plan: Callable[[], sweep.SweepPlan], priority: str) -> None:
     workspace = state.workspace()
     try:
         asked = plan()
@@ -221,10 +223,10 @@ def _cost_and_launch(plan: Callable[[], sweep.SweepPlan]) -> None:
         icon=":material/play_arrow:",
         key="sweep-start",
         on_click=_start,
-        args=(asked,),
+        args=(asked, priority),
     )
 
 
-def _start(plan: sweep.SweepPlan) -> None:
-    st.session_state[SWEEP], _ = sweep.queue_plan(state.workspace(), plan)
+def _start(plan: sweep.SweepPlan, priority: str) -> None:
+    st.session_state[SWEEP], _ = sweep.queue_plan(state.workspace(), plan, priority=priority)
     st.session_state[VIEW] = "results"

@@ -6,6 +6,7 @@ from app import state
 from app.components import launch_cost, launch_file, launch_form, leaky
 from app.components.chain_bar import current_prepared, current_split
 from app.components.page import begin, empty, link, plain, require_dataset, thousands
+from app.components.priority_field import priority_field
 from wbc_core import splitting
 from wbc_core.augment import prepare
 from wbc_core.errors import WbcError
@@ -58,6 +59,8 @@ with form:
         launching.check_all(workspace, specs)
     except WbcError as error:
         specs, problem = [], error
+    with st.expander("Queue"):
+        priority = priority_field("launch")
     launch_file.file_in()
 
 with cost:
@@ -97,7 +100,7 @@ with cost:
         if pressed and specs:
             asked = [{**spec.to_json(), **launch_form.origin(spec)} for spec in specs]
             try:
-                jobs = launching.launch_all(workspace, asked)
+                jobs = launching.launch_all(workspace, asked, priority=priority)
             except WbcError as error:  # a worker with a GPU may have left since the form was checked
                 st.error(plain(str(error)))
             else:

@@ -84,9 +84,12 @@ def test_two_backbones_are_launched_at_once(
     page.pills(key="launch-backbones").set_value(["cnn", "mobilenet_v3_small"]).run()
     page.number_input(key="launch-epochs").set_value(3).run()
     page.selectbox(key="launch-class_weight").set_value("balanced").run()
+    assert page.selectbox(key="launch-priority").value == "normal"
+    page.selectbox(key="launch-priority").set_value("high").run()
     page.button(key="launch").click().run()
     assert not page.exception
     jobs = queue.list_jobs(workspace)
+    assert {job.priority for job in jobs} == {"high"}
     specs = sorted((RunSpec.from_json(job.spec) for job in jobs), key=lambda spec: spec.backbone)
     assert [(job.kind, job.state) for job in jobs] == [("train", "queued")] * 2
     assert [spec.backbone for spec in specs] == ["cnn", "mobilenet_v3_small"]

@@ -86,6 +86,7 @@ def test_a_drawn_search_with_folds_is_prepared_by_a_job(workspace: Workspace, pr
     assert page.text_input(key="sweep-vary-learning_rate-range").value == "0.0001..0.01"
     page.number_input(key="sweep-trials").set_value(3).run()
     page.number_input(key="sweep-folds").set_value(2).run()
+    page.selectbox(key="sweep-priority").set_value("low").run()
     assert "3 trials, each 2 times: 6 runs" in shown(page)
     page.text_input(key="sweep-vary-learning_rate-range").set_value("0.1..nothing").run()
     assert "learning_rate cannot be 'nothing'" in shown(page).replace("\\", "")
@@ -94,7 +95,8 @@ def test_a_drawn_search_with_folds_is_prepared_by_a_job(workspace: Workspace, pr
     page.button(key="sweep-start").click().run()
     assert not page.exception
     (job,) = queue.list_jobs(workspace)
-    assert (job.kind, job.spec["folds"], len(job.spec["specs"])) == ("cross_validation", 2, 3)
+    assert (job.kind, job.priority) == ("cross_validation", "low")
+    assert (job.spec["folds"], len(job.spec["specs"])) == (2, 3)
     assert "Preparing the folds" in shown(page)
 
 

@@ -99,6 +99,7 @@ def start_balance_study(
     settings: Mapping[str, str] | None = None,
     seeds: Sequence[int] = (0,),
     plans: Sequence[str] = PLANS_ASKED,
+    priority: str = "normal",
 ) -> Job:
     """Queue one job that prepares a set under every plan, then queues a run on each with every seed.
 
@@ -110,13 +111,14 @@ def start_balance_study(
         settings: Settings of all runs, as on the command line; `class_weight` is the plans' to choose.
         seeds: Seeds that every plan is trained with.
         plans: Names in the registry of balance plans, the one to compare with first.
+        priority: Of the job and of its runs, as of `submit`.
 
     Returns:
         The job. Its result is that of `paired_study.queue_runs`, by plan.
 
     Raises:
-        WbcError: A plan, the backbone, a setting or the seeds are not valid, or the disk has too little room;
-            nothing is queued.
+        WbcError: A plan, the backbone, a setting, the seeds or the priority are not valid, or the disk has
+            too little room; nothing is queued.
     """
     split, settings = load_split(workspace, split_id), dict(settings or {})
     _checked_spec(workspace, split, backbone, settings, seeds)
@@ -129,7 +131,7 @@ def start_balance_study(
         "seeds": list(seeds),
         "plans": list(plans),
     }
-    return submit(workspace, BALANCE, spec)
+    return submit(workspace, BALANCE, spec, priority=priority)
 
 
 def asked_by_run(workspace: Workspace, run_id: str) -> tuple[Split, str, Recipe, dict[str, str]]:

@@ -98,14 +98,19 @@ def plan_cleaning_study(workspace: Workspace, run_id: str, seeds: Sequence[int])
     )
 
 
-def start_cleaning_study(workspace: Workspace, run_id: str, seeds: Sequence[int]) -> Job:
+def start_cleaning_study(
+    workspace: Workspace, run_id: str, seeds: Sequence[int], *, priority: str = "normal"
+) -> Job:
     """Queue one job that prepares the raw and the clean train part, then queues a run of each seed on both.
+
+    The runs have the priority of the job.
 
     Returns:
         The job. Its result is that of `paired_study.queue_runs`, by way.
 
     Raises:
-        WbcError: As `plan_cleaning_study`, or the disk has too little room; nothing is queued.
+        WbcError: As `plan_cleaning_study`, the disk has too little room, or there is no such priority;
+            nothing is queued.
     """
     plan = plan_cleaning_study(workspace, run_id, seeds)
     check_room(workspace, plan.bytes)
@@ -116,7 +121,7 @@ def start_cleaning_study(workspace: Workspace, run_id: str, seeds: Sequence[int]
         "settings": dict(plan.settings),
         "seeds": list(seeds),
     }
-    return submit(workspace, CLEANING, spec)
+    return submit(workspace, CLEANING, spec, priority=priority)
 
 
 def run_cleaning_study(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:

@@ -12,7 +12,7 @@ from wbc_core.backbones.entry import ImageShape
 from wbc_core.database import transaction
 from wbc_core.datasets.store import read_dataset
 from wbc_core.jobs.devices import device_kind, list_gpus
-from wbc_core.jobs.queue import check_priority, list_jobs, live_workers, spec_to_resume, submit
+from wbc_core.jobs.queue import check_priority, get_job, list_jobs, live_workers, spec_to_resume, submit
 from wbc_core.records import Job, Json
 from wbc_core.splitting import load_split
 from wbc_core.training.checkpoint import saved_epochs
@@ -168,6 +168,17 @@ def resume(workspace: Workspace, job_id: str) -> Job:
     if job.kind != "train":
         return submit(workspace, job.kind, spec, priority=job.priority)
     return launch(workspace, spec, done=saved_epochs(workspace, spec["resumes"]), priority=job.priority)
+
+
+def priority_of_work(workspace: Workspace, job_id: str, spec: Json) -> str:
+    """The priority of what a job queues in its turn: its own as it is now, which may have been changed.
+
+    Args:
+        workspace: Whose queue.
+        job_id: The job; empty where the task runs without one, on the command line.
+        spec: What the task is called with: its `priority` counts where there is no job.
+    """
+    return get_job(workspace, job_id).priority if job_id else str(spec.get("priority", "normal"))
 
 
 def check_all(workspace: Workspace, specs: Sequence[RunSpec]) -> None:

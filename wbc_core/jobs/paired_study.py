@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from wbc_core.augment.prepare import load_prepared
 from wbc_core.errors import WbcError
-from wbc_core.jobs.launching import check_launch, launch, training_device
+from wbc_core.jobs.launching import check_launch, launch, priority_of_work, training_device
 from wbc_core.jobs.queue import get_job, list_jobs
 from wbc_core.jobs.sweep import sweep_jobs
 from wbc_core.records import Dataset, Job, Json, Recipe
@@ -129,12 +129,14 @@ def queue_runs(workspace: Workspace, job_id: str, spec: Json, prepared: Mapping[
     sweep = f"sw-{spec.get('resumes', job_id).removeprefix('job-')}"
     queued = {_made_of(job): job.id for job in sweep_jobs(workspace, sweep)}
     runs: dict[str, list[str]] = {way: [] for way in prepared}
+    priority = priority_of_work(workspace, job_id, spec)
     # Seed by seed: stopped half-way, there is still one whole comparison.
     for seed in spec["seeds"]:
         for way, identifier in prepared.items():
             run = RunSpec.parse(identifier, spec["backbone"], {**spec["settings"], "seed": str(seed)})
             trial = {**run.to_json(), "sweep": {"id": sweep, "search": "grid"}}
-            runs[way].append(queued.get((identifier, seed)) or launch(workspace, trial).id)
+            known = queued.get((identifier, seed))
+            runs[way].append(known or launch(workspace, trial, priority=priority).id)
     return {"sweep": sweep, "prepared": dict(prepared), "runs": runs}
 
 

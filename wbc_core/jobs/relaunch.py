@@ -11,8 +11,8 @@ from wbc_core.evaluation.compare import comparable_part
 from wbc_core.evaluation.pairs import SIGNIFICANCE
 from wbc_core.evaluation.repeated import repeated_difference
 from wbc_core.evaluation.reports import load_predictions, load_report
-from wbc_core.jobs.launching import launch
-from wbc_core.jobs.queue import get_job, list_jobs
+from wbc_core.jobs.launching import launch, priority_of_work
+from wbc_core.jobs.queue import check_priority, get_job, list_jobs
 from wbc_core.progress import Progress, part_of
 from wbc_core.records import Job, Json
 from wbc_core.splitting import load_split
@@ -58,19 +58,20 @@ def what_it_means(changes: Changes) -> str:
     return told
 
 
-def relaunch_spec(workspace: Workspace, run_id: str, head: int) -> Json:
+def relaunch_spec(workspace: Workspace, run_id: str, head: int, *, priority: str = "normal") -> Json:
     """The spec of a job that relaunches a run with the decisions up to a line of the log.
 
     Raises:
-        WbcError: There is no such run, or the decisions change nothing for it.
+        WbcError: There is no such run, the decisions change nothing for it, or there is no such priority.
     """
+    check_priority(priority)
     if not foresee_relaunch(workspace, run_id, until=head).images:
         raise WbcError(
             f"No image that {run_id} learnt from or is judged on was dropped or relabelled since.",
             expected="decisions taken after its clean set",
             fix="Decide on images in its report or on the Review page first.",
         )
-    return {"run": run_id, "head": head}
+    return {"run": run_id, "head": head} | ({"priority": priority} if priority != "normal" else {})
 
 
 def run_relaunch(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
@@ -88,7 +89,7 @@ def run_relaunch(workspace: Workspace, job_id: str, spec: Json, progress: Progre
     if job is None:
         training = {**run.spec.to_json(), "prepared": prepared.id, "clones": run.id}
         training["relaunches"] = {"run": run.id, "clean": split.clean, "changes": changes.to_json()}
-        job = launch(workspace, training)
+        job = launch(workspace, training, priority=priority_of_work(workspace, job_id, spec))
     return {"split": split.id, "prepared": prepared.id, "run": job.id, "changes": changes.to_json()}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from wbc_core.augment.prepare import check_room, load_prepared, prepare
 from wbc_core.datasets.store import find_dataset
 from wbc_core.errors import WbcError
-from wbc_core.jobs.launching import TrainingSet, check_all, launch, launch_all
+from wbc_core.jobs.launching import TrainingSet, check_all, launch, launch_all, priority_of_work
 from wbc_core.jobs.queue import check_priority, list_jobs, submit
 from wbc_core.jobs.sweep_space import (
     combinations,
@@ -226,7 +226,7 @@ def run_cross_validation(workspace: Workspace, job_id: str, spec: Json, progress
     for number, split in enumerate(splits):
         step = part_of(progress, 0.2 + 0.8 * number / folds, 0.2 + 0.8 * (number + 1) / folds)
         made.append(prepare(workspace, split.id, entry.recipe, step).id)
-    priority = spec.get("priority", "normal")
+    priority = priority_of_work(workspace, job_id, spec)
     queued = {repeat_of(job): job.id for job in sweep_jobs(workspace, spec["sweep"])}
     runs = []
     # Fold by fold within a trial: stopped half-way, there is still one whole cross-validation.

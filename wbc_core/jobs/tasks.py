@@ -334,7 +334,7 @@ def demo(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> J
     from wbc_core.curation.scan import scan
     from wbc_core.curation.suggestions import accept
     from wbc_core.datasets.synthetic import build_demo_dataset
-    from wbc_core.jobs.launching import launch
+    from wbc_core.jobs.launching import launch, priority_of_work
     from wbc_core.splitting import make_split
     from wbc_core.training.spec import RunSpec
 
@@ -346,8 +346,13 @@ def demo(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> J
     prepared = prepare(
         workspace, split.id, load_recipe(workspace, "plain"), progress=part_of(progress, 0.85, 1.0)
     )
+    priority = priority_of_work(workspace, job_id, spec)
     runs = [
-        launch(workspace, RunSpec(prepared=prepared.id, backbone=backbone, **settings).to_json()).id
+        launch(
+            workspace,
+            RunSpec(prepared=prepared.id, backbone=backbone, **settings).to_json(),
+            priority=priority,
+        ).id
         for backbone, settings in DEMO_RUNS.items()
     ]
     return {"dataset": dataset.id, "split": split.id, "prepared": prepared.id, "runs": runs}

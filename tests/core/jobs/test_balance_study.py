@@ -7,7 +7,7 @@ from wbc_core.augment.prepare import load_prepared
 from wbc_core.augment.recipe import PRESETS
 from wbc_core.datasets.store import DatasetWriter
 from wbc_core.errors import WbcError
-from wbc_core.jobs import queue
+from wbc_core.jobs import order, queue
 from wbc_core.jobs.balance_study import (
     recipes_of,
     run_balance_study,
@@ -37,6 +37,7 @@ def split(workspace: Workspace) -> str:
 
 def test_every_plan_gets_a_set_and_a_run_of_each_seed_in_one_sweep(workspace: Workspace, split: str) -> None:
     job = start_balance_study(workspace, split, "cnn", PLAIN, settings={"epochs": "2"}, seeds=(3, 4))
+    order.set_priority(workspace, job.id, "high")
     assert study_runs(workspace, job.id) == {}
     result = run_balance_study(workspace, job.id, job.spec, silent)
     assert list(result["runs"]) == ["none", "class_weights", "random_over", "smote"]
@@ -47,6 +48,7 @@ def test_every_plan_gets_a_set_and_a_run_of_each_seed_in_one_sweep(workspace: Wo
             assert prepared.recipe.balance == plan
             assert (spec.epochs, spec.class_weight, spec.seed) == (2, "recipe", seed)
             assert queue.get_job(workspace, run).spec["sweep"]["id"] == result["sweep"]
+            assert queue.get_job(workspace, run).priority == "high"
     asked = {"settings": {"epochs": "2"}, "seeds": (3, 4)}
     foreseen = [
         queue.get_job(workspace, run).spec["foreseen"] for one in result["runs"].values() for run in one

@@ -36,13 +36,16 @@ def test_the_same_spec_is_queued_on_the_new_clean_set(workspace: Workspace, run:
     table = split_table(workspace, run.split)
     learnt, held_out = (table[table["part"] == part]["row"].tolist() for part in ("train", "validation"))
     decide(workspace, run.dataset, {learnt[0]: ("drop", None), held_out[0]: ("relabel", 2)}, who="Ada")
-    spec = relaunch.relaunch_spec(workspace, RUN, head(workspace, run.dataset))
+    with pytest.raises(WbcError, match="no such priority"):
+        relaunch.relaunch_spec(workspace, RUN, head(workspace, run.dataset), priority="urgent")
+    spec = relaunch.relaunch_spec(workspace, RUN, head(workspace, run.dataset), priority="low")
     # What is decided while the job waits is for the next one.
     decide(workspace, run.dataset, {learnt[1]: ("drop", None)}, who="Ada")
     made = relaunch.run_relaunch(workspace, "", spec, silent)
     assert relaunch.run_relaunch(workspace, "", spec, silent) == made
     (job,) = queue.list_jobs(workspace)
-    assert (job.id, job.kind, job.spec["clones"]) == (made["run"], "train", RUN)
+    assert (job.id, job.kind, job.priority) == (made["run"], "train", "low")
+    assert job.spec["clones"] == RUN
     again = RunSpec.from_json(job.spec)
     assert again.prepared == made["prepared"] != run.prepared
     assert RunSpec.from_json({**again.to_json(), "prepared": run.prepared}) == run.spec
