@@ -1,6 +1,6 @@
 """The commands that train: `wbc train` and `wbc sweep`."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
@@ -13,6 +13,7 @@ from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from wbc_core.jobs.sweep import SweepPlan
+    from wbc_core.training.spec import RunSpec
 
 Repeats = Annotated[int | None, Option(min=1, max=100, help="Repeat every run with so many seeds, from 0.")]
 Seeds = Annotated[str | None, Option(metavar="0,1,2", help="Repeat every run with these seeds.")]
@@ -36,18 +37,22 @@ def train(
 ) -> Json:
     """Queue a training; with --wait, follow it, and run it here where no worker is alive.
 
-    With repeats, seeds or folds it is a sweep that varies nothing: `wbc sweep ID` tells mean and spread.
+    With repeats, seeds or folds it is a sweep that varies nothing: `wbc sweep ID` tells mean and spread. Of
+    a preset every run is one.
     """
     from wbc_core.jobs.launching import launch
-    from wbc_core.jobs.sweep import plan_sweep
+    from wbc_core.jobs.sweep import plan_repeats, plan_sweep
+    from wbc_core.training.presets import preset_specs
     from wbc_core.training.spec import RunSpec
 
     settings = key_values(set_ or [], "key=value")
     repeated = repeat_seeds(repeats, seeds)
     if preset is not None:
-        if repeated or folds:
-            raise WbcError("A preset is launched once.", fix="Leave --repeats, --seeds and --folds out.")
-        return launch_preset(workspace, preset, prepared, backbone, settings, priority=priority, wait=wait)
+        specs = preset_specs(preset, prepared, [backbone] if backbone else [], settings)
+        if not repeated and not folds:
+            return launch_preset(workspace, specs, priority=priority, wait=wait)
+        plans = [plan_repeats(spec, seeds=repeated, folds=folds) for spec in specs]
+        return repeat_preset(workspace, plans, priority=priority, wait=wait)
     if backbone is None:
         raise WbcError("A training needs a backbone.", fix="Give --backbone NAME, or --preset NAME.")
     if repeated or folds:
@@ -60,24 +65,44 @@ def train(
     return follow_run(workspace, job.id) if wait else {"run": job.id}
 
 
-def launch_preset(
-    workspace: Workspace,
-    name: str,
-    prepared: str,
-    backbone: str | None,
-    settings: Mapping[str, str],
-    *,
-    priority: str,
-    wait: bool,
-) -> Json:
+def launch_preset(workspace: Workspace, specs: Sequence["RunSpec"], *, priority: str, wait: bool) -> Json:
     """Queue the runs of a preset; says which ImageNet weights are not at hand, and where to get them."""
     from wbc_core.jobs.launching import launch_all
-    from wbc_core.training.presets import missing_weights, preset_specs
+    from wbc_core.training.presets import missing_weights
 
-    specs = preset_specs(name, prepared, [backbone] if backbone else [], settings)
     jobs = launch_all(workspace, [spec.to_json() for spec in specs], priority=priority)
-    told: Json = {"runs": [job.id for job in jobs], "missing_weights": missing_weights(specs)}
+    told: Json = {
+        "runs": [job.id for job in jobs],
+        "foreseen_seconds": sum(job.spec["foreseen"]["seconds"] for job in jobs),
+        "missing_weights": missing_weights(specs),
+    }
     return told | ({"results": [follow_run(workspace, job.id) for job in jobs]} if wait else {})
+
+
+def repeat_preset(workspace: Workspace, plans: Sequence["SweepPlan"], *, priority: str, wait: bool) -> Json:
+    """Queue each run of a preset with its repeats, a sweep of its own, once all of them are checked."""
+    from wbc_core.database import transaction
+    from wbc_core.jobs.sweep import KIND, cross_validation_spec, queue_plan, seconds_needed
+    from wbc_core.training.presets import missing_weights
+    from wbc_core.training.spec import RunSpec
+
+    if plans[0].description["folds"]:
+        folded = [cross_validation_spec(workspace, plan, priority=priority) for plan in plans]
+        made = [run_task(workspace, KIND, spec) for spec in folded]
+    else:
+        with transaction(workspace):  # all of them or none
+            queued = [queue_plan(workspace, plan, priority=priority) for plan in plans]
+        made = [{"sweep": sweep, "runs": runs} for sweep, runs in queued]
+    runs = [run for one in made for run in one["runs"]]
+    told: Json = {
+        "sweeps": [one["sweep"] for one in made],
+        "runs": runs,
+        "foreseen_seconds": sum(seconds_needed(workspace, plan) for plan in plans),
+        "missing_weights": missing_weights([RunSpec.from_json(plan.specs[0]) for plan in plans]),
+    }
+    for run in runs if wait else []:
+        follow_run(workspace, run)
+    return told | ({"results": [show_sweep(workspace, name) for name in told["sweeps"]]} if wait else {})
 
 
 def repeat_seeds(repeats: int | None, seeds: str | None) -> list[int]:

@@ -153,6 +153,31 @@ def test_a_preset_is_launched_by_its_name(lab: dict[str, Any]) -> None:
     assert all("Place it there" in words for words in told["missing_weights"].values())
     alone = answer(home, "train", prepared, "--preset", "report_freezing", "--backbone", "densenet121")
     assert len(alone["runs"]) == 3
+    assert alone["foreseen_seconds"] > 0
+
+
+def test_each_run_of_a_preset_is_repeated(lab: dict[str, Any]) -> None:
+    home, prepared = lab["home"], lab["prepare"]["prepared"]
+    freezing = ("train", prepared, "--preset", "report_freezing")
+    repeated = answer(home, *freezing, "--seeds", "3,5", "--priority", "low", "--set", "epochs=7")
+    assert (len(repeated["sweeps"]), len(repeated["runs"])) == (3, 6)
+    jobs = [answer(home, "jobs", "show", run) for run in repeated["runs"]]
+    assert {(job["spec"]["epochs"], job["priority"], job["spec"]["head_epochs"]) for job in jobs} == {
+        (7, "low", 5)
+    }
+    assert [(job["spec"]["freeze"], job["spec"]["seed"]) for job in jobs] == [
+        (freeze, seed) for freeze in ("none", "fraction:0.5", "type:convolution") for seed in (3, 5)
+    ]
+    foreseen = sum(job["spec"]["foreseen"]["seconds"] for job in jobs)
+    assert repeated["foreseen_seconds"] == pytest.approx(foreseen)
+    assert "mobilenet_v3_large" in repeated["missing_weights"]
+    (trial,) = answer(home, "sweep", repeated["sweeps"][1])["trials"]
+    assert sorted(trial["runs"]) == sorted(repeated["runs"][2:4])
+    folded = answer(home, *freezing, "--folds", "2")
+    assert (len(folded["sweeps"]), len(folded["runs"])) == (3, 6)
+    assert folded["foreseen_seconds"] > 0
+    for run in (*repeated["runs"], *folded["runs"]):
+        answer(home, "jobs", "cancel", run)
 
 
 def test_a_repeated_training_is_a_sweep_that_can_be_read(lab: dict[str, Any]) -> None:
@@ -251,6 +276,9 @@ WRONG: list[tuple[list[object], str]] = [
     (["train", "PREPARED"], "--preset"),
     (["train", "PREPARED", "--preset", "reports"], "report_freezing"),
     (["train", "PREPARED", "--preset", "report", "--set", "input_size=64"], "75 x 75"),
+    (["train", "PREPARED", "--preset", "report", "--repeats", "2", "--set", "input_size=64"], "75 x 75"),
+    (["train", "PREPARED", "--preset", "report", "--folds", "2", "--set", "input_size=64"], "75 x 75"),
+    (["train", "PREPARED", "--preset", "quick", "--repeats", "2", "--set", "seed=3"], "twice"),
     (["train", "PREPARED", "--backbone", "cnn", "--set", "precision=float16"], "a GPU"),
     (["sweep", "PREPARED", "--backbone", "cnn", "--grid", "input_size=96,2"], "at least"),
     (["evaluate", "RUN", "--data", "/"], "npz"),

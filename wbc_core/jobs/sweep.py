@@ -29,6 +29,7 @@ from wbc_core.jobs.sweep_space import (
 from wbc_core.progress import Progress, part_of
 from wbc_core.records import Job, Json, PreparedSet
 from wbc_core.splitting import MOST_FOLDS, load_split, make_folds
+from wbc_core.training.settings import SETTINGS
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
@@ -129,6 +130,19 @@ def plan_sweep(
             checked = RunSpec.from_json({**shared, **values, **repeat}).checked().to_json()
             specs.append({**checked, "sweep": {**description, "trial": number}})
     return SweepPlan(description, specs)
+
+
+def plan_repeats(spec: RunSpec, *, seeds: Sequence[int] = (), folds: int = 0) -> SweepPlan:
+    """Lay out the repeats of one run: a sweep that varies nothing.
+
+    Raises:
+        WbcError: As `plan_sweep`.
+    """
+    plain = RunSpec(spec.prepared, spec.backbone)
+    settings = {
+        name: str(getattr(spec, name)) for name in SETTINGS if getattr(spec, name) != getattr(plain, name)
+    }
+    return plan_sweep(spec.prepared, spec.backbone, {}, settings=settings, seeds=seeds, folds=folds)
 
 
 def _count(search: str, trials: int | None, possible: float) -> int:
