@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from wbc_core.backbones.cost import activations, macs
-from wbc_core.backbones.freezing import block_depths
+from wbc_core.backbones.freezing import apply_freezing, block_depths, open_blocks
 from wbc_core.backbones.layers import extractor_of, leaves
-from wbc_core.backbones.model import build_model, split_model, with_resting_backbone
+from wbc_core.backbones.model import build_model
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 
@@ -132,11 +132,25 @@ def test_bytes_and_floats_of_the_same_value_give_the_same(named_model: Named) ->
 
 
 @only(["efficientnet_b0"])
-def test_a_frozen_backbone_drops_nothing(named_model: Named) -> None:
-    extractor, _ = split_model(named_model[1])
-    resting = with_resting_backbone(extractor, keras.layers.Activation("linear"))
-    np.testing.assert_array_equal(resting(images(), training=True), extractor(images(), training=False))
-    assert not np.array_equal(resting(images(), training=True), extractor(images(), training=True))
+def test_what_is_frozen_drops_nothing(named_model: Named) -> None:
+    name, model = named_model
+    extractor, backbone = extractor_of(model), BACKBONES.get(name)
+    closed = backbone.block_count // 2
+    last = extractor.get_layer(backbone.block_ends[closed - 1])
+    maps = keras.Model(extractor.input, [last.output, extractor.output])
+    at_inference = maps(images(), training=False)
+
+    def training_changes() -> list[bool]:
+        seen = maps(images(), training=True)
+        return [not np.array_equal(one, other) for one, other in zip(seen, at_inference, strict=True)]
+
+    # With the statistics of batches at rest only drops can change anything.
+    apply_freezing(model, f"blocks:{closed}+type:batch_normalisation")
+    assert training_changes() == [False, True]
+    open_blocks(model, name, "none", 0)
+    assert training_changes() == [False, False]
+    apply_freezing(model, "type:batch_normalisation")
+    assert training_changes() == [True, True]
 
 
 @only(OPENED)

@@ -6,9 +6,11 @@ first share F of the layers with weights, 0..1), `type:convolution`, `type:batch
 batch_normalisation` is short for two types. The head always learns.
 
 A frozen layer has `trainable=False`; batch normalisation then also computes with its moving statistics and
-leaves them alone, as Keras's guide to transfer learning asks for.
+leaves them alone, as Keras's guide to transfer learning asks for. Up to the first layer that learns nothing
+is dropped either (stochastic depth, or drop-connect): what is frozen sees an image as it does at inference.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
@@ -143,6 +145,26 @@ def _freeze(model: "keras.Model", blocks: "list[Layers]", closed: int, text: str
         layer.trainable = True
     for layer in frozen:
         layer.trainable = False
+    learns = False
+    for layer in leaves(extractor_of(model)):
+        learns = learns or bool(layer.trainable_weights)
+        if not layer.weights and "training" in inspect.signature(type(layer).call).parameters:
+            _set_resting(layer, resting=not learns)
+
+
+def _set_resting(layer: "keras.layers.Layer", *, resting: bool) -> None:
+    """Have a layer compute as at inference even while the network trains, or as it was made to."""
+    kind = type(layer)
+
+    def rest(inputs: Any, training: bool | None = None) -> Any:
+        return kind.call(layer, inputs, training=False)
+
+    # Of this object alone: its rate would be written into the saved model, and a functional model passes its
+    # own `training` on to all of its layers.
+    if resting:
+        layer.call = rest
+    else:
+        vars(layer).pop("call", None)
 
 
 def _nothing(text: str) -> None:

@@ -1,7 +1,7 @@
 """A whole classifier: backbone, pooling, dropout and softmax."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wbc_core.backbones.entry import ImageShape
 from wbc_core.backbones.pooling import POOLINGS
@@ -101,31 +101,3 @@ def split_model(model: "keras.Model") -> "tuple[keras.Model, keras.Model]":
     for layer in head:
         outputs = layer(outputs)
     return extractor, keras.Model(inputs, outputs, name="head")
-
-
-def with_resting_backbone(extractor: "keras.Model", head: "keras.Model") -> "keras.Model":
-    """Join what `split_model` split, with a backbone that never drops anything, not even while training.
-
-    The drop-connect of an EfficientNet would else be on where a frozen backbone looks in every epoch, and off
-    where its features are computed once.
-
-    Args:
-        extractor: From images to features.
-        head: From features to probabilities.
-
-    Returns:
-        A classifier that shares their layers.
-    """
-    import keras
-
-    class Resting(keras.Model):  # type: ignore[misc]  # keras carries no types
-        """A functional model would pass its own `training` on, whatever its graph says."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.extractor, self.head = extractor, head
-
-        def call(self, images: Any, training: bool | None = None) -> Any:
-            return self.head(self.extractor(images, training=False), training=training)
-
-    return Resting()

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from wbc_core.backbones.freezing import block_depths
-from wbc_core.backbones.model import split_model, with_resting_backbone
+from wbc_core.backbones.model import split_model
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
@@ -97,9 +97,8 @@ def _train_phase(
 ) -> None:
     spec = recorder.run.spec
     open_for(phase, model, spec)
-    extractor, head = split_model(model) if phase.head_only else (None, model)
-    if extractor is not None and data.train.online is not None:
-        extractor, head = None, with_resting_backbone(extractor, head)
+    apart = phase.head_only and data.train.online is None
+    extractor, head = split_model(model) if apart else (None, model)
     depths = block_depths(model, spec.backbone) if spec.layer_decay < 1 else {}
     rates = {path: spec.layer_decay**depth for path, depth in depths.items()}
     compile_network(head, spec, data, learning_rate(spec, phase.first, []), rates)
