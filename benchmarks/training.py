@@ -7,7 +7,7 @@ network: *bare* is keras's fit on the first images as one array in memory; *lab*
 memory-mapped set with progress, schedule, validation and checkpoint; *ready* is the lab's loop on one batch
 again and again, which waits for no data. Images a second are those of the steps after the first of an epoch;
 what the lab costs and how long it waits are of neighbouring epochs. Then the head alone: ten epochs on
-features computed once, against ten epochs that look at the images.
+features computed once, against ten epochs that look at the images; both validate after every epoch.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from wbc_core.training import loop
 from wbc_core.training.callbacks import ProgressReporter, Recorder
 from wbc_core.training.data import Batches, as_keras_data, load_training_data
 from wbc_core.training.device import computing
-from wbc_core.training.features import on_features
+from wbc_core.training.features import on_features, steps_a_call
 from wbc_core.training.network import build_network, compile_network
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace, now
@@ -140,19 +140,24 @@ def frozen(spec: RunSpec, workspace: Workspace, rounds: int, images: int) -> Non
     for _ in range(rounds):
         for name in seconds:
             data = load_training_data(workspace, spec.prepared, batch_size=spec.batch_size, seed=0)
-            data.train.rows, data.train.labels = data.train.rows[:images], data.train.labels[:images]
+            for part, count in ((data.train, images), (data.validation, images // 9)):
+                part.rows, part.labels = part.rows[:count], part.labels[:count]
             model = build_network(spec, data, workspace)
             apply_freezing(model, "all")
             extractor, head = split_model(model)
-            learner = head if name == "features" else model
-            compile_network(learner, spec, data, spec.learning_rate, {})
+            learner, steps = (head, steps_a_call(spec)) if name == "features" else (model, 1)
+            compile_network(learner, spec, data, spec.learning_rate, {}, steps=steps)
             began = time.perf_counter()
-            train = (
-                on_features(extractor, data.train, workspace, lambda done: None)
-                if learner is head
-                else data.train
+            train, validation = data.train, data.validation
+            if learner is head:
+                train, validation = on_features(extractor, data, workspace, lambda done, of: None)
+            learner.fit(
+                as_keras_data(train),
+                validation_data=as_keras_data(validation),
+                epochs=HEAD_EPOCHS,
+                shuffle=False,
+                verbose=0,
             )
-            learner.fit(as_keras_data(train), epochs=HEAD_EPOCHS, shuffle=False, verbose=0)
             seconds[name].append(time.perf_counter() - began)
     ratio = [slow / fast for slow, fast in zip(seconds["looking"], seconds["features"], strict=True)]
     print_row([spec.backbone, *(spread(values) for values in seconds.values()), f"{spread(ratio)}x"])

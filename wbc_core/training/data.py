@@ -1,5 +1,6 @@
 """What a run learns from and is validated on, read from memory-mapped files batch by batch."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,33 @@ class Batches:
                 indices = np.random.default_rng([self.seed, epoch]).permutation(indices)
             order = self._order = (epoch, indices)
         return order
+
+
+def padded_chunks(
+    images: Images | ShiftedImages | NDArray[Any], rows: NDArray[np.int64], size: int
+) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Read images in chunks of one size: a network would be compiled once more for a chunk of another.
+
+    Args:
+        images: uint8 (N, H, W, 3); may be memory-mapped.
+        rows: Which of them, in which order.
+        size: Images a chunk.
+
+    Yields:
+        The places in `rows`, and the images there, uint8 (size, H, W, 3); the last chunk is filled up with
+        its first image.
+
+    Example:
+        >>> chunks = padded_chunks(np.zeros((5, 2, 2, 3), np.uint8), np.arange(5), 3)
+        >>> [(place.start, place.stop, len(chunk)) for place, chunk in chunks]
+        [(0, 3, 3), (3, 5, 3)]
+    """
+    for start in range(0, len(rows), size):
+        stop = min(start + size, len(rows))
+        chunk = np.asarray(images[rows[start:stop]])
+        if len(chunk) < size:
+            chunk = np.concatenate([chunk, np.repeat(chunk[:1], size - len(chunk), axis=0)])
+        yield slice(start, stop), chunk
 
 
 def as_keras_data(batches: Batches) -> "keras.utils.PyDataset":

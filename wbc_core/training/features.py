@@ -5,47 +5,70 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wbc_core.training.data import Batches
+from wbc_core.training.data import Batches, TrainingData, padded_chunks
+from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
     import keras
 
+_STEPS = 32
+"""Of the head in one call: more gains nothing, and at some 1 ms a step progress and cancelling keep up."""
 
-def _computed(
-    extractor: "keras.Model", batches: Batches, workspace: Workspace, report: Callable[[int], None]
-) -> np.memmap:
-    """float32 (n, dimensions), in the order of `batches.rows`, in a file that has no name any more."""
-    count = len(batches.rows)
-    path = workspace.scratch_name()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shape = (count, int(extractor.output_shape[-1]))
-    features = np.lib.format.open_memmap(path, "w+", np.float32, shape)
-    path.unlink()
-    for start in range(0, count, batches.batch_size):
-        stop = min(start + batches.batch_size, count)
-        features[start:stop] = extractor.predict_on_batch(batches.images[batches.rows[start:stop]])
-        report(stop)
-    return features
+
+def steps_a_call(spec: RunSpec) -> int:
+    """Steps on features that keras does without coming back to Python, which takes longer than such a step.
+
+    Args:
+        spec: The run.
+
+    Returns:
+        1 where the backend cannot do more, and in float16, where a step may be left out.
+    """
+    import keras
+
+    return _STEPS if keras.backend.backend() == "tensorflow" and spec.precision != "float16" else 1
 
 
 def on_features(
-    extractor: "keras.Model", batches: Batches, workspace: Workspace, report: Callable[[int], None]
-) -> Batches:
-    """The same batches in the same order, with each image replaced by its features.
+    extractor: "keras.Model", data: TrainingData, workspace: Workspace, report: Callable[[int, int], None]
+) -> tuple[Batches, Batches]:
+    """The train and the validation batches in the same order, with each image replaced by its features.
 
     Args:
         extractor: From images to features (n, dimensions).
-        batches: Images that no online stage changes.
+        data: Images that no online stage changes.
         workspace: Where the features may lie while they are in use.
-        report: Told how many images are done.
+        report: Told how many images are done, and of how many.
     """
-    features = _computed(extractor, batches, workspace, report)
-    return Batches(
-        features,
-        np.arange(len(features), dtype=np.int64),
-        batches.labels,
-        batch_size=batches.batch_size,
-        seed=batches.seed,
-        shares_of=batches.shares_of,
-    )
+    parts = (data.train, data.validation)
+    total, before = sum(len(part.rows) for part in parts), 0
+    # One size for both parts: the backbone would be compiled for each.
+    size = data.validation.batch_size
+    found = []
+    for part in parts:
+        features = _file_of(workspace, (len(part.rows), int(extractor.output_shape[-1])))
+        for place, chunk in padded_chunks(part.images, part.rows, size):
+            features[place] = extractor.predict_on_batch(chunk)[: place.stop - place.start]
+            report(before + place.stop, total)
+        before += len(part.rows)
+        found.append(
+            Batches(
+                features,
+                np.arange(len(features), dtype=np.int64),
+                part.labels,
+                batch_size=part.batch_size,
+                seed=part.seed,
+                shares_of=part.shares_of,
+            )
+        )
+    return found[0], found[1]
+
+
+def _file_of(workspace: Workspace, shape: tuple[int, int]) -> np.memmap:
+    """An empty float32 array in a file that has no name any more."""
+    path = workspace.scratch_name()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+    path.unlink()
+    return array

@@ -1,6 +1,7 @@
 """Training one run, from its spec to its best weights."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,9 @@ from wbc_core.training.callbacks import ProgressReporter, Recorder, Watch
 from wbc_core.training.checkpoint import Checkpoint, averaged_weights, load_checkpoint
 from wbc_core.training.data import Batches, TrainingData, as_keras_data
 from wbc_core.training.device import computing, versions
-from wbc_core.training.features import on_features
+from wbc_core.training.features import on_features, steps_a_call
 from wbc_core.training.network import build_network, compile_network, data_of_run, open_for
+from wbc_core.training.optimisers import set_rates
 from wbc_core.training.phases import Phase, phases
 from wbc_core.training.runs import Run, load_run, write_run
 from wbc_core.training.schedules import learning_rate
@@ -101,7 +103,8 @@ def _train_phase(
     extractor, head = split_model(model) if apart else (None, model)
     depths = block_depths(model, spec.backbone) if spec.layer_decay < 1 else {}
     rates = {path: spec.layer_decay**depth for path, depth in depths.items()}
-    compile_network(head, spec, data, learning_rate(spec, phase.first, []), rates)
+    steps = steps_a_call(spec) if extractor is not None else 1
+    compile_network(head, spec, data, learning_rate(spec, phase.first, []), rates, steps=steps)
     if checkpoint is not None and phase.first < checkpoint.epochs <= phase.end:
         checkpoint.restore(model, head.optimizer)
         recorder.resume(head.optimizer)
@@ -111,7 +114,8 @@ def _train_phase(
             return
     train, validation = data.train, data.validation
     if extractor is not None:  # images that never change have the same features in every epoch
-        train, validation = _features(extractor, data, recorder)
+        report = recorder.reporter.features_computed
+        train, validation = on_features(extractor, data, recorder.workspace, report)
     head.fit(
         as_keras_data(train),
         validation_data=as_keras_data(validation),
@@ -125,18 +129,6 @@ def _train_phase(
     )
 
 
-def _features(extractor: "keras.Model", data: TrainingData, recorder: Recorder) -> tuple[Batches, Batches]:
-    """The train and the validation batches as the frozen backbone sees them."""
-    count, before = len(data.train.rows) + len(data.validation.rows), 0
-
-    def report(done: int) -> None:
-        recorder.reporter.features_computed(before + done, count)
-
-    train = on_features(extractor, data.train, recorder.workspace, report)
-    before = len(data.train.rows)
-    return train, on_features(extractor, data.validation, recorder.workspace, report)
-
-
 def _epoch_keeper(train: Batches, recorder: Recorder) -> "keras.callbacks.Callback":
     """The callback that sets the learning rate, reports, and keeps every epoch."""
     import keras
@@ -145,14 +137,18 @@ def _epoch_keeper(train: Batches, recorder: Recorder) -> "keras.callbacks.Callba
     averaged = ExitStack()
 
     class EpochKeeper(keras.callbacks.Callback):  # type: ignore[misc]  # keras carries no types
+        rates: Sequence[float] = (math.nan,)
+
         def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
             self.epoch = train.epoch = epoch
             reporter.on_epoch_begin(epoch)
 
         def on_train_batch_begin(self, batch: int, logs: object = None) -> None:
-            now_at = self.epoch + batch / len(train)
-            self.rate = learning_rate(spec, now_at, recorder.history)
-            self.model.optimizer.learning_rate = self.rate
+            coming = range(batch, min(batch + self.model.steps_per_execution, len(train)))
+            rates = [learning_rate(spec, self.epoch + step / len(train), recorder.history) for step in coming]
+            if len({*rates, *self.rates}) > 1:  # to set them costs more than all else here
+                set_rates(self.model.optimizer, rates)
+            self.rates = rates
 
         def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
             reporter.on_train_batch_end(batch, logs)
@@ -164,7 +160,7 @@ def _epoch_keeper(train: Batches, recorder: Recorder) -> "keras.callbacks.Callba
             averaged.close()
 
         def on_epoch_end(self, epoch: int, logs: Mapping[str, Any]) -> None:
-            recorder.epoch_finished(logs, self.model.optimizer, self.rate)
+            recorder.epoch_finished(logs, self.model.optimizer, self.rates[-1])
             self.model.stop_training = bool(recorder.ended)
 
     return EpochKeeper()

@@ -77,7 +77,13 @@ def build_network(spec: RunSpec, data: TrainingData, workspace: Workspace) -> "k
 
 
 def compile_network(
-    model: "keras.Model", spec: RunSpec, data: TrainingData, learning_rate: float, rates: Mapping[str, float]
+    model: "keras.Model",
+    spec: RunSpec,
+    data: TrainingData,
+    learning_rate: float,
+    rates: Mapping[str, float],
+    *,
+    steps: int = 1,
 ) -> None:
     """Give a network, or its head alone, its loss and its optimiser.
 
@@ -87,16 +93,18 @@ def compile_network(
         data: What it learns from.
         learning_rate: Step size of the first step.
         rates: Path of a weight to what the learning rate is multiplied by for it; 1 where it is not named.
+        steps: Steps that keras does in one call, without coming back for its callbacks.
     """
     import keras
 
     shares = data.train.shares_of > 0
     accuracy = keras.metrics.CategoricalAccuracy if shares else keras.metrics.SparseCategoricalAccuracy
     model.compile(
-        optimizer=make_optimiser(spec, learning_rate, rates),
+        optimizer=make_optimiser(spec, learning_rate, rates, steps=steps),
         loss=make_loss(spec, data.train.counts(len(data.dataset.class_names)), shares=shares),
         metrics=[accuracy(name="accuracy")],
         # keras leaves XLA off on a CPU, where forcing it makes MobileNetV3 eight times slower.
         jit_compile="auto",
+        steps_per_execution=steps,
     )
     model.optimizer.build(model.trainable_variables)

@@ -1,7 +1,9 @@
 """How the weights follow the gradients."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     import keras
@@ -25,7 +27,7 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 def make_optimiser(
-    spec: "RunSpec", learning_rate: float, rates: Mapping[str, float] | None = None
+    spec: "RunSpec", learning_rate: float, rates: Mapping[str, float] | None = None, *, steps: int = 1
 ) -> "keras.optimizers.Optimizer":
     """The optimiser of a run.
 
@@ -37,6 +39,7 @@ def make_optimiser(
         spec: The run.
         learning_rate: Step size of the first step.
         rates: Path of a weight to what the learning rate is multiplied by for it; 1 where it is not named.
+        steps: Steps that keras does in one call; `set_rates` then takes a rate for each.
     """
     import keras
 
@@ -44,6 +47,8 @@ def make_optimiser(
     optimiser_class = getattr(keras.optimizers, name)
     if rates:
         optimiser_class = _with_rates(optimiser_class, rates)
+    if steps > 1:
+        optimiser_class = _with_coming_rates(optimiser_class, steps)
     optimiser = optimiser_class(
         learning_rate,
         **own(spec),
@@ -56,6 +61,39 @@ def make_optimiser(
     if optimiser.weight_decay:
         optimiser.exclude_from_weight_decay(var_names=_NEVER_DECAYED)
     return optimiser
+
+
+def set_rates(optimiser: "keras.optimizers.Optimizer", rates: Sequence[float]) -> None:
+    """Set the learning rates of the next steps.
+
+    Args:
+        optimiser: Of `make_optimiser`.
+        rates: One for each step of keras's next call, at most the `steps` that it was made for.
+    """
+    inner = getattr(optimiser, "inner_optimizer", optimiser)
+    if hasattr(inner, "set_coming_rates"):
+        inner.set_coming_rates(rates)
+    else:
+        inner.learning_rate = rates[0]
+
+
+def _with_coming_rates(optimiser_class: Any, steps: int) -> Any:
+    """The optimiser with a learning rate for each of several steps, which no callback comes between."""
+    import keras
+
+    # No attribute, so that keras does not count it as the optimiser's, and a checkpoint has the same arrays.
+    coming = keras.Variable(np.zeros(steps), dtype="float32", trainable=False)
+
+    class ComingRates(optimiser_class):  # type: ignore[misc]
+        def set_coming_rates(self, rates: Sequence[float]) -> None:
+            ring = np.full(steps, rates[-1])
+            ring[(int(self._iterations) + np.arange(len(rates))) % steps] = rates
+            coming.assign(ring)
+
+        def _get_current_learning_rate(self) -> Any:
+            return keras.ops.take(coming, self._iterations % steps)
+
+    return ComingRates
 
 
 def _with_rates(optimiser_class: Any, rates: Mapping[str, float]) -> Any:

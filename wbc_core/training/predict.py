@@ -11,6 +11,7 @@ from wbc_core.augment.shifts import ShiftedImages
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
 from wbc_core.quiet import import_keras_quietly
+from wbc_core.training.data import padded_chunks
 from wbc_core.training.runs import load_run
 from wbc_core.workspace import Workspace
 
@@ -110,18 +111,13 @@ def predict_probabilities(
             got=" x ".join(map(str, images.shape[1:])),
             fix="Import or resize them to that size.",
         )
-    count = len(images) if rows is None else len(rows)
+    rows = np.arange(len(images)) if rows is None else rows
+    count = len(rows)
     result = np.empty((count, model.output_shape[-1]), np.float32)
-    # Batches of one size: one of another would have the model compiled a second time.
     size = math.ceil(count / math.ceil(count / BATCH)) if count else BATCH
-    for start in range(0, count, size):
-        stop = min(start + size, count)
-        chosen = np.arange(start, stop) if rows is None else rows[start:stop]
-        chunk = np.asarray(images[chosen])
-        if len(chunk) < size:
-            chunk = np.concatenate([chunk, np.repeat(chunk[:1], size - len(chunk), axis=0)])
+    for place, chunk in padded_chunks(images, rows, size):
         views = symmetries(chunk) if tta else [chunk]
         answers = np.mean([model.predict_on_batch(view) for view in views], axis=0)
-        result[start:stop] = answers[: stop - start]
-        progress(stop / count, f"{stop:,} of {count:,} images")
+        result[place] = answers[: place.stop - place.start]
+        progress(place.stop / count, f"{place.stop:,} of {count:,} images")
     return result

@@ -14,7 +14,7 @@ from wbc_core.backbones.registry import BACKBONES
 from wbc_core.backbones.torch_file import read_arrays
 from wbc_core.errors import Cancelled, WbcError
 from wbc_core.records import Operation, Recipe
-from wbc_core.training import loop
+from wbc_core.training import features, loop
 from wbc_core.training.checkpoint import load_checkpoint
 from wbc_core.training.device import memory_explained
 from wbc_core.training.loop import train
@@ -124,15 +124,25 @@ def test_features_computed_once_give_what_looking_every_epoch_gives(
     workspace, prepared = training_workspace
     backbone = replace(BACKBONES.get("cnn"), name="dropping", architecture=dropping, block_ends=("first",))
     monkeypatch.setitem(BACKBONES._entries, "dropping", backbone)
-    spec = replace(short_spec(prepared, freeze="all", hidden_layers="8"), backbone="dropping")
+    # A rate that changes by step, over calls of four steps and of the two that are left of six.
+    spec = short_spec(prepared, freeze="all", hidden_layers="8", schedule="cosine", warmup_epochs=1)
+    spec = replace(spec, backbone="dropping")
+    monkeypatch.setattr(features, "_STEPS", 4)
     # Operations that are never applied: an online stage, and the same pixels.
     split = load_prepared(workspace, prepared).split
     slow = prepare(workspace, split, Recipe("slow", online=(Operation("flip", probability=0.0),))).id
     computed = []
     whole = loop.on_features
     monkeypatch.setattr(loop, "on_features", lambda *given: computed.append(given) or whole(*given))
+
+    def stop(fraction: float, message: str) -> None:
+        if message.startswith("epoch 2/3"):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train(workspace, RUN, spec, stop)
     train(workspace, RUN, spec)
-    assert len(computed) == 2  # train and validation
+    assert len(computed) == 2  # it began twice
     train(workspace, OTHER, replace(spec, prepared=slow))
     assert len(computed) == 2
     pd.testing.assert_frame_equal(

@@ -6,7 +6,7 @@ import pytest
 from wbc_core.training.checkpoint import averaged_weights
 from wbc_core.training.device import device_summary
 from wbc_core.training.network import build_network, compile_network, data_of_run
-from wbc_core.training.optimisers import OPTIMISERS, make_optimiser
+from wbc_core.training.optimisers import OPTIMISERS, make_optimiser, set_rates
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
@@ -107,3 +107,23 @@ def test_xla_is_for_a_gpu_alone(training_workspace: tuple[Workspace, str]) -> No
     model = build_network(spec, data, workspace)
     compile_network(model, spec, data, 1e-3, {})
     assert model.jit_compile == (device_summary()["device"] != "cpu")
+
+
+@pytest.mark.parametrize("settings", [{}, {"accumulation": 3}, {"layer_decay": 0.5}])
+def test_steps_of_one_call_have_the_rates_of_steps_by_themselves(settings: dict[str, float]) -> None:
+    spec = RunSpec("pr-0123456789ab", "cnn", weight_decay=0.5, **settings)
+    kept = []
+    for steps in (1, 4):
+        model = two_layers()
+        rates = {weight.path: spec.layer_decay for weight in model.layers[0].weights}
+        model.compile(make_optimiser(spec, 0.1, rates if spec.layer_decay < 1 else {}, steps=steps), "mse")
+        model.optimizer.build(model.trainable_variables)
+        # Ten steps in calls of four, and ten more, whose calls begin in another place of the ring.
+        planned = [0.01 * (1 + step) for step in range(10)]
+        for step in (*range(10), *range(10)):
+            if step % steps == 0:
+                set_rates(model.optimizer, planned[step : step + steps])
+            model.train_on_batch(INPUTS, TARGETS)
+        kept.append([*model.get_weights(), *map(np.asarray, model.optimizer.variables[3:])])
+    for alone, together in zip(*kept, strict=True):
+        np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-7)
