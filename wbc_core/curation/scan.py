@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from wbc_core.curation.checks import CHECKS
-from wbc_core.curation.checks.base import Check
+from wbc_core.curation.checks.base import Check, Completion
 from wbc_core.curation.measure import Measurements, measure
 from wbc_core.curation.measures import MEASURES
 from wbc_core.curation.spread import Spread, over_threads
@@ -98,6 +98,10 @@ def scan(
     dataset = read_dataset(workspace, dataset_id)
     earlier = {check.name: settings_of(workspace, dataset.id, check.name) or {} for check in chosen}
     made_by = {check.name: _made_by(check, embedding) for check in chosen}
+    for check in chosen:
+        if check.completion:
+            other = check.completion.check
+            made_by[check.name]["beside"] = made_by.get(other) or _current(workspace, dataset.id, other)
     if embedding is None and not own_features:
         for name, made in earlier.items():
             if made == {**made_by[name], "embedding": made.get("embedding")}:
@@ -109,15 +113,23 @@ def scan(
         measuring = part_of(progress, 0.0, _MEASURING)
         measurements = _measured(workspace, dataset, due, embedding, measuring, spread)
 
-        def look(check: Check) -> Json:
-            before, now = earlier[check.name], made_by[check.name]
-            return _looked(workspace, dataset.id, check, measurements, before, now)
+        def look(check: Check) -> _Looked:
+            return _look(workspace, dataset.id, check, measurements, made_by[check.name], anew=check in due)
 
-        results: Json = {}
-        for check, result in zip(chosen, over_threads(look, chosen), strict=True):
-            results[check.name] = result
-            done = len(results) / len(chosen)
+        looked: dict[str, _Looked] = {}
+        for check, found in zip(chosen, over_threads(look, chosen), strict=True):
+            looked[check.name] = found
+            done = len(looked) / len(chosen)
             progress(_MEASURING + (1 - _MEASURING) * done, f"looked for {check.title.lower()}")
+        for check in due:
+            if check.completion:
+                more = _complete(
+                    workspace, dataset.id, check.completion, check, measurements, looked, made_by
+                )
+                looked[check.name] = more
+    results: Json = {
+        name: _told(found, made_by[name], earlier[name].get("embedding")) for name, found in looked.items()
+    }
     progress(1.0, "scanned")
     return {"seconds": round(time.perf_counter() - started, 3), "checks": results}
 
@@ -139,29 +151,63 @@ def _measured(
     return replace(measurements, arrays={**measurements.arrays, FEATURES: embedding.vectors})
 
 
-def _looked(
+@dataclass(frozen=True)
+class _Looked:
+    """What a check found, and how many seconds it took."""
+
+    findings: list[Finding]
+    seconds: float
+
+
+def _look(
     workspace: Workspace,
     dataset_id: str,
     check: Check,
     measurements: Measurements,
-    earlier: Json,
     made_by: Json,
-) -> Json:
-    """Run a check, or take over what was found in the same way, and say what is flagged."""
+    *,
+    anew: bool,
+) -> _Looked:
+    """Run a check, or take over what was found in the same way."""
     started = time.perf_counter()
-    if earlier == made_by:
+    if not anew:
         findings = _read(workspace, dataset_id, check.name)
     else:
         findings = check.find(measurements, open_images(workspace, dataset_id), check.threshold)
-        _write(workspace, dataset_id, check, findings, made_by)
-    flagged = [finding for finding in findings if finding.flagged]
-    network, before = made_by["embedding"], earlier.get("embedding")
+        if check.completion is None:
+            _write(workspace, dataset_id, check, findings, made_by)
+    return _Looked(findings, time.perf_counter() - started)
+
+
+def _complete(
+    workspace: Workspace,
+    dataset_id: str,
+    completion: Completion,
+    check: Check,
+    measurements: Measurements,
+    looked: Mapping[str, _Looked],
+    made_by: Mapping[str, Json],
+) -> _Looked:
+    """Add to the findings of a check what another check's say, as far as these are there."""
+    started, found, other = time.perf_counter(), looked[check.name], completion.check
+    findings = found.findings
+    if made_by[check.name]["beside"] is not None:
+        beside = looked[other].findings if other in looked else _read(workspace, dataset_id, other)
+        findings = completion.complete(measurements, findings, beside, check.threshold)
+    _write(workspace, dataset_id, check, findings, made_by[check.name])
+    return _Looked(findings, found.seconds + time.perf_counter() - started)
+
+
+def _told(looked: _Looked, made_by: Json, network_before: str | None) -> Json:
+    """What a scan says of a check."""
+    flagged = [finding for finding in looked.findings if finding.flagged]
+    network = made_by["embedding"]
     return {
         **({"embedding": network} if network else {}),
-        **({"replaces": before} if before and before != network else {}),
+        **({"replaces": network_before} if network_before and network_before != network else {}),
         "flagged": len({row for finding in flagged for row in finding.rows}),
         "groups": len(flagged),
-        "seconds": round(time.perf_counter() - started, 3),
+        "seconds": round(looked.seconds, 3),
     }
 
 
@@ -277,6 +323,12 @@ def outdated_checks(workspace: Workspace, dataset_id: str) -> list[str]:
         if versions(settings_of(workspace, dataset_id, name) or {})
         != versions(_made_by(CHECKS.get(name), None))
     ]
+
+
+def _current(workspace: Workspace, dataset_id: str, check: str) -> Json | None:
+    """What made the findings of a check; None where there are none that it would make again."""
+    made_by = settings_of(workspace, dataset_id, check)
+    return made_by if made_by == _made_by(CHECKS.get(check), None) else None
 
 
 def load_findings(workspace: Workspace, dataset_id: str, check: str | None = None) -> list[Finding]:

@@ -10,9 +10,12 @@ from tests.core.curation.conftest import Store
 from wbc_core.curation.checks import label_errors
 from wbc_core.curation.checks.class_outliers import CLASS_OUTLIERS
 from wbc_core.curation.checks.foreign import FOREIGN
+from wbc_core.curation.checks.label_conflicts import tell_conflicts
 from wbc_core.curation.checks.label_errors import LABEL_ERRORS
 from wbc_core.curation.measure import Measurements, measure
+from wbc_core.curation.review import effective_decisions
 from wbc_core.curation.scan import Embedding, load_findings, scan
+from wbc_core.curation.suggestions import accept
 from wbc_core.datasets.defects import landscape
 from wbc_core.datasets.synthetic import draw_cells
 from wbc_core.records import Finding
@@ -144,6 +147,72 @@ def test_copies_are_one_finding_and_conflicts_are_left_to_their_own_check(
     assert set(copies.suggested.values()) == {"relabel:class 0"}
     assert "All 3 copies" in copies.evidence
     assert not any(9 in finding.rows for finding in findings)
+
+
+def _turned(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Near duplicates: turned by 180 degrees and a little darker."""
+    return (images[:, ::-1, ::-1] * 0.95).astype(np.uint8)
+
+
+def test_near_duplicates_under_two_labels_are_told_among_the_label_errors(
+    workspace: Workspace, store: Store, cells: tuple[NDArray[np.uint8], NDArray[np.int64]]
+) -> None:
+    images, kinds = cells
+    copied = np.array([4, 9, 14])
+    labels = np.concatenate([kinds, kinds[copied]])
+    labels[600] = 2  # of kind 0
+    labels[9] = 3  # of kind 1
+    dataset = store(np.concatenate([images, _turned(images[copied])]), labels, classes=4).id
+    scan(workspace, dataset, ["label_errors"])
+    alone = load_findings(workspace, dataset, "label_errors")
+    told = scan(workspace, dataset, ["label_errors", "near_duplicates"])["checks"]
+    assert told["near_duplicates"]["groups"] == 3
+    findings = {one.rows: one for one in load_findings(workspace, dataset, "label_errors")}
+    assert {rows for rows, one in findings.items() if one.flagged} == {(600,), (9,)}
+    assert findings[600,].suggested == {"600": "relabel:class 0"}
+    assert findings[9,].suggested == {"9": "relabel:class 1"}
+    assert findings[600,].score >= 100
+    words = "Conflict: labelled class 2, its near duplicate, row 4, is labelled class 0."
+    assert findings[600,].evidence.startswith(words)
+    # The copy under the right label is not told to follow the wrong one.
+    assert all(not findings[rows].suggested for rows in ((4,), (601,)) if rows in findings)
+    others = {(4,), (9,), (600,), (601,)}
+    assert [one for rows, one in findings.items() if rows not in others] == [
+        one for one in alone if one.rows not in others
+    ]
+    # What another scan found is taken over; where it changed, the labels are looked at again.
+    assert scan(workspace, dataset, ["label_errors"])["checks"]["label_errors"]["flagged"] == 2
+    accepted = accept(workspace, dataset, ["label_errors", "near_duplicates"], who="Ada")
+    assert accepted.conflicts == 0
+    held = effective_decisions(workspace, dataset)
+    assert {(row, one.action, one.label) for row, one in held.items() if one.action == "relabel"} == {
+        (600, "relabel", 0),
+        (9, "relabel", 1),
+    }
+
+
+def test_where_no_classifier_supports_a_label_the_conflict_is_left_to_a_person(
+    measured: tuple[Measurements, NDArray[np.int64]],
+) -> None:
+    measurements, _ = measured
+    labels = np.random.default_rng(0).integers(0, 4, len(measurements))
+    labels[[3, 5]] = [0, 1]
+    measurements = replace(measurements, labels=labels)
+    pair = Finding(
+        check="near_duplicates",
+        rows=(3, 5),
+        image_ids=tuple(measurements.image_ids[row] for row in (3, 5)),
+        score=99.0,
+        flagged=True,
+        suggested={"3": "keep", "5": "drop"},
+        evidence="Row 5 is row 3.",
+    )
+    told = {one.rows: one for one in tell_conflicts(measurements, [], [pair], LABEL_ERRORS.threshold)}
+    assert set(told) == {(3,), (5,)}
+    assert all(one.flagged and not one.suggested for one in told.values())
+    assert "row 5, is labelled class 1" in told[3,].evidence
+    assert "you decide" in told[3,].evidence
+    assert tell_conflicts(measurements, [], [replace(pair, flagged=False)], LABEL_ERRORS.threshold) == []
 
 
 def test_foreign_pictures_do_not_ruin_the_classifier(

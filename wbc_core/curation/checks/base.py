@@ -1,6 +1,6 @@
 """What a check is, and small things that several of them share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +11,22 @@ from wbc_core.curation.measure import Measurements
 from wbc_core.records import Finding
 
 Search = Callable[[Measurements, NDArray[np.uint8], float, float], list[Finding]]
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a check tells beside what it found, once another has found what that looks for.
+
+    Both search side by side. Where the other's findings are not there, the check does without.
+
+    Attributes:
+        check: Name of the other check.
+        complete: Called with the measurements, the findings, those of the other check and the threshold;
+            returns all findings, worst first.
+    """
+
+    check: str
+    complete: Callable[[Measurements, Sequence[Finding], Sequence[Finding], float], list[Finding]]
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,7 @@ class Check:
         scope: `image` where a finding is one picture (with all its copies), `group` where it is several
             pictures that belong together, `set` where it is about the whole data set and names no rows.
         version: Raised when the check would find something else than before.
+        completion: What it takes from another check; most take nothing.
     """
 
     name: str
@@ -42,6 +59,7 @@ class Check:
     measures: tuple[str, ...] = ()
     scope: Literal["image", "group", "set"] = "image"
     version: int = 1
+    completion: Completion | None = None
 
     def find(
         self,

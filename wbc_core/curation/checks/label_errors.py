@@ -12,7 +12,8 @@ picture. Settled in docs/decisions/007-features-for-labels.md.
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.checks.base import Check, findings_of_pictures
+from wbc_core.curation.checks.base import Check, Completion, findings_of_pictures
+from wbc_core.curation.checks.label_conflicts import tell_conflicts
 from wbc_core.curation.confident_learning import label_issues
 from wbc_core.curation.measure import Measurements
 from wbc_core.curation.quick_classifier import standardise
@@ -119,11 +120,12 @@ def _in_words(measurements: Measurements, relatives: NDArray[np.int64]) -> str:
 LABEL_ERRORS = Check(
     name="label_errors",
     title="Label errors",
-    description="Images whose look speaks for another class than their label; that class is suggested.",
+    description="Images whose look, or a near duplicate, speaks for another class than their label.",
     threshold=_THRESHOLD,
     threshold_range=(40.0, 120.0),
     unit="% of the usual support speaks against the label",
     search=_find,
     measures=("features",),
-    version=2,
+    version=3,
+    completion=Completion("near_duplicates", tell_conflicts),
 )
