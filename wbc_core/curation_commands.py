@@ -108,6 +108,9 @@ def decide(
         list[str] | None,
         Option(help="Follow these checks' suggestions, or `all`; copies whose labels conflict are left."),
     ] = None,
+    threshold: Annotated[
+        float | None, Option(help="With --accept CHECK: from this score on, in the check's own unit.")
+    ] = None,
     drop: Annotated[list[str] | None, Option(help="Drop these rows: 3,17,40-52.")] = None,
     keep: Annotated[list[str] | None, Option(help="Keep these rows.")] = None,
     relabel: Annotated[list[str] | None, Option(help="Give rows another class: ROW=CLASS.")] = None,
@@ -137,11 +140,15 @@ def decide(
         return _decide_from(workspace, record.id, from_, by, dry_run)
     if dry_run:
         raise WbcError("--dry-run goes with --from only.", fix="Leave it out, or name a file by --from.")
+    if threshold is not None and not accept:
+        raise WbcError(
+            "--threshold goes with --accept only.", fix="Leave it out, or name a check by --accept."
+        )
     if accept:
         # All that were scanned: where none was, all are asked for, and the answer says what to do.
         every = scanned_checks(workspace, record.id) or CHECKS.names()
         chosen = every if accept == ["all"] else split_values(accept)
-        return _accept(workspace, record.id, chosen, by)
+        return _accept(workspace, record.id, chosen, by, threshold)
     if undo:
         decided = review.undo(workspace, record.id, undo, who=by)
     else:
@@ -158,11 +165,13 @@ def decide(
     return {"decided": decided, "head": review.head(workspace, record.id)}
 
 
-def _accept(workspace: Workspace, dataset_id: str, checks: list[str], by: str) -> Json:
+def _accept(
+    workspace: Workspace, dataset_id: str, checks: list[str], by: str, threshold: float | None
+) -> Json:
     """Follow the suggestions, and say how many groups are left because their labels conflict."""
     from wbc_core.curation import review, suggestions
 
-    done = suggestions.accept(workspace, dataset_id, checks, who=by)
+    done = suggestions.accept(workspace, dataset_id, checks, who=by, threshold=threshold)
     if done.conflicts:
         print(suggestions.conflicts_left(done.conflicts), file=sys.stderr)
     return {

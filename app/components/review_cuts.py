@@ -14,6 +14,7 @@ from wbc_core.curation.standing import DROP, RELABEL, Standing
 from wbc_core.curation.suggestions import (
     Suggestions,
     copy_checks_beside,
+    flagged_at,
     kept_copy,
     settled_rows,
     suggestions_of,
@@ -144,11 +145,7 @@ def cut_of(
 
 
 def _at(dataset_id: str, check: str, threshold: float | None) -> list[Finding]:
-    return [
-        finding
-        for finding in cache.findings(dataset_id, check)
-        if (finding.flagged if threshold is None else finding.score >= threshold)
-    ]
+    return flagged_at(cache.findings(dataset_id, check), threshold)
 
 
 @st.cache_resource(show_spinner=False, max_entries=128)

@@ -90,6 +90,8 @@ WRONG: list[tuple[list[Any], str]] = [
     (["decide", "small", "--from", "BAD"], "line 3: the action 'explode'"),
     (["decide", "small", "--from", "BAD", "--drop", "1"], "exactly one"),
     (["decide", "small", "--drop", "1", "--dry-run"], "--from"),
+    (["decide", "small", "--drop", "1", "--threshold", "2"], "--accept"),
+    (["decide", "small", "--accept", "exact_duplicates", "--threshold", "3"], "2 to 2 copies"),
 ]
 
 
@@ -131,3 +133,6 @@ def test_accepting_all_means_all_that_were_scanned(workspace: Workspace, dataset
     answer(workspace.home, "decide", "small", "--relabel", "0=class 1")
     done = answer(workspace.home, "decide", "small", "--accept", "all")
     assert (done["decided"], done["conflicts"]) == (1, 0)
+    answer(workspace.home, "decide", "small", "--undo", 1)
+    done = answer(workspace.home, "decide", "small", "--accept", "exact_duplicates", "--threshold", "2")
+    assert done["decided"] == 1

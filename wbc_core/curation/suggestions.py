@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.review import ACTIONS, Verdict, decide_each
 from wbc_core.curation.scan import DUPLICATE_CHECKS, load_findings, scanned_checks, threshold_of_scan
 from wbc_core.curation.standing import DROP, RELABEL, Standing, brought_up_to_date, nothing_decided
 from wbc_core.datasets.store import load_table, read_dataset
+from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, Decision, Finding
 from wbc_core.workspace import Workspace
 
@@ -142,27 +144,37 @@ def copy_checks_beside(check: str, scanned: Sequence[str]) -> list[str]:
     return others if check in DUPLICATE_CHECKS else []
 
 
+def flagged_at(findings: Sequence[Finding], threshold: float | None) -> list[Finding]:
+    """The findings whose score reaches a threshold; those that the scan flagged where it is None."""
+    return [found for found in findings if (found.flagged if threshold is None else found.score >= threshold)]
+
+
 def suggestions_of_scan(
-    workspace: Workspace, dataset: Dataset, check: str, labels: NDArray[np.int64]
+    workspace: Workspace,
+    dataset: Dataset,
+    check: str,
+    labels: NDArray[np.int64],
+    threshold: float | None = None,
 ) -> Suggestions:
-    """Collect what the findings that the last scan flagged suggest.
+    """Collect what the findings of the last scan suggest.
 
     Args:
         workspace: The lab.
         dataset: The data set.
         check: Name of the check.
         labels: The label of every row as imported, integers (n,).
+        threshold: Score from which a finding of the check counts; that of the scan where None.
 
     Raises:
         WbcError: An unknown check, or one not scanned yet.
     """
 
-    def alone(name: str, beside: Sequence[Suggestions] = ()) -> Suggestions:
-        flagged = [found for found in load_findings(workspace, dataset.id, name) if found.flagged]
+    def alone(name: str, threshold: float | None = None, beside: Sequence[Suggestions] = ()) -> Suggestions:
+        flagged = flagged_at(load_findings(workspace, dataset.id, name), threshold)
         return suggestions_of(name, flagged, dataset.class_names, labels, beside)
 
     others = copy_checks_beside(check, scanned_checks(workspace, dataset.id))
-    return alone(check, [alone(name) for name in others])
+    return alone(check, threshold, [alone(name) for name in others])
 
 
 def kept_copy(finding: Finding) -> int | None:
@@ -289,7 +301,31 @@ def _break_chains(made: Suggestions, standing: Standing, actions: dict[int, Acti
                 must_stay.add(kept)
 
 
-def accept(workspace: Workspace, dataset_id: str, checks: Sequence[str], *, who: str) -> Accepted:
+def _check_threshold(checks: Sequence[str], threshold: float) -> None:
+    if len(checks) != 1:
+        raise WbcError(
+            "A threshold is that of one check: each measures something else.",
+            expected="one check",
+            got=", ".join(checks),
+            fix="Accept one check after the other.",
+        )
+    low, high = CHECKS.get(checks[0]).threshold_range
+    if not low <= threshold <= high:
+        raise WbcError(
+            f"{CHECKS.get(checks[0]).title} cannot be cut at this threshold.",
+            expected=f"{low:g} to {high:g} {CHECKS.get(checks[0]).unit}",
+            got=f"{threshold:g}",
+        )
+
+
+def accept(
+    workspace: Workspace,
+    dataset_id: str,
+    checks: Sequence[str],
+    *,
+    who: str,
+    threshold: float | None = None,
+) -> Accepted:
     """Follow every drop and relabel that the flagged findings of some checks suggest, as one step.
 
     Args:
@@ -297,6 +333,7 @@ def accept(workspace: Workspace, dataset_id: str, checks: Sequence[str], *, who:
         dataset_id: Id of the data set.
         checks: Names of checks that were scanned.
         who: Name of the person who accepts.
+        threshold: Score from which a finding is followed, where there is one check; that of the scan else.
 
     Returns:
         What was done. Rows that are dropped or decided so already are left as they are; so are rows that
@@ -304,8 +341,11 @@ def accept(workspace: Workspace, dataset_id: str, checks: Sequence[str], *, who:
         verdict is a person's, the suggestion is not; and so is what `open_suggestions` leaves out.
 
     Raises:
-        WbcError: No such data set, an unknown check, one not scanned yet, or no name.
+        WbcError: No such data set, an unknown check, one not scanned yet, no name, or a threshold for several
+            checks or out of the check's range.
     """
+    if threshold is not None:
+        _check_threshold(checks, threshold)
     dataset = read_dataset(workspace, dataset_id)
     standing = brought_up_to_date(workspace, dataset, nothing_decided(dataset))
     labels = load_table(workspace, dataset.id)["label"].to_numpy(dtype=np.int64)
@@ -313,14 +353,14 @@ def accept(workspace: Workspace, dataset_id: str, checks: Sequence[str], *, who:
     every: list[Suggestions] = []
     left: set[tuple[int, ...]] = set()
     for check in checks:
-        made = suggestions_of_scan(workspace, dataset, check, labels)
-        threshold = threshold_of_scan(workspace, dataset.id, check)
+        made = suggestions_of_scan(workspace, dataset, check, labels, threshold)
+        reached = threshold_of_scan(workspace, dataset.id, check) if threshold is None else threshold
         opened = open_suggestions(made, standing)
         every += (made, *made.beside)
         left |= opened.conflicts
         for row, (action, label) in opened.actions.items():
             if row not in wanted or (action == "drop" and wanted[row].action == "relabel"):
-                wanted[row] = Verdict(action, label, accepted_reason(check), check, threshold)
+                wanted[row] = Verdict(action, label, accepted_reason(check), check, reached)
     if wanted:
         decide_each(workspace, dataset.id, sorted(wanted.items()), who=who)
     # What another of the checks dropped is no conflict any more.

@@ -44,6 +44,29 @@ def test_accept_follows_suggestions_once_and_respects_a_verdict(workspace: Works
     assert undo(workspace, dataset, who="Ada") == 2
 
 
+def test_a_threshold_is_accepted_at_and_written_into_the_log(workspace: Workspace, store: Store) -> None:
+    images = noise_images(30)
+    for place, shade in enumerate((2, 4, 12)):
+        images[place] = images[place] // 20 + shade
+    dataset = store(images, ONE_LABEL).id
+    scan(workspace, dataset, ["exposure"])
+    found = {one.rows[0]: one.score for one in load_findings(workspace, dataset, "exposure") if one.suggested}
+    scores = sorted(found.values())
+    threshold = (scores[-1] + scores[-2]) / 2
+    wanted = Accepted(1, 0)
+    assert len(scores) > 1
+    for checks, value, hint in (
+        (["exposure"], 1e9, "exposure cannot be cut"),
+        (["exposure"], float("nan"), "exposure cannot be cut"),
+        (["exposure", "blur"], threshold, "that of one check"),
+    ):
+        with pytest.raises(WbcError, match=f"(?i){hint}"):
+            accept(workspace, dataset, checks, who="Ada", threshold=value)
+    assert accept(workspace, dataset, ["exposure"], who="Ada", threshold=threshold) == wanted
+    (line,) = decision_log(workspace, dataset)
+    assert (found[line.row], line.threshold, line.check) == (scores[-1], threshold, "exposure")
+
+
 @pytest.mark.parametrize(
     ("by_hand", "check", "left"),
     [
