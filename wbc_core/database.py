@@ -79,6 +79,7 @@ presses = Table(
     metadata,
     Column("client", String(64), primary_key=True),
     Column("sequence", Integer, nullable=False),
+    Column("at", String(40)),
 )
 
 jobs = Table(
@@ -134,7 +135,7 @@ def _add_what_is_missing(engine: Engine) -> None:
     Each column may be empty or has a default.
     """
     with engine.begin() as connection:
-        for table in (jobs, decisions):
+        for table in (jobs, decisions, presses):
             there = {column["name"] for column in inspect_database(connection).get_columns(table.name)}
             for column in table.columns:
                 if column.name not in there:

@@ -1,16 +1,19 @@
 """Key presses that a browser may send more than once: each is written into the log once."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from wbc_core.database import presses, transaction
 from wbc_core.errors import WbcError
-from wbc_core.workspace import Workspace
+from wbc_core.workspace import Workspace, now
 
 LONGEST_CLIENT = 64
 """Most characters of a client's name."""
+DAYS_KEPT = 30
+"""How long a browser tab that sends nothing is remembered; what it had not sent by then may come twice."""
 
 
 def last_written(workspace: Workspace, client: str) -> int:
@@ -60,11 +63,14 @@ def _note(connection: Connection, client: str, sequence: int) -> bool:
     """Note a press as written; False where it is noted already."""
     # First of all a write: on SQLite it locks out whoever sends the same press at the same moment.
     later = update(presses).where(presses.c.client == client, presses.c.sequence < sequence)
-    if connection.execute(later.values(sequence=sequence)).rowcount:
+    if connection.execute(later.values(sequence=sequence, at=now())).rowcount:
         return True
     try:
         with connection.begin_nested():
-            connection.execute(insert(presses).values(client=client, sequence=sequence))
+            connection.execute(insert(presses).values(client=client, sequence=sequence, at=now()))
     except IntegrityError:
         return False
+    # A page that was loaded anew has a new name: none of the old ones comes again.
+    forgotten = (datetime.now(UTC) - timedelta(days=DAYS_KEPT)).isoformat(timespec="seconds")
+    connection.execute(delete(presses).where(presses.c.at < forgotten))
     return True

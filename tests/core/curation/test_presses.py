@@ -83,6 +83,34 @@ def test_a_press_that_arrives_over_two_connections_is_written_once(any_workspace
     assert [line.row for line in decision_log(workspace, dataset)] == list(range(12))
 
 
+def test_tabs_that_were_silent_for_a_month_are_forgotten(any_workspace: Workspace) -> None:
+    workspace = any_workspace
+    dataset = write_dataset(workspace, noise_images(4)).id
+    press = partial(decide, workspace, dataset, {0: ("drop", None)}, who="Ada")
+    for client in ("old", "recent", "older lab's"):
+        write_once(workspace, client, 5, press)
+    with database.engine_of(workspace).begin() as connection:
+        for client, at in (("old", "2020-01-01T00:00:00+00:00"), ("older lab's", None)):
+            change = text("UPDATE presses SET at = :at WHERE client = :client")
+            connection.execute(change, {"at": at, "client": client})
+    write_once(workspace, "recent", 6, press)
+    assert last_written(workspace, "old") == 5
+    write_once(workspace, "new", 1, press)
+    known = {client: last_written(workspace, client) for client in ("old", "recent", "older lab's", "new")}
+    assert known == {"old": 0, "recent": 6, "older lab's": 5, "new": 1}
+
+
+def test_a_database_whose_presses_have_no_time_still_opens(workspace: Workspace) -> None:
+    dataset = write_dataset(workspace, noise_images(4)).id
+    press = partial(decide, workspace, dataset, {0: ("drop", None)}, who="Ada")
+    write_once(workspace, "tab", 1, press)
+    with database.engine_of(workspace).begin() as connection:
+        connection.execute(text("ALTER TABLE presses DROP COLUMN at"))
+    database._engine.cache_clear()
+    assert not write_once(workspace, "tab", 1, press)
+    assert write_once(workspace, "tab", 2, press)
+
+
 def test_a_database_from_before_presses_were_kept_still_opens(workspace: Workspace) -> None:
     dataset = write_dataset(workspace, noise_images(4)).id
     decide(workspace, dataset, {0: ("drop", None)}, who="Ada")
