@@ -18,8 +18,8 @@ _SHOWN_JOBS = 4
 
 @st.cache_resource(show_spinner=False)
 def gpus() -> list[str]:
-    """Names of this machine's GPUs, asked of the driver once: TensorFlow would take seconds and memory."""
-    return devices.list_gpus()
+    """Names of the GPUs that are trained on, asked of the driver once: TensorFlow would take seconds."""
+    return devices.visible_gpus()
 
 
 def _choose() -> None:

@@ -39,6 +39,17 @@ def list_gpus() -> list[str]:
     return [name for name, _ in _names_and_uuids()]
 
 
+def visible_gpus() -> list[str]:
+    """Names of the GPUs that a worker started like this process trains on; empty where it is the CPU."""
+    names = list_gpus()
+    try:
+        devices = parse_devices(None)
+    except WbcError:  # what CUDA_VISIBLE_DEVICES names is not here: a worker says so and ends
+        return []
+    indices = [device.removeprefix("gpu:") for device in devices if device_kind(device) == "gpu"]
+    return [names[int(index)] if index.isdigit() else f"a slice of {names[0]}" for index in indices]
+
+
 def _names_and_uuids() -> list[tuple[str, str]]:
     driver = open_driver()
     if driver is None:

@@ -11,7 +11,7 @@ from wbc_core.augment.prepare import load_prepared
 from wbc_core.backbones.entry import ImageShape
 from wbc_core.database import transaction
 from wbc_core.datasets.store import read_dataset
-from wbc_core.jobs.devices import device_kind, list_gpus
+from wbc_core.jobs.devices import device_kind, visible_gpus
 from wbc_core.jobs.queue import check_priority, get_job, list_jobs, live_workers, spec_to_resume, submit
 from wbc_core.records import Job, Json
 from wbc_core.splitting import load_split
@@ -67,7 +67,7 @@ def training_device(workspace: Workspace) -> str:
 
     On what the workers that are alive train on; where none is, on what a worker of this machine would.
     """
-    devices = live_workers(workspace) or (["gpu"] if list_gpus() else ["cpu"])
+    devices = live_workers(workspace) or (["gpu"] if visible_gpus() else ["cpu"])
     kinds = {device_kind(device) for worker in devices for device in worker.split(",")}
     return "gpu" if "gpu" in kinds else "cpu"
 

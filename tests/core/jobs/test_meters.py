@@ -13,7 +13,7 @@ from tests.core.jobs.conftest import wait_until
 from tests.core.jobs.test_worker import working
 from wbc_core.errors import WbcError
 from wbc_core.jobs import meters, queue
-from wbc_core.jobs.devices import device_environment, list_gpus, parse_devices
+from wbc_core.jobs.devices import device_environment, list_gpus, parse_devices, visible_gpus
 from wbc_core.jobs.meters import Meters, keep_measuring
 from wbc_core.jobs.tasks import TASKS
 from wbc_core.progress import silent
@@ -95,6 +95,9 @@ def test_what_a_scheduler_leaves_visible_is_trained_on(
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert parse_devices(None) == devices
+    slices = ["a slice of GPU number 0"] * 2
+    by_index = [f"GPU number {device[-1]}" for device in devices if device != "cpu"]
+    assert visible_gpus() == (slices if "MIG-" in visible else by_index)
     if "MIG-" in visible:
         assert parse_devices("mig1") == ["gpu:mig1"]
         assert device_environment("gpu:mig1")["CUDA_VISIBLE_DEVICES"] == SLICE
@@ -108,7 +111,7 @@ def test_a_gpu_that_is_not_here_or_not_one_is_an_error_and_no_cpu(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     with pytest.raises(WbcError, match=f"CUDA_VISIBLE_DEVICES.*{UUIDS[0]}.*{visible}"):
         parse_devices(None)
-    assert parse_devices("cpu") == ["cpu"]
+    assert (parse_devices("cpu"), visible_gpus()) == (["cpu"], [])
 
 
 def test_a_machine_without_a_gpu_trains_on_its_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
