@@ -119,19 +119,28 @@ def first_time(event: str) -> bool:
     return True
 
 
-def choose_view(label: str, name: str, titles: Mapping[str, str]) -> str:
-    """Draw a choice between views of one page, kept in the URL under plain names.
+def choose_view(
+    label: str,
+    name: str,
+    titles: Mapping[str, str],
+    *,
+    default: str | None = None,
+    help: str | None = None,
+) -> str:
+    """Draw a choice of what a page or a part of it shows, kept in the URL under plain names.
 
     Args:
         label: What is chosen, for screen readers.
         name: Of the query parameter, and of the widget's key.
         titles: Name of each view to what the choice says.
+        default: Name of the view that is shown at first; the first one where None.
+        help: What there is to know about the views.
     """
     written, in_url = f"{name}_written", st.query_params.get(name)
     # What the URL says since it was last written is a link's wish; else the last click counts.
     followed = in_url in titles and in_url != st.session_state.get(written)
     asked = in_url if followed else st.session_state.get(name) or in_url
-    st.session_state[name] = asked if asked in titles else next(iter(titles))
+    st.session_state[name] = asked if asked in titles else default or next(iter(titles))
     chosen = st.segmented_control(
         label,
         list(titles),
@@ -139,6 +148,7 @@ def choose_view(label: str, name: str, titles: Mapping[str, str]) -> str:
         required=True,
         key=name,
         label_visibility="collapsed",
+        help=help,
     )
     if chosen != in_url:
         st.query_params[name] = chosen

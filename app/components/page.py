@@ -10,7 +10,7 @@ from app.formatting import percent, plain, seconds, thousands
 from app.pages import PAGES
 from wbc_core.records import Dataset
 
-__all__ = ["begin", "choose", "empty", "link", "percent", "plain", "require_dataset", "seconds", "thousands"]
+__all__ = ["begin", "empty", "link", "percent", "plain", "require_dataset", "seconds", "thousands"]
 
 _STYLE = """<style>
 .stMainBlockContainer { max-width: 1360px; }
@@ -52,30 +52,6 @@ def begin(title: str, purpose: str) -> None:
     st.title(title, anchor=False)
     st.markdown(f":gray[{purpose}]")
     chain_bar.draw()
-
-
-def choose(label: str, titles: Mapping[str, str], *, key: str, default: str, help: str | None = None) -> str:
-    """Draw a choice of what a section shows, kept in the URL.
-
-    Args:
-        label: What is chosen, for screen readers.
-        titles: Name of each choice to what it says.
-        key: Of the widget and of the query parameter.
-        default: Name of the first choice.
-        help: What there is to know about the choices.
-    """
-    chosen: str = st.segmented_control(
-        label,
-        list(titles),
-        format_func=titles.get,
-        default=default,
-        required=True,
-        key=key,
-        bind="query-params",
-        label_visibility="collapsed",
-        help=help,
-    )
-    return chosen
 
 
 def link(

@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from app import state
 from app.components import charts, charts_results
-from app.components.page import choose, plain
+from app.components.page import plain
 from app.components.results_text import RANKING, RATES, class_scores, undefined_scores
 from wbc_core.evaluation import browsing
 from wbc_core.training.runs import Run
@@ -23,7 +24,7 @@ _NOTES = {
 
 def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
     """Draw the scores of every class with their intervals, as a table and one of them as a chart."""
-    kind = choose("Scores", {name: KINDS[name][0] for name in KINDS}, key="scores", default="rates")
+    kind = state.choose_view("Scores", "scores", {name: KINDS[name][0] for name in KINDS})
     scores = KINDS[kind][1]
     st.dataframe(
         pd.DataFrame(class_scores(report, scores)),
@@ -37,7 +38,9 @@ def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
     st.caption(_NOTES[kind])
     for reason in undefined_scores(report, scores):
         st.caption(f":material/info: {plain(reason)}")
-    score = choose("Chart", scores, key=f"chart_{kind}", default="recall" if kind == "rates" else "auc")
+    score = state.choose_view(
+        "Chart", f"chart_{kind}", scores, default="recall" if kind == "rates" else "auc"
+    )
     charts.draw(
         charts_results.class_score(report, score, scores[score], in_percent=kind == "rates"),
         key="class-scores",

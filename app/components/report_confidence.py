@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import results_cache
+from app import results_cache, state
 from app.components import charts, charts_confidence
 from app.components.job_panel import job_button
-from app.components.page import choose, thousands
+from app.components.page import thousands
 from app.components.report_decisions import decide_on
 from app.components.report_images import FILE_NOT_KEPT
 from app.components.results_text import decimals, number, share, share_with_interval
@@ -46,9 +46,7 @@ def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
 
 def _calibration(run: Run, report: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
     """Draw the reliability diagram before and after the temperature, and the figures of both."""
-    binning = choose(
-        "Bins", {name: BINNING_NAMES[name] for name in BINNINGS}, key="bins", default="equal_width"
-    )
+    binning = state.choose_view("Bins", "bins", {name: BINNING_NAMES[name] for name in BINNINGS})
     before, after = figures["before"], figures["after"]
     series = {"As trained": before["reliability"][binning]}
     if after:

@@ -5,9 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from app import results_cache
+from app import results_cache, state
 from app.components import charts, charts_results
-from app.components.page import choose, plain, thousands
+from app.components.page import plain, thousands
 from app.components.report_decisions import decide_on
 from app.components.report_images import FILE_NOT_KEPT
 from wbc_core.evaluation import browsing
@@ -64,7 +64,7 @@ def _matrix(report: Mapping[str, Any]) -> tuple[int, int]:
     """
     names, confusion = report["classes"], report["confusion"]
     chosen = chosen_cell(len(names)) or _worst_cell(confusion)
-    scale = choose("Numbers", SCALES, key="confusion", default="row")
+    scale = state.choose_view("Numbers", "confusion", SCALES)
     key = f"matrix-{report['run']}"
     charts.draw(
         charts_results.confusion(

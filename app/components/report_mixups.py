@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import results_cache
+from app import results_cache, state
 from app.components.costs_editor import costs_editor
-from app.components.page import choose, thousands
+from app.components.page import thousands
 from app.components.results_text import number, number_range, share_with_interval
 from wbc_core.training.runs import Run
 
@@ -78,9 +78,8 @@ def saving_in_words(figures: Mapping[str, Any]) -> str:
 def _dearest(figures: Mapping[str, Any]) -> None:
     """Draw the mix-ups by what they cost in all."""
     st.subheader("Dearest mix-ups", anchor=False)
-    decision = choose(
-        "Decided by", {name: DECISIONS[name][0] for name in DECISIONS}, key="decided", default="most_probable"
-    )
+    titles = {name: title for name, (title, _) in DECISIONS.items()}
+    decision = state.choose_view("Decided by", "decided", titles)
     mixups = figures[DECISIONS[decision][1]]
     if not mixups:
         st.markdown(":gray[No mix-up costs anything.]")

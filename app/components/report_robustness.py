@@ -9,7 +9,7 @@ import streamlit as st
 from app import results_cache, state
 from app.components import charts, charts_robustness
 from app.components.job_panel import job_button
-from app.components.page import choose, plain
+from app.components.page import plain
 from app.components.results_text import share_with_interval
 from app.components.run_choice import run_label
 from wbc_core.augment.shifts import SHIFTS, STRENGTHS
@@ -25,11 +25,10 @@ _OPEN = "robustness-open"
 def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
     """Draw accuracy against strength for every shift, and what is still to be evaluated."""
     summed = results_cache.robustness(run.id)
-    view = choose(
+    view = state.choose_view(
         "Views",
+        "views",
         _VIEWS,
-        key="views",
-        default="single",
         help="Averaged: over the flips and quarter turns of an image (test-time augmentation).",
     )
     found = summed["views"][view]

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import cache, state
 from app.components import review_actions, review_panel
-from app.components.page import choose, plain, thousands
+from app.components.page import plain, thousands
 from app.components.review_cuts import Cut, about_rows
 from app.components.review_data import seen_from, seen_in, verdict_words
 from wbc_core.curation.agreement import Agreement
@@ -96,7 +96,7 @@ def _compare(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
         text=f"**{thousands(settled)}** of {thousands(total)} disagreements settled. What you press here "
         "is the decision that holds.",
     )
-    shown = choose("Disagreements", _DISAGREEMENTS, key="disagreements-shown", default="open")
+    shown = state.choose_view("Disagreements", "disagreements-shown", _DISAGREEMENTS)
     rows = found.open if shown == "open" else list(found.disagreements)
     if not rows:
         st.success("Every disagreement is settled.", icon=":material/check_circle:")
