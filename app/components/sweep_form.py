@@ -162,7 +162,7 @@ def _repeats(search: str) -> tuple[int | None, int, int, str]:
         trials = None
         if search != "grid":
             trials = st.number_input(
-                "Trials", 1, sweep.MAXIMUM_TRIALS, sweep.TRIALS, key="sweep-trials", width=120
+                "Trials", 1, sweep.MAXIMUM_TRIALS, sweep.TRIALS, key="sweep-trials", width=104
             )
         seeds = st.number_input(
             "Seeds",
@@ -170,7 +170,7 @@ def _repeats(search: str) -> tuple[int | None, int, int, str]:
             _MOST_SEEDS,
             1,
             key="sweep-seeds",
-            width=120,
+            width=104,
             help="Runs of each trial. A single run can be lucky; three give a mean and a spread.",
         )
         folds = st.number_input(
@@ -179,11 +179,11 @@ def _repeats(search: str) -> tuple[int | None, int, int, str]:
             MOST_FOLDS,
             0,
             key="sweep-folds",
-            width=120,
+            width=104,
             help="0: the split as it is. From 2: stratified k-fold cross-validation of the clean set; copies "
             "of an image stay in one fold, and each fold is prepared by the recipe of the chosen set.",
         )
-        priority = priority_field("sweep", width=120)
+        priority = priority_field("sweep", width=104)
     return trials, int(seeds), int(folds), priority
 
 
