@@ -3,12 +3,14 @@ PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: lab test lint types unit clean
+.PHONY: lab test ready lint types unit clean
 
 lab: .venv/ready
 	@exec $(BIN)/wbc lab --port $(PORT)
 
 test: lint types unit
+
+ready: .venv/ready-dev .venv/mlflow/ready
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .
@@ -17,11 +19,13 @@ lint: .venv/ready-dev
 types: .venv/ready-dev
 	$(BIN)/mypy
 
-unit: .venv/ready-dev .venv/mlflow/ready
+unit: ready
 	$(BIN)/pytest -q -n 2 --dist loadfile --durations=15
 
-.venv/ready: requirements.txt pyproject.toml
+.venv/pyvenv.cfg:
 	$(PYTHON) -m venv .venv
+
+.venv/ready: requirements.txt pyproject.toml | .venv/pyvenv.cfg
 	$(BIN)/pip install --quiet -r requirements.txt
 	@touch $@
 
@@ -30,7 +34,7 @@ unit: .venv/ready-dev .venv/mlflow/ready
 	@touch $@
 
 # The tests' MLflow server has a place of its own: it wants an older pyarrow than the lab uses.
-.venv/mlflow/ready: | .venv/ready-dev
+.venv/mlflow/ready: | .venv/pyvenv.cfg
 	$(PYTHON) -m venv .venv/mlflow
 	.venv/mlflow/bin/pip install --quiet 'mlflow>=3.17,<4'
 	@touch $@
