@@ -19,6 +19,9 @@ lint: .venv/ready-dev
 types: .venv/ready-dev
 	$(BIN)/mypy
 
+# Two processes on two cores: a second thread of each would only wait in a loop for its turn.
+unit: export OMP_NUM_THREADS = 1
+unit: export OPENBLAS_NUM_THREADS = 1
 unit: ready
 	$(BIN)/pytest -q -n 2 --dist loadfile --durations=15
 
