@@ -7,7 +7,7 @@ from wbc_core.records import Record
 from wbc_core.training.phases import Phase, phases
 from wbc_core.training.spec import RunSpec
 
-_HEAD_RATE = 15_000.0
+_HEAD_RATE = 40_000.0
 """Images a second of a head on features that were computed before, on two cores."""
 _LIBRARIES_MB = 1050.0
 """Memory of a process that has loaded keras and TensorFlow and opened its data."""
