@@ -30,6 +30,7 @@ unit: ready
 
 .venv/ready: requirements.txt pyproject.toml | .venv/pyvenv.cfg
 	$(BIN)/pip install --quiet -r requirements.txt
+	$(BIN)/python -m wbc_core.curation.compile_loops
 	@touch $@
 
 .venv/ready-dev: .venv/ready

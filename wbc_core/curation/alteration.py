@@ -30,12 +30,14 @@ def altered(original: NDArray[np.uint8], generator: np.random.Generator) -> NDAr
         size = (max(1, int(width * smaller)), max(1, int(height * smaller)))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         image = np.asarray(cv2.resize(small, (width, height)), dtype=np.uint8)
-    shine = generator.uniform(0.9, 1.1) if generator.random() < 1 / 3 else 1.0
-    grain = generator.normal(0.0, 4.0, image.shape) if generator.random() < 1 / 3 else 0.0
-    toned = np.asarray(np.clip(image * shine + grain, 0, 255), dtype=np.uint8)
+    if generator.random() < 1 / 3:
+        image = np.asarray(cv2.convertScaleAbs(image, alpha=generator.uniform(0.9, 1.1)), dtype=np.uint8)
+    if generator.random() < 1 / 3:
+        grain = generator.standard_normal(image.shape, dtype=np.float32)
+        image = np.clip(image + 4 * grain, 0, 255).astype(np.uint8)
     if generator.random() >= 1 / 3:
-        return toned
+        return np.array(image)
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(generator.integers(40, 96))]
-    saved = cv2.imencode(".jpg", cv2.cvtColor(toned, cv2.COLOR_RGB2BGR), quality)[1]
+    saved = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)[1]
     decoded = np.asarray(cv2.imdecode(saved, cv2.IMREAD_COLOR), dtype=np.uint8)
     return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)

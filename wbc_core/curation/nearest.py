@@ -2,8 +2,8 @@
 
 The points are divided by k-means, again and again, into leaves of some dozen (the vocabulary tree of Nister
 and Stewenius, "Scalable recognition with a vocabulary tree", CVPR 2006); those of a leaf are then compared
-with those of the leaves around it, by matrix products. Coordinates are whole numbers, small enough for every
-product and sum to be exact in float32, so that neither threads nor blocks change a result.
+with those of the leaves around it. Coordinates are whole numbers, small enough for every square and sum to be
+exact in float32, so that neither threads nor their order change a result.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from wbc_core.curation.pair_loops import find_nearest
 from wbc_core.curation.spread import over_threads
 
 DIMENSIONS = 24
@@ -117,22 +118,22 @@ def nearest_pairs(points: FloatArray, neighbours: int, farthest: float) -> IntAr
     leading = np.ascontiguousarray(points[:, :_DIVIDED_BY])
     leaves = list(_leaves(leading))
     centres = np.stack([np.rint(leading[leaf].mean(axis=0, dtype=np.float64)) for leaf in leaves])
-    squares = (points**2).sum(axis=1)
+    order = np.concatenate(leaves)
+    starts = np.cumsum([0, *map(len, leaves)])
+    columns = np.ascontiguousarray(points[order].T)
 
-    def search(task: tuple[IntArray, IntArray]) -> IntArray:
+    def search(task: tuple[int, IntArray]) -> IntArray:
         leaf, around = task
-        others = np.concatenate([leaves[near] for near in around])
-        distances = (-2 * points[leaf]) @ points[others].T
-        distances += squares[others]
-        near = _smallest(distances, neighbours + 1)  # Each point finds itself.
-        one, other = np.repeat(leaf, near.shape[1]), others[near.ravel()]
-        close = np.take_along_axis(distances, near, axis=1).ravel() + squares[one] <= farthest**2
-        real = close & (one != other)
+        shape = (len(leaves[leaf]), neighbours + 1)  # Each point finds itself.
+        near, squares = np.zeros(shape, dtype=np.int64), np.full(shape, np.inf, dtype=np.float32)
+        find_nearest(columns, starts, around, leaf, near, squares)
+        one = np.broadcast_to(leaves[leaf][:, None], shape)
+        other = order[near]
+        real = (squares <= farthest**2) & (one != other)
         codes: IntArray = np.minimum(one, other)[real] * len(points) + np.maximum(one, other)[real]
         return codes
 
-    tasks = zip(leaves, _around(centres.astype(np.float32)), strict=True)
-    # Threads of ours: those of BLAS wait for each other longer than such small products take.
+    tasks = enumerate(_around(centres.astype(np.float32)))
     with threadpool_limits(1, user_api="blas"):
         codes = np.unique(np.concatenate(list(over_threads(search, tasks))))
     return np.stack(np.divmod(codes, len(points)), axis=1)

@@ -1,9 +1,9 @@
 """What a classifier that never saw an image makes of it: responses for every class, in closed form.
 
-Ridge regression from Gaussian similarities with a thousand of the images (the Nystroem method of Williams and
-Seeger, "Using the Nystroem method to speed up kernel machines", NIPS 2000) to one indicator a class, whose
-expected value is the class's probability. The sums that it is solved from are kept a fold of the images, so
-that the model without a fold costs a subtraction and one solution of a linear system.
+Ridge regression from Gaussian similarities with some hundreds of the images (the Nystroem method of
+Williams and Seeger, "Using the Nystroem method to speed up kernel machines", NIPS 2000) to one indicator a
+class, whose expected value is the class's probability. The sums that it is solved from are kept a fold of the
+images, so that the model without a fold costs a subtraction and one solution of a linear system.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _FOLDS = 5
-_LANDMARKS = 1000
+_LANDMARKS = 700
 _NARROWING = 1.4
 """Squared distances are divided by their median over this."""
 
@@ -20,7 +20,7 @@ _RIDGE = 3e-4
 """Penalty, as a share of the mean diagonal of the normal equations."""
 
 _CLIP = 6.0
-_BLOCK = 1024
+_BLOCK = 512
 _NEWTON_STEPS = 20
 
 FloatArray = NDArray[np.float32]
@@ -37,12 +37,17 @@ def standardise(features: NDArray[np.floating]) -> FloatArray:
         float32 (n, d): distance from the median, in units that make the 10th to the 90th percentile as far
         apart as those of a standard Gaussian; clipped to -6..6.
     """
-    low, centre, high = np.quantile(features, [0.1, 0.5, 0.9], axis=0).astype(np.float32)
+    # Sorting lines of memory takes less than half as long as np.quantile does.
+    ordered = np.array(features.T, order="C")
+    ordered.sort(axis=1)
+    places = [round(share * (len(features) - 1)) for share in (0.1, 0.5, 0.9)]
+    low, centre, high = ordered[:, places].T.astype(np.float32)
     # Where nine tenths are equal, as with the zeros of a network's features, the rest still says something.
     spread = np.maximum((high - low) / np.float32(2.563), features.std(axis=0) * np.float32(0.3))
     spread[spread == 0] = 1.0
-    standard: FloatArray = np.clip((features - centre) / spread, -_CLIP, _CLIP).astype(np.float32)
-    return standard
+    standard: FloatArray = np.subtract(features, centre, dtype=np.float32)
+    standard /= spread.astype(np.float32)
+    return np.clip(standard, -_CLIP, _CLIP, out=standard)
 
 
 def _folds(labels: IntArray) -> IntArray:
@@ -109,13 +114,14 @@ def out_of_fold(features: NDArray[np.floating], labels: NDArray[np.int64], class
             block = similarities(points[rows])
             product += block.T @ block
             total += block.T @ targets[rows]
-        products.append(product)
+        products.append(product.astype(np.float32))
         sums.append(total)
-    # Python's sum adds one after the other; NumPy's would first copy them all into one array.
-    all_products, all_sums = sum(products[1:], products[0]), sum(sums[1:], sums[0])
+    all_products, all_sums = np.zeros((size, size)), sum(sums[1:], sums[0])
+    for one in products:
+        all_products += one
     responses = np.zeros((len(points), classes), dtype=np.float32)
-    for fold, product, total in zip(folds, products, sums, strict=True):
-        system = all_products - product
+    for fold, own, total in zip(folds, products, sums, strict=True):
+        system = all_products - own
         system.flat[:: len(system) + 1] += _RIDGE * system.trace() / len(system)
         weights = np.linalg.solve(system, all_sums - total).astype(np.float32)
         for rows in _blocks(fold):

@@ -17,7 +17,7 @@ from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.checks.base import Check, Completion
 from wbc_core.curation.measure import Measurements, measure
 from wbc_core.curation.measures import MEASURES
-from wbc_core.curation.spread import Spread, over_threads
+from wbc_core.curation.spread import Spread, give_back_freed_memory, over_threads
 from wbc_core.datasets.store import open_images, read_dataset
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, part_of, silent
@@ -110,8 +110,10 @@ def scan(
     # Threads of ours: those of BLAS wait for each other longer than such small products take, and rounding
     # would follow their number.
     with threadpool_limits(1, user_api="blas"):
+        give_back_freed_memory()
         measuring = part_of(progress, 0.0, _MEASURING)
         measurements = _measured(workspace, dataset, due, embedding, measuring, spread)
+        give_back_freed_memory()
 
         def look(check: Check) -> _Looked:
             return _look(workspace, dataset.id, check, measurements, made_by[check.name], anew=check in due)

@@ -22,6 +22,7 @@ from wbc_core.curation.measure import Measurements, chunk_size, measure_chunk
 from wbc_core.curation.measures.appearance import APPEARANCE
 from wbc_core.curation.measures.thumbnails import THUMBNAIL, THUMBNAILS
 from wbc_core.curation.nearest import DIMENSIONS, nearest_pairs, whole_numbers
+from wbc_core.curation.pair_loops import sieve_pairs
 from wbc_core.curation.spread import over_threads
 from wbc_core.datasets.store import release_pages
 
@@ -54,6 +55,7 @@ _RIVALS_TRIED_BELOW = 0.35
 _LARGEST_DISTANCE = 0.2
 _RIDGE = 1e-3
 _BLOCK = 2048
+_THUMBNAILS_BLOCK = 256
 _ALL_COMPARED = 200
 """So few pictures are sieved pair by pair: sooner than what copies do to them is learnt."""
 
@@ -120,20 +122,9 @@ def _layouts(thumbnails: NDArray[np.uint8]) -> FloatArray:
         layout /= np.sqrt((layout**2).sum(axis=2))[:, :, None] + 64 * THUMBNAIL**2 / 8
         return layout.reshape(len(block), 1 + _TANGENTS, _ORDER, _ORDER)
 
-    blocks = [thumbnails[start : start + _BLOCK] for start in range(0, len(thumbnails), _BLOCK)]
+    starts = range(0, len(thumbnails), _THUMBNAILS_BLOCK)
+    blocks = [thumbnails[start : start + _THUMBNAILS_BLOCK] for start in starts]
     return np.concatenate(list(over_threads(transform, blocks)))
-
-
-def _apply_to_layouts(layouts: FloatArray, symmetry: IntArray) -> FloatArray:
-    """Layouts (n, k, order, order) put through one symmetry each, but for the tangents' signs."""
-    signs = np.where(np.arange(layouts.shape[-1]) % 2, -1, 1).astype(np.float32)
-    turned = np.empty_like(layouts)
-    for number in range(len(SYMMETRIES)):
-        rows = np.flatnonzero(symmetry == number)
-        some = layouts[rows].swapaxes(2, 3) if number & 4 else layouts[rows]
-        down, across = (signs if number & bit else np.ones_like(signs) for bit in (2, 1))
-        turned[rows] = some * (down[:, None] * across)
-    return turned
 
 
 def _invariants(features: FloatArray, layouts: FloatArray) -> NDArray[np.float64]:
@@ -152,13 +143,14 @@ def _invariants(features: FloatArray, layouts: FloatArray) -> NDArray[np.float64
 def _learn_noise(
     images: NDArray[np.uint8], rows: IntArray, invariants: NDArray[np.float64], scale: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Whitening matrix of what sloppy copies do to the standardised invariants."""
+    """Whitening matrix of what sloppy copies do to invariants, which were divided by their scale."""
     chosen = np.random.default_rng(0).choice(len(rows), size=_LEARNT_FROM, replace=True)
 
     def copy(turn: int) -> NDArray[np.uint8]:
         return altered(np.array(images[rows[chosen[turn]]]), np.random.default_rng((0, turn)))
 
-    size = chunk_size(images.shape[1:])
+    # Few at a time: each that is read brings its neighbours in the file into memory.
+    size = min(64, chunk_size(images.shape[1:]))
     parts = []
     for start in range(0, _LEARNT_FROM, size):
         copies = np.stack(list(over_threads(copy, range(start, min(start + size, _LEARNT_FROM)))))
@@ -168,7 +160,7 @@ def _learn_noise(
         np.concatenate([part[name] for part in parts]) for name in ("appearance", "thumbnails")
     )
     moved = _invariants(features, _layouts(thumbnails))
-    noise = (moved - invariants[chosen]) / scale
+    noise = moved / scale - invariants[chosen]
     covariance = noise.T @ noise / len(noise)
     covariance += np.eye(len(covariance)) * (1e-3 * np.trace(covariance) / len(covariance) + 1e-9)
     values, axes = np.linalg.eigh(covariance)
@@ -176,54 +168,13 @@ def _learn_noise(
     return whitening
 
 
-def _correlations(one: FloatArray, other: FloatArray) -> FloatArray:
-    """Correlation of n spectra with their partners put through each of the eight symmetries, (n, 8)."""
-    correlations = np.empty((len(one), 8), dtype=np.float32)
-    for transposed in (0, 1):
-        product = one * (other.swapaxes(1, 2) if transposed else other)
-        sums = [[product[:, v::2, h::2].sum(axis=(1, 2)) for h in (0, 1)] for v in (0, 1)]
-        for v in (0, 1):
-            for h in (0, 1):
-                up, across = 1 - 2 * v, 1 - 2 * h
-                correlations[:, 4 * transposed + 2 * v + h] = (
-                    sums[0][0] + across * sums[0][1] + up * sums[1][0] + up * across * sums[1][1]
-                )
-    return correlations
-
-
-def _tangent_distance(one: FloatArray, other: FloatArray) -> FloatArray:
-    """Least distance of n pairs of layouts, both pictures free to move along their tangents."""
-    one, other = (layout.reshape(len(layout), 1 + _TANGENTS, _ORDER**2) for layout in (one, other))
-    apart = one[:, 0] - other[:, 0]
-    tangents = np.concatenate([one[:, 1:], other[:, 1:]], axis=1)
-    gram = tangents @ tangents.swapaxes(1, 2) + _RIDGE * np.eye(2 * _TANGENTS, dtype=np.float32)
-    moves = np.linalg.solve(gram, np.matvec(tangents, apart)[:, :, None])
-    left = apart - np.vecmat(moves[:, :, 0], tangents)
-    return np.asarray(np.sqrt(np.vecdot(left, left)), dtype=np.float32)
-
-
 def _sieve(layouts: FloatArray, pairs: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
     """Which of some pairs of positions (m, 2) pass, with their symmetries and distances."""
-
-    def distances(pairs: IntArray, symmetry: IntArray) -> FloatArray:
-        return _tangent_distance(layouts[pairs[:, 0]], _apply_to_layouts(layouts[pairs[:, 1]], symmetry))
-
-    correlations = _correlations(layouts[pairs[:, 0], 0], layouts[pairs[:, 1], 0])
-    likely = correlations.max(axis=1) >= _LEAST_CORRELATION
-    pairs, correlations = pairs[likely], correlations[likely]
-    best = correlations.argmax(axis=1).astype(np.int64)
-    distance = distances(pairs, best)
-    # A crop may be off its place by enough to look more like the original in another symmetry.
-    rivals = correlations >= np.maximum(correlations.max(axis=1) - _RIVAL, _LEAST_CORRELATION)[:, None]
-    rivals &= (distance <= _RIVALS_TRIED_BELOW)[:, None]
-    rivals[np.arange(len(best)), best] = False
-    rows, symmetries = np.nonzero(rivals)
-    tried = np.full(correlations.shape, np.inf, dtype=np.float32)
-    tried[np.arange(len(best)), best] = distance
-    tried[rows, symmetries] = distances(pairs[rows], symmetries)
-    best, distance = tried.argmin(axis=1).astype(np.int64), tried.min(axis=1)
+    symmetry, distance = np.empty(len(pairs), dtype=np.int64), np.empty(len(pairs), dtype=np.float32)
+    limits = (_LEAST_CORRELATION, _RIVAL, _RIVALS_TRIED_BELOW, _RIDGE)
+    sieve_pairs(layouts, pairs, *limits, symmetry, distance)
     near = distance <= _LARGEST_DISTANCE
-    return pairs[near], best[near], distance[near]
+    return pairs[near], symmetry[near], distance[near]
 
 
 def may_show(image: NDArray[np.uint8], others: NDArray[np.uint8]) -> Pairs:
@@ -267,7 +218,8 @@ class Similarity:
         with threadpool_limits(1, user_api="blas"):
             invariants = _invariants(self._features, self._layouts)
             scale = invariants.std(axis=0) + 1e-6
-            whitened = (invariants / scale) @ _learn_noise(self._images, self.rows, invariants, scale)
+            invariants /= scale
+            whitened = invariants @ _learn_noise(self._images, self.rows, invariants, scale)
             whitened -= whitened.mean(axis=0)
             _, axes = np.linalg.eigh(whitened.T @ whitened)
             return whole_numbers(whitened @ axes[:, ::-1][:, :DIMENSIONS], _UNIT)

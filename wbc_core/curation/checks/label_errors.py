@@ -25,7 +25,7 @@ _THRESHOLD = 96.0
 _RELATIVES = 10
 _NAMED = 5
 _OWN_RELATIVES_WEIGHT = 0.3
-_BLOCK = 128
+_BLOCK = 32
 _BATCH = 512
 """Suspects whose nearest pictures are looked up at a time."""
 

@@ -196,5 +196,5 @@ NEAR_DUPLICATES = Check(
     search=_find,
     measures=("tone", "appearance", "thumbnails"),
     scope="group",
-    version=4,
+    version=5,
 )

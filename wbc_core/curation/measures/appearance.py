@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.measures.base import Chunk, Measure, in_batches
+from wbc_core.curation.measures.base import Chunk, Measure
+from wbc_core.curation.measures.pixel_loops import describe_colours, describe_edges
 
 SIDE = 48
 """Side to which images are brought before their edges are read, in pixels; colours are read at half of it."""
@@ -42,51 +43,39 @@ FEATURES = (
 logarithm of the variance along the principal axes, edges the logarithm of 1 + grey levels a pixel."""
 
 
-def _sorted_values(values: NDArray[np.generic], shares: tuple[float, ...]) -> NDArray[np.float32]:
-    """Percentiles along the last axis without interpolation, float32 (..., shares)."""
-    positions = [round(share * (values.shape[-1] - 1)) for share in shares]
-    picked = np.sort(values, axis=-1, kind="stable")[..., positions]
-    return picked.astype(np.float32)
+def _positions(shares: tuple[float, ...], pixels: int) -> NDArray[np.int64]:
+    """Where percentiles without interpolation stand among sorted values."""
+    return np.array([round(share * (pixels - 1)) for share in shares])
 
 
-def _colour(lab: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+def _colour(lab: NDArray[np.uint8]) -> list[NDArray[np.floating]]:
     """Percentiles, means, spreads and correlations of the channels of uint8 (n, pixels, 3)."""
-    count, pixels, _ = lab.shape
-    planes = np.ascontiguousarray(lab.transpose(0, 2, 1))
-    percentiles = _sorted_values(planes, _SHARES).reshape(count, -1)
-    centred = planes.astype(np.float32)
-    means = centred.mean(axis=2)
-    centred -= means[:, :, None]
-    covariance = (centred @ centred.transpose(0, 2, 1) / pixels).astype(np.float64)
+    count, pixels, channels = lab.shape
+    percentiles = np.empty((count, channels, len(_SHARES)), dtype=np.float32)
+    sums = np.empty((count, channels), dtype=np.int64)
+    products = np.empty((count, channels, channels), dtype=np.int64)
+    describe_colours(lab, _positions(_SHARES, pixels), percentiles, sums, products)
+    means = sums / pixels
+    covariance = products / pixels - means[:, :, None] * means[:, None, :]
     spreads = np.log(np.maximum(np.linalg.eigvalsh(covariance), 0.05))
     first, second = [0, 0, 1], [1, 2, 2]
     scale = np.sqrt(covariance[:, first, first] * covariance[:, second, second])
     # One squared grey level keeps the correlation of flat channels at 0.
     correlations = covariance[:, first, second] / np.maximum(scale, 1.0)
-    return [percentiles, means, spreads.astype(np.float32), correlations.astype(np.float32)]
+    return [percentiles.reshape(count, -1), means, spreads, correlations]
 
 
-def _edges(lightness: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+def _edges(lightness: NDArray[np.uint8]) -> list[NDArray[np.floating]]:
     """Strength and alignment of the edges of uint8 (n, SIDE, SIDE)."""
     count, pixels = len(lightness), (SIDE - 2) ** 2
-    percentiles = np.empty((count, len(_EDGE_SHARES)), dtype=np.float32)
-    moments = np.empty((3, count), dtype=np.float32)
-    for batch in in_batches(lightness):
-        grey = lightness[batch].astype(np.float32)
-        across = (grey[:, 1:-1, 2:] - grey[:, 1:-1, :-2]).reshape(-1, pixels)
-        down = (grey[:, 2:, 1:-1] - grey[:, :-2, 1:-1]).reshape(-1, pixels)
-        moments[2, batch] = (across * down).mean(axis=1)
-        np.multiply(across, across, out=across)
-        np.multiply(down, down, out=down)
-        moments[0, batch], moments[1, batch] = across.mean(axis=1), down.mean(axis=1)
-        strength = np.sqrt(np.add(across, down, out=across), out=across)
-        quarters = np.multiply(strength, 4.0, out=strength).astype(np.uint16)
-        percentiles[batch] = np.log1p(_sorted_values(quarters, _EDGE_SHARES) / 4.0)
-    horizontal, vertical, mixed = moments
+    quarters = np.empty((count, len(_EDGE_SHARES)), dtype=np.float32)
+    moments = np.empty((count, 3), dtype=np.int64)
+    describe_edges(lightness, _positions(_EDGE_SHARES, pixels), quarters, moments)
+    horizontal, vertical, mixed = moments.T / pixels
     energy = horizontal + vertical
     # Coherence of the structure tensor: 0 where edges run every way, 1 where they all run one way.
     alignment = np.sqrt((horizontal - vertical) ** 2 + 4 * mixed**2) / (energy + 1.0)
-    return [percentiles, np.log1p(energy)[:, None], alignment[:, None]]
+    return [np.log1p(quarters / 4), np.log1p(energy)[:, None], alignment[:, None]]
 
 
 def appearance(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -108,12 +97,12 @@ def appearance(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _describe(chunk: Chunk) -> NDArray[np.float32]:
     lab = chunk.coarse_lab.reshape(len(chunk), -1, 3)
-    return np.concatenate([*_colour(lab), *_edges(chunk.lab_planes[0])], axis=1).astype(np.float32)
+    return np.concatenate([*_colour(lab), *_edges(chunk.lab[..., 0])], axis=1).astype(np.float32)
 
 
 def _compute(chunk: Chunk) -> dict[str, NDArray[Any]]:
     return {"appearance": _describe(chunk)}
 
 
-APPEARANCE = Measure("appearance", ("appearance",), _compute, version=2)
+APPEARANCE = Measure("appearance", ("appearance",), _compute, version=3)
 """`appearance`: colour and texture, float32 (n, len(FEATURES)), see `FEATURES`."""

@@ -1,6 +1,6 @@
 """What a measure is: some numbers an image, computed from chunks that are decoded once for all measures."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -33,27 +33,6 @@ def shrink(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return small
 
 
-def planes_of(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Channels one after the other, uint8 (3, n, height, width), of images (n, height, width, 3)."""
-    planes = np.empty((3, *images.shape[:3]), dtype=np.uint8)
-    cv2.split(images.reshape(-1, 1, 3), mv=list(planes.reshape(3, -1, 1)))
-    return planes
-
-
-def in_batches(images: NDArray[np.uint8]) -> Iterator[slice]:
-    """Cut images into batches whose pixels stay in the processor's cache, about 1 MB a channel.
-
-    Fresh memory costs more than arithmetic: who works through batches can use the same buffers for all.
-    """
-    batch = batch_of(images)
-    yield from (slice(start, start + batch) for start in range(0, len(images), batch))
-
-
-def batch_of(images: NDArray[np.uint8]) -> int:
-    """Number of images in a batch of `in_batches`."""
-    return max(1, 2**20 // max(1, int(images.shape[1] * images.shape[2])))
-
-
 @dataclass(frozen=True)
 class Chunk:
     """Some images and what several measures want of them, computed once.
@@ -80,11 +59,6 @@ class Chunk:
         """8-bit CIELAB (0..255, neutral 128) at 48 x 48 pixels, uint8 (n, 48, 48, 3)."""
         tall = cv2.cvtColor(shrink(self.images, 48).reshape(-1, 48, 3), cv2.COLOR_RGB2LAB)
         return np.asarray(tall, dtype=np.uint8).reshape(len(self), 48, 48, 3)
-
-    @cached_property
-    def lab_planes(self) -> NDArray[np.uint8]:
-        """The channels of `lab` one after the other, uint8 (3, n, 48, 48)."""
-        return planes_of(self.lab)
 
     @cached_property
     def coarse_lab(self) -> NDArray[np.uint8]:

@@ -6,13 +6,13 @@ sieves look for such edges along rows and columns: one for pixels as they were d
 higher jumps and longer runs, for what was saved as JPEG afterwards.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.measures.base import Chunk, Measure, batch_of, in_batches
+from wbc_core.curation.measures.base import Chunk, Measure
+from wbc_core.curation.measures.pixel_loops import measure_hard_edges
 
 _BAR_RANGE = 20
 """Most that a bar's luminance may vary, in grey levels: JPEG ripples up to that much."""
@@ -22,84 +22,20 @@ _BAR_SHARE = 0.7
 """Share of the pixels beside a bar that must lie so far from it: a plain ground before a cell is no bar."""
 
 
-@dataclass(frozen=True)
-class _Sieve:
-    """What counts as a hard edge: flatness and jump in grey levels, run in pixels along the edge.
+_SIEVES = np.array([[0, 20, 5, 0], [8, 40, 12, 11]])
+"""What counts as a hard edge, a row each: flatness and jump in grey levels, run in pixels along the edge.
 
-    Of a run `forgiven` pixels do not count: real pictures hold a few runs hardly longer than the shortest.
-    """
-
-    flat: int
-    jump: int
-    run: int
-    forgiven: int
+The last one says how many pixels of a run do not count: real pictures hold a few runs hardly longer than the
+shortest.
+"""
 
 
-_SIEVES = (_Sieve(flat=0, jump=20, run=5, forgiven=0), _Sieve(flat=8, jump=40, run=12, forgiven=11))
-
-Bits = NDArray[np.bool_]
-Counts = NDArray[np.int64]
-
-
-def _all_along(bits: Bits, stride: int, length: int, spare: Bits) -> Bits:
-    """Whether each position and the next `length - 1`, `stride` apart, are all true; overwrites both."""
-    covered = 1
-    while covered < length:
-        step = min(covered, length - covered)
-        longer = spare[: len(bits) - step * stride]
-        np.logical_and(bits[: len(longer)], bits[step * stride :], out=longer)
-        bits, spare, covered = longer, bits, covered + step
-    return bits
-
-
-def _steps(flat: NDArray[np.uint8], across: int, out: NDArray[np.uint8], spare: NDArray[np.uint8]) -> None:
-    """Absolute difference of each pixel and the one `across` positions on."""
-    np.maximum(flat[across:], flat[:-across], out=out)
-    np.minimum(flat[across:], flat[:-across], out=spare)
-    np.subtract(out, spare, out=out)
-
-
-def _starts(steps: NDArray[np.uint8], sieve: _Sieve, across: int, along: int, buffers: Bits) -> Counts:
-    """Positions at which a run of hard edge starts; neighbours lie `across`, the edge runs `along`."""
-    size = len(steps)
-    jump, calm, two, edge = buffers[:, :size]
-    np.greater_equal(steps, sieve.jump, out=jump)
-    np.less_equal(steps, sieve.flat, out=calm)
-    two, edge = two[: size - across], edge[: size - 2 * across]
-    np.logical_and(calm[:-across], calm[across:], out=two)
-    np.logical_and(two[:-across], jump[2 * across :], out=edge)
-    other = np.logical_and(jump[: -2 * across], two[across:], out=calm[: len(edge)])
-    np.logical_or(edge, other, out=edge)
-    return np.flatnonzero(_all_along(edge, along, sieve.run, two))
-
-
-def _hard_edges(grey: NDArray[np.uint8]) -> Counts:
+def _hard_edges(grey: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Length of the hard straight edges of images, uint8 (n, height, width): int64 (n,), in pixels."""
-    count, height, width = grey.shape
-    total = np.zeros(count, dtype=np.int64)
-    if min(height, width) < 4 or max(height, width) < min(sieve.run for sieve in _SIEVES):
-        return total
-    size = min(count, batch_of(grey)) * height * width
-    bytes_, bits = np.empty((2, size), dtype=np.uint8), np.empty((4, size), dtype=bool)
-    for batch in in_batches(grey):
-        flat = grey[batch].reshape(-1)
-        images = len(flat) // (height * width)
-        for across, along in ((1, width), (width, 1)):
-            steps, spare = bytes_[:, : len(flat) - across]
-            _steps(flat, across, steps, spare)
-            for sieve in _SIEVES:
-                rows, columns = (sieve.run, 4) if across == 1 else (4, sieve.run)
-                if rows > height or columns > width:
-                    continue
-                starts = _starts(steps, sieve, across, along, bits)
-                # Positions run through all images without a gap: those that reach over a border do not count.
-                inside = (starts // width % height <= height - rows) & (starts % width <= width - columns)
-                starts = starts[inside]
-                first = starts[~np.isin(starts - along, starts)]
-                total[batch] += np.bincount(starts // (height * width), minlength=images)
-                whole_runs = np.bincount(first // (height * width), minlength=images)
-                total[batch] += whole_runs * (sieve.run - 1 - sieve.forgiven)
-    return total
+    lengths = np.zeros(len(grey), dtype=np.int64)
+    if min(grey.shape[1:]) >= 4:
+        measure_hard_edges(grey, _SIEVES, lengths)
+    return lengths
 
 
 def _bars(lines: NDArray[np.uint8]) -> NDArray[np.int16]:

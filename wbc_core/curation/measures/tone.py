@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from wbc_core.curation.measures.base import Chunk, Measure
 from wbc_core.curation.measures.detail import edge_variance_and_noise
+from wbc_core.curation.measures.pixel_loops import count_levels
 
 PERCENTILES = (1, 5, 50, 95, 99)
 EXTREMES = (0.1, 99.9)
@@ -25,14 +25,13 @@ def _percentiles(share: NDArray[np.float64], percents: tuple[float, ...]) -> NDA
 
 def _compute(chunk: Chunk) -> dict[str, NDArray[Any]]:
     count, height, width = chunk.grey.shape
-    histograms = np.empty((count, 256), dtype=np.float32)
-    for index, image in enumerate(chunk.grey):
-        histograms[index] = cv2.calcHist([image], [0], None, [256], [0, 256]).ravel()
     pixels = height * width
-    part = histograms.astype(np.float64) / pixels
-    share = np.cumsum(histograms, axis=1, dtype=np.float64) / pixels
+    counts = np.zeros((count, 256), dtype=np.int64)
+    count_levels(chunk.grey.reshape(count, pixels), counts)
+    part = counts / pixels
+    share = np.cumsum(counts, axis=1) / pixels
     # Whole numbers add up to the same however many pictures are multiplied at once.
-    mean, squares = (histograms @ np.stack([_LEVELS, _LEVELS**2], axis=1) / pixels).T
+    mean, squares = (counts @ np.stack([_LEVELS, _LEVELS**2], axis=1) / pixels).T
     variance = np.maximum(squares - mean**2, 0.0)
     information = part * np.log2(part, out=np.zeros_like(part), where=part > 0)
     edges, noise = edge_variance_and_noise(chunk.grey)
