@@ -119,7 +119,9 @@ def scan(
             return _look(workspace, dataset.id, check, measurements, made_by[check.name], anew=check in due)
 
         looked: dict[str, _Looked] = {}
-        for check, found in zip(chosen, over_threads(look, chosen), strict=True):
+        # Near duplicates take as long as all others together: they begin at once.
+        order = sorted(chosen, key=lambda check: check.name not in DUPLICATE_CHECKS)
+        for check, found in zip(order, over_threads(look, order), strict=True):
             looked[check.name] = found
             done = len(looked) / len(chosen)
             progress(_MEASURING + (1 - _MEASURING) * done, f"looked for {check.title.lower()}")
@@ -130,7 +132,8 @@ def scan(
                 )
                 looked[check.name] = more
     results: Json = {
-        name: _told(found, made_by[name], earlier[name].get("embedding")) for name, found in looked.items()
+        name: _told(looked[name], made_by[name], earlier[name].get("embedding"))
+        for name in (check.name for check in chosen)
     }
     progress(1.0, "scanned")
     return {"seconds": round(time.perf_counter() - started, 3), "checks": results}
