@@ -1,7 +1,7 @@
 """Every registered check, whatever it looks for: any images, the same findings again, honest records."""
 
+import functools
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,15 +62,33 @@ CASES = {
 }
 
 
-def _found(workspace: Workspace, images: NDArray[np.uint8], check: str) -> tuple[Measurements, list[Finding]]:
-    shape = (images.shape[1], images.shape[2], 3)
-    with DatasetWriter(workspace, "case", ["a", "b"], shape) as writer:
-        labels = np.arange(len(images)) % 2
-        writer.append(images, labels, ["x"] * len(images), np.full((len(images), 2), 8))
-        dataset = writer.finish("a test")
-    measurements = measure(workspace, dataset)
-    chosen = CHECKS.get(check)
-    return measurements, chosen.find(measurements, open_images(workspace, dataset.id), chosen.threshold)
+class _Found:
+    """What the checks find in the cases: each is measured once, and looked through once by each check."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.measured = functools.cache(self._measured)
+        self.found = functools.cache(self._found)
+
+    def _measured(self, case: str, chunk: int = measuring.CHUNK) -> tuple[Measurements, NDArray[np.uint8]]:
+        workspace, images = Workspace(self._folder / f"{case} {chunk}"), CASES[case]
+        shape = (images.shape[1], images.shape[2], 3)
+        with DatasetWriter(workspace, "case", ["a", "b"], shape) as writer:
+            labels = np.arange(len(images)) % 2
+            writer.append(images, labels, ["x"] * len(images), np.full((len(images), 2), 8))
+            dataset = writer.finish("a test")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(measuring, "CHUNK", chunk)
+            return measure(workspace, dataset), open_images(workspace, dataset.id)
+
+    def _found(self, case: str, check: str, chunk: int = measuring.CHUNK) -> list[Finding]:
+        chosen = CHECKS.get(check)
+        return chosen.find(*self.measured(case, chunk), chosen.threshold)
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> _Found:
+    return _Found(tmp_path_factory.mktemp("cases"))
 
 
 def _assert_honest(check: str, measurements: Measurements, findings: list[Finding]) -> None:
@@ -95,8 +113,8 @@ def _assert_honest(check: str, measurements: Measurements, findings: list[Findin
 
 @pytest.mark.parametrize("check", CHECKS.names())
 @pytest.mark.parametrize("case", CASES)
-def test_any_images_give_honest_findings(workspace: Workspace, check: str, case: str) -> None:
-    _assert_honest(check, *_found(workspace, CASES[case], check))
+def test_any_images_give_honest_findings(cases: _Found, check: str, case: str) -> None:
+    _assert_honest(check, cases.measured(case)[0], cases.found(case, check))
 
 
 _COLOURED = np.concatenate([_MANY[:30], _MANY[:5], _MANY[5:10, ::-1]])
@@ -127,10 +145,10 @@ def test_however_pixels_are_stored_every_check_is_honest(
 
 
 @pytest.mark.parametrize("check", [name for name, check in CHECKS.items() if check.scope == "image"])
-def test_every_score_that_the_slider_reaches_is_told(workspace: Workspace, check: str) -> None:
+def test_every_score_that_the_slider_reaches_is_told(cases: _Found, check: str) -> None:
     """A threshold moved to any place flags as many as a scan at that threshold would."""
-    chosen, images = CHECKS.get(check), CASES["with copies"]
-    measurements, findings = _found(workspace, images, check)
+    chosen, findings = CHECKS.get(check), cases.found("with copies", check)
+    measurements, images = cases.measured("with copies")
     every = chosen.find(measurements, images, chosen.threshold, 0.0)
     low, high = chosen.threshold_range
     assert findings == [finding for finding in every if finding.score >= low]
@@ -247,15 +265,8 @@ def test_numbers_are_finite_and_the_same_whatever_the_chunk(name: str, case: _Ca
 
 
 @pytest.mark.parametrize("check", CHECKS.names())
-def test_the_chunk_size_does_not_matter(
-    workspace: Workspace, check: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    images = CASES["with copies"]
-    _, once = _found(workspace, images, check)
-    shutil.rmtree(workspace.home / "findings")
-    monkeypatch.setattr(measuring, "CHUNK", 7)
-    _, again = _found(workspace, images, check)
-    assert once == again
+def test_the_chunk_size_does_not_matter(cases: _Found, check: str) -> None:
+    assert cases.found("with copies", check) == cases.found("with copies", check, 7)
 
 
 @pytest.mark.parametrize("name", CHECKS.names())
