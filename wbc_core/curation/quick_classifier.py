@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _FOLDS = 5
-_LANDMARKS = 700
+_LANDMARKS = 800
 _NARROWING = 1.4
 """Squared distances are divided by their median over this."""
 
