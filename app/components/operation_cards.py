@@ -45,7 +45,7 @@ def draw(class_names: Sequence[str]) -> None:
                         _head(stage, place, card, last=place == len(cards) - 1)
                         if recipe_draft.opened() == (stage, place):
                             _body(stage, place, card, class_names)
-            key = f"recipe_add_{stage}"
+            key = recipe_draft.adding_key(stage)
             st.selectbox(
                 f"Add to {title.lower()}",
                 recipe_draft.addable(stage),

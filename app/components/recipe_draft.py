@@ -16,6 +16,7 @@ STAGES = ("operations", "online")
 _CARDS, _OPEN, _NEXT = "recipe_cards", "recipe_open", "recipe_next_card"
 # Of the recipe last loaded: its plan, and what the form keeps but does not show.
 _UNSHOWN = "recipe_unshown"
+_ADDED = "recipe_added_{}"
 _LARGEST_SEED = 2**32 - 1
 
 
@@ -94,12 +95,21 @@ def addable(stage: str) -> list[str]:
     return list(LAYERS) if st.session_state.get("recipe_engine") == "keras_cv" else OPERATIONS.names()
 
 
+def adding_key(stage: str) -> str:
+    """Key of the widget that adds to a stage, another one after each addition.
+
+    The browser says what was chosen until it hears that the widget is empty again: were it the same one, a
+    click in haste would add the operation twice.
+    """
+    return f"recipe_add_{stage}_{st.session_state.get(_ADDED.format(stage), 0)}"
+
+
 def add(stage: str, key: str) -> None:
-    """Add the operation chosen in a widget at the end of a stage, and open it; the widget is empty again."""
+    """Add the operation chosen in a widget at the end of a stage, and open it."""
     name = st.session_state[key]
-    st.session_state[key] = None
-    if name is None:
+    if name is None or key != adding_key(stage):
         return
+    st.session_state[_ADDED.format(stage)] = st.session_state.get(_ADDED.format(stage), 0) + 1
     card = _new(Operation(name, online_operation(name).checked({})))
     cards(stage).append(card)
     st.session_state[_OPEN] = card.id

@@ -44,7 +44,8 @@ def titles(page: Page) -> list[str]:
 
 def add(page: Page, name: str) -> None:
     """Choose an operation of the online stage, and do not wait for what comes of it."""
-    field = page.locator("[class*='st-key-recipe_add_online'] input")
+    # The field of before may still be there for a moment, below the new one.
+    field = page.locator("[class*='st-key-recipe_add_online'] input").first
     field.click()
     field.fill(name)
     page.get_by_role("option", name=name, exact=True).click()
