@@ -89,6 +89,39 @@ def worth_telling(scores: NDArray[np.floating], lowest: float) -> NDArray[np.int
     return order[(scores[order] >= lowest) & (scores[order] > 0)].astype(np.int64)
 
 
+def finding_of_picture(
+    check: str,
+    measurements: Measurements,
+    position: int,
+    *,
+    score: float,
+    threshold: float,
+    action: str | None,
+    evidence: str,
+) -> Finding:
+    """The finding of a distinct picture with all its copies.
+
+    Args:
+        check: Name of the check.
+        measurements: What was measured.
+        position: Of the picture, in the order of `Measurements.unique_rows`.
+        score: Of the picture.
+        threshold: Score from which it is flagged.
+        action: Suggested for every copy, None for none.
+        evidence: Why, in words.
+    """
+    rows = measurements.rows_of_pictures[position].tolist()
+    return Finding(
+        check=check,
+        rows=tuple(rows),
+        image_ids=tuple(measurements.image_ids[row] for row in rows),
+        score=score,
+        flagged=score >= threshold,
+        suggested={} if action is None else dict.fromkeys(map(str, rows), action),
+        evidence=evidence,
+    )
+
+
 def findings_of_pictures(
     check: str,
     measurements: Measurements,
@@ -116,16 +149,14 @@ def findings_of_pictures(
     rounded = np.asarray(scores, dtype=np.float64).round(2)
     findings = []
     for position in worth_telling(rounded, lowest).tolist():
-        rows = measurements.rows_of_pictures[position].tolist()
-        action = suggest(position)
         findings.append(
-            Finding(
-                check=check,
-                rows=tuple(rows),
-                image_ids=tuple(measurements.image_ids[row] for row in rows),
+            finding_of_picture(
+                check,
+                measurements,
+                position,
                 score=float(rounded[position]),
-                flagged=bool(rounded[position] >= threshold),
-                suggested={} if action is None else dict.fromkeys(map(str, rows), action),
+                threshold=threshold,
+                action=suggest(position),
                 evidence=explain(position),
             )
         )

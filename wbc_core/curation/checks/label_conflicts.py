@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from wbc_core.curation.checks.base import finding_of_picture
 from wbc_core.curation.measure import Measurements
 from wbc_core.curation.support import LabelSupport, label_support
 from wbc_core.records import Finding
@@ -86,17 +87,13 @@ def _suspected(
     found: Finding | None,
 ) -> Finding:
     """The finding of a picture whose label a copy contradicts."""
-    place = int(np.searchsorted(measurements.unique_rows, row))
-    rows = measurements.rows_of_pictures[place].tolist()
-    score = max(CONFLICT_SCORE, found.score if found else 0.0)
-    action = f"relabel:{measurements.class_names[likely[0]]}" if likely else None
-    return Finding(
-        check="label_errors",
-        rows=tuple(rows),
-        image_ids=tuple(measurements.image_ids[one] for one in rows),
-        score=score,
-        flagged=score >= threshold,
-        suggested={str(one): action for one in rows} if action else {},
+    return finding_of_picture(
+        "label_errors",
+        measurements,
+        int(np.searchsorted(measurements.unique_rows, row)),
+        score=max(CONFLICT_SCORE, found.score if found else 0.0),
+        threshold=threshold,
+        action=f"relabel:{measurements.class_names[likely[0]]}" if likely else None,
         evidence=found.evidence if found else words,
     )
 
