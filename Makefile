@@ -2,6 +2,8 @@
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
+INSTALL := $(BIN)/pip install --quiet
+COMPILE := $(BIN)/python -m wbc_core.curation.compile_loops
 
 .PHONY: lab test ready lint types unit clean
 
@@ -10,7 +12,7 @@ lab: .venv/ready
 
 test: lint types unit
 
-ready: .venv/ready-dev .venv/mlflow/ready
+ready: .venv/ready-dev
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .
@@ -22,25 +24,23 @@ types: .venv/ready-dev
 # Two processes on two cores: a second thread of each would only wait in a loop for its turn.
 unit: export OMP_NUM_THREADS = 1
 unit: export OPENBLAS_NUM_THREADS = 1
-unit: ready
+unit: .venv/compiled
 	$(BIN)/pytest -q -n 2 --dist loadfile --durations=15
 
 .venv/pyvenv.cfg:
 	$(PYTHON) -m venv .venv
 
 .venv/ready: requirements.txt pyproject.toml | .venv/pyvenv.cfg
-	$(BIN)/pip install --quiet -r requirements.txt
-	$(BIN)/python -m wbc_core.curation.compile_loops
+	$(INSTALL) -r requirements.txt
+	$(COMPILE)
 	@touch $@
 
-.venv/ready-dev: .venv/ready
-	$(BIN)/pip install --quiet -e '.[dev]'
+.venv/ready-dev: requirements.txt pyproject.toml | .venv/pyvenv.cfg
+	$(INSTALL) -r requirements.txt -e '.[dev]'
 	@touch $@
 
-# The tests' MLflow server has a place of its own: it wants an older pyarrow than the lab uses.
-.venv/mlflow/ready: | .venv/pyvenv.cfg
-	$(PYTHON) -m venv .venv/mlflow
-	.venv/mlflow/bin/pip install --quiet 'mlflow>=3.17,<4'
+.venv/compiled: .venv/ready-dev
+	$(COMPILE)
 	@touch $@
 
 clean:
