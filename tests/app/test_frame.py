@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import event
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 
 from app.components import chain_bar, charts, charts_results
@@ -46,6 +47,11 @@ def test_every_page_opens_on_an_empty_lab_and_leads_on(empty_lab: Workspace, vie
 def test_every_page_opens_on_a_scanned_data_set(demo_dataset: Dataset, view: str) -> None:
     page = open_app(view, dataset=demo_dataset.id)
     assert not page.exception
+
+
+def test_no_collection_of_all_objects_follows_a_draw() -> None:
+    # A name that Streamlit does not know raises.
+    assert config.get_option("runner.postScriptGC") is False
 
 
 def test_without_a_choice_the_newest_data_set_is_taken_and_named_in_the_url(demo_dataset: Dataset) -> None:
