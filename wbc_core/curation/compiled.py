@@ -21,7 +21,12 @@ def compiled(loop: _Loop) -> _Loop:
     Returns:
         The same function, compiled when it is first called.
     """
-    options: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz"}}
+    # As in NumPy, a division by nothing is no error: asking for it would keep loops from being vectorised.
+    options: dict[str, Any] = {
+        "nogil": True,
+        "error_model": "numpy",
+        "fastmath": {"reassoc", "contract", "nsz"},
+    }
     try:
         return cast(_Loop, numba.njit(cache=True, **options)(loop))
     except RuntimeError:  # There is no folder that may be written: every process compiles it anew.

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from wbc_core.curation.measures import MEASURES
-from wbc_core.curation.measures.base import Chunk, Measure
+from wbc_core.curation.measures.base import Chunk, Measure, prepare_colours
+from wbc_core.curation.measures.pixel_loops import prepare_loops
 from wbc_core.curation.spread import Spread, over_threads
-from wbc_core.datasets.store import list_datasets, load_table, open_images
+from wbc_core.datasets.store import image_ids_of, list_datasets, load_table, open_images
 from wbc_core.progress import Progress, silent
 from wbc_core.records import Dataset
 from wbc_core.workspace import Workspace
@@ -77,7 +79,7 @@ class Measurements:
         return np.split(order, np.flatnonzero(np.diff(self.first_copy[order])) + 1)
 
 
-def _pixel_ids(image_ids: Sequence[str]) -> "pd.Series[str]":
+def _pixel_ids(image_ids: Sequence[str] | NDArray[np.object_]) -> "pd.Series[str]":
     """Image ids without the number of the copy: the same for the same pixels."""
     return pd.Series(image_ids, dtype=str).str.partition("-")[0]
 
@@ -109,9 +111,9 @@ def measure(
     """
     chosen = [MEASURES.get(name) for name in (MEASURES.names() if measures is None else measures)]
     arrays = measure_arrays(workspace, dataset, chosen, progress, spread)
-    table = load_table(workspace, dataset.id)
+    table = load_table(workspace, dataset.id, ["label", "width", "height"])
     return Measurements(
-        image_ids=tuple(table["image_id"]),
+        image_ids=tuple(image_ids_of(workspace, dataset.id)),
         labels=table["label"].to_numpy(dtype=np.int64),
         class_names=dataset.class_names,
         original_sizes=table[["width", "height"]].to_numpy(dtype=np.int64),
@@ -183,7 +185,9 @@ def _measure_missing(
     progress: Progress,
     spread: Spread,
 ) -> dict[str, NDArray[Any]]:
-    pixel_ids = _pixel_ids(load_table(workspace, dataset.id)["image_id"].tolist())
+    for prepare in (prepare_loops, prepare_colours):
+        Thread(target=prepare).start()
+    pixel_ids = _pixel_ids(image_ids_of(workspace, dataset.id))
     arrays, known = _measured_elsewhere(workspace, dataset, pixel_ids, missing)
     # Copies are measured once: 1,600 times the same picture costs as much as one.
     first = ~pixel_ids.duplicated().to_numpy()
@@ -205,9 +209,10 @@ def _measure_missing(
             progress(done / total, "measuring the images")
     first_row = pd.Series(np.flatnonzero(first), index=pixel_ids[first])
     source = first_row.loc[pixel_ids].to_numpy()
-    for one in missing:
+    copied = np.flatnonzero(source != np.arange(len(source)))
+
+    def keep(one: Measure) -> None:
         for name in one.arrays:
-            copied = np.flatnonzero(source != np.arange(len(source)))
             arrays[name][copied] = arrays[name][source[copied]]
         path = _path(workspace, dataset, one)
         with workspace.atomic_path(path) as scratch, scratch.open("wb") as stream:
@@ -215,6 +220,8 @@ def _measure_missing(
         for older in path.parent.glob(f"{one.name}-v*.npz"):
             if older != path:
                 older.unlink(missing_ok=True)
+
+    list(over_threads(keep, missing))
     return arrays
 
 
@@ -229,7 +236,10 @@ def _read_chunks(
 ) -> Iterator[NDArray[np.uint8]]:
     for rows in chunks:
         # Mapped anew for each chunk, so that pages already read do not count as memory in use.
-        yield open_images(workspace, dataset.id)[rows]
+        images = open_images(workspace, dataset.id)
+        first, last = int(rows[0]), int(rows[-1])
+        # Rows that lie side by side are read where they are, without a copy.
+        yield images[first : last + 1] if last - first < len(rows) else images[rows]
 
 
 def _measured_elsewhere(
@@ -244,7 +254,7 @@ def _measured_elsewhere(
         kept = [_read(workspace, other, one) for one in missing]
         if all(found is None for found in kept):
             continue
-        ids = _pixel_ids(load_table(workspace, other.id)["image_id"].tolist()).drop_duplicates()
+        ids = _pixel_ids(image_ids_of(workspace, other.id)).drop_duplicates()
         rows = pd.Series(ids.index, index=ids).reindex(pixel_ids).to_numpy()
         for place, found in enumerate(kept):
             new = np.flatnonzero(~np.isnan(rows) & ~known[place])

@@ -11,13 +11,12 @@ import pandas as pd
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.checks.base import Check, Completion
 from wbc_core.curation.measure import Measurements, measure
 from wbc_core.curation.measures import MEASURES
-from wbc_core.curation.spread import Spread, give_back_freed_memory, over_threads
+from wbc_core.curation.spread import Spread, give_back_freed_memory, over_threads, threads_of_ours
 from wbc_core.datasets.store import open_images, read_dataset
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, part_of, silent
@@ -107,9 +106,7 @@ def scan(
             if made == {**made_by[name], "embedding": made.get("embedding")}:
                 made_by[name] = made
     due = [check for check in chosen if earlier[check.name] != made_by[check.name]]
-    # Threads of ours: those of BLAS wait for each other longer than such small products take, and rounding
-    # would follow their number.
-    with threadpool_limits(1, user_api="blas"):
+    with threads_of_ours():
         give_back_freed_memory()
         measuring = part_of(progress, 0.0, _MEASURING)
         measurements = _measured(workspace, dataset, due, embedding, measuring, spread)

@@ -290,8 +290,13 @@ def open_images(workspace: Workspace, dataset_id: str) -> NDArray[np.uint8]:
     return images
 
 
-def load_table(workspace: Workspace, dataset_id: str) -> pd.DataFrame:
+def load_table(workspace: Workspace, dataset_id: str, columns: list[str] | None = None) -> pd.DataFrame:
     """Read the table of a data set.
+
+    Args:
+        workspace: The lab.
+        dataset_id: Id of the data set.
+        columns: Only these; all where None.
 
     Returns:
         One line an image, in the order of the array: row, image_id, label, source, width, height (pixels,
@@ -300,7 +305,7 @@ def load_table(workspace: Workspace, dataset_id: str) -> pd.DataFrame:
     Raises:
         WbcError: There is no such data set.
     """
-    return pd.read_parquet(_file_of(workspace, dataset_id, "table.parquet"))
+    return pd.read_parquet(_file_of(workspace, dataset_id, "table.parquet"), columns=columns)
 
 
 def image_ids_of(workspace: Workspace, dataset_id: str) -> NDArray[np.object_]:

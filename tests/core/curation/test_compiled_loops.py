@@ -11,6 +11,7 @@ from wbc_core.curation.measures import pixel_loops
 from wbc_core.curation.measures.base import Chunk
 from wbc_core.curation.measures.blocks import _SIEVES, _hard_edges
 from wbc_core.curation.measures.features import FEATURES
+from wbc_core.curation.measures.matrix_logarithms import take_logarithms
 
 
 @pytest.fixture
@@ -140,3 +141,35 @@ def test_a_loop_whose_code_cannot_be_kept_is_compiled_for_the_process() -> None:
     values = np.ones(3)
     compiled(names["double"])(values)
     np.testing.assert_array_equal(values, 2.0)
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, 1), (3, 2), (64, 11), (130, 11)])
+def test_logarithms_are_those_of_the_eigenvalues(count: int, size: int) -> None:
+    generator = np.random.default_rng(0)
+    axes = np.linalg.qr(generator.normal(size=(count, size, size)))[0]
+    eigenvalues = 10 ** generator.uniform(0, 4, size=(count, size))
+    eigenvalues[0] = 1.0
+    eigenvalues[-1] = 1e4
+    matrices = ((axes * eigenvalues[:, None]) @ axes.swapaxes(1, 2)).astype(np.float32)
+    found = np.empty_like(matrices)
+    take_logarithms(matrices, found)
+    expected = (axes * np.log(eigenvalues)[:, None]) @ axes.swapaxes(1, 2)
+    # What rounding a matrix itself does to the logarithm of its smallest eigenvalue is larger than this.
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+    np.testing.assert_array_equal(found, found.swapaxes(1, 2))
+
+
+def test_channels_that_are_constant_or_all_the_same_have_logarithms() -> None:
+    covariances = np.zeros((4, 11, 11), dtype=np.float32)
+    covariances[1] = 1e4
+    scales = np.linspace(1, 1e3, 11, dtype=np.float32)
+    covariances[3] = scales[:, None] * scales
+    covariances[2, 4, 4] = 1e4
+    matrices = covariances + np.eye(11, dtype=np.float32)
+    found = np.empty_like(matrices)
+    take_logarithms(matrices, found)
+    values, axes = np.linalg.eigh(matrices.astype(np.float64))
+    expected = (axes * np.log(np.maximum(values, 1.0))[:, None]) @ axes.swapaxes(1, 2)
+    np.testing.assert_allclose(found[:3], expected[:3], atol=2e-3)
+    # Rounding alone moves the small eigenvalues of the last one by a tenth.
+    np.testing.assert_allclose(found[3], expected[3], atol=0.3)

@@ -69,7 +69,8 @@ def _standardise(
 def _distances(points: NDArray[np.float64], core: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mahalanobis distances (n,) of pictures to the mean and covariance of a core, from 0."""
     centre = core.mean(axis=0)
-    values, axes = np.linalg.eigh(np.cov(core - centre, rowvar=False))
+    centred = core - centre
+    values, axes = np.linalg.eigh(centred.T @ centred / (len(core) - 1))
     # Few images support few axes: the rest share one variance (probabilistic PCA, Tipping and Bishop 1999).
     unsupported = max(0, len(values) - len(core) // _IMAGES_PER_AXIS)
     if unsupported:

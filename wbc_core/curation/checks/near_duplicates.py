@@ -24,6 +24,8 @@ _LEAST_CONTRAST = 3.0
 _THRESHOLD = 96.0
 _PAIRS_TOLD = 12
 _SEARCHES = 3
+_BATCH = 64
+"""Pairs that are read before their memory is given back: each brings its neighbours in the file along."""
 
 Key = tuple[int, int]
 IntArray = NDArray[np.int64]
@@ -40,9 +42,11 @@ class _Copies:
 
     def compare(self, pairs: list[tuple[int, int, int]]) -> None:
         """Compare pairs of rows, the lower first, with the symmetry that turns the second into the first."""
-        self.compared |= dict(
-            zip([pair[:2] for pair in pairs], over_threads(self._compare, pairs), strict=True)
-        )
+        for start in range(0, len(pairs), _BATCH):
+            some = pairs[start : start + _BATCH]
+            found = over_threads(self._compare, some)
+            self.compared |= dict(zip([pair[:2] for pair in some], found, strict=True))
+            release_pages(self.images)
 
     def _compare(self, pair: tuple[int, int, int]) -> Comparison:
         comparison, warp = compare(self.images, *pair)
@@ -169,7 +173,6 @@ def _find(
     for _ in range(_SEARCHES):
         if not copies.search_again():
             break
-    release_pages(images)
     component = copies.components(rows)
     order = np.argsort(component, kind="stable")
     groups = np.split(rows[order], np.flatnonzero(np.diff(component[order])) + 1)

@@ -33,6 +33,11 @@ def shrink(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return small
 
 
+def prepare_colours() -> None:
+    """Have OpenCV compute its tables of CIELAB, a tenth of a second in which no thread converts any."""
+    cv2.cvtColor(np.zeros((1, 1, 3), dtype=np.uint8), cv2.COLOR_RGB2LAB)
+
+
 @dataclass(frozen=True)
 class Chunk:
     """Some images and what several measures want of them, computed once.

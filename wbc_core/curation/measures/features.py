@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wbc_core.curation.measures.base import Chunk, Measure
+from wbc_core.curation.measures.matrix_logarithms import take_logarithms
 from wbc_core.curation.measures.pixel_loops import describe_regions
 
 _SIDE = 48
@@ -36,22 +37,18 @@ _RING_EDGES = (0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
 """Where one ring around the middle ends, as shares of half the side; the last reaches into the corners."""
 
 FloatArray = NDArray[np.float32]
-IntArray = NDArray[np.int64]
 
 
-def _places() -> tuple[FloatArray, FloatArray, IntArray, IntArray]:
-    """Of the inner pixels the distance from the middle and the direction from it (2, ...), which of them lie
-    in each ring, one ring after the other, and where each ring ends there."""
+def _places() -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Of the inner pixels the distance from the middle, the direction from it (2, ...), and their share in
+    the mean of each ring (rings, pixels)."""
     along = np.arange(1, _SIDE - 1) - (_SIDE - 1) / 2
     distance = np.hypot(along[:, None], along[None, :])
     direction = np.stack(np.broadcast_arrays(along[:, None], along[None, :])) / distance
     ring = np.digitize(distance.ravel() / (_SIDE / 2), _RING_EDGES)
-    return (
-        distance.astype(np.float32),
-        direction.astype(np.float32),
-        np.argsort(ring, kind="stable"),
-        np.cumsum(np.bincount(ring)),
-    )
+    members = ring == np.arange(len(_RING_EDGES) + 1)[:, None]
+    shares = members / members.sum(axis=1, keepdims=True)
+    return distance.astype(np.float32), direction.astype(np.float32), shares.astype(np.float32)
 
 
 _PLACES = _places()
@@ -63,12 +60,13 @@ def _logarithms(covariances: FloatArray) -> FloatArray:
     One squared grey level is added along the diagonal, so that flat pictures have a logarithm too.
     """
     size = covariances.shape[-1]
-    values, axes = np.linalg.eigh(covariances + np.eye(size, dtype=np.float32))
-    logarithm = (axes * np.log(np.maximum(values, 1.0))[..., None, :]) @ axes.swapaxes(-1, -2)
+    matrices = (covariances + np.eye(size, dtype=np.float32)).reshape(-1, size, size)
+    logarithms = np.empty_like(matrices)
+    take_logarithms(matrices, logarithms)
     row, column = np.triu_indices(size)
     # An entry off the diagonal is there twice: its weight keeps distances those of the matrices.
     weight = np.where(row == column, 1.0, np.sqrt(2.0)).astype(np.float32)
-    triangle: FloatArray = logarithm[..., row, column] * weight
+    triangle: FloatArray = logarithms[:, row, column] * weight
     return triangle.reshape(len(covariances), -1)
 
 
@@ -85,7 +83,7 @@ def _compute(chunk: Chunk) -> dict[str, NDArray[Any]]:
     return {"features": np.concatenate(parts, axis=1)}
 
 
-FEATURES = Measure("features", ("features",), _compute, version=4)
+FEATURES = Measure("features", ("features",), _compute, version=5)
 """`features`: float32 (n, 175). Logarithm of the covariance of eleven descriptions of a pixel over the whole
 picture and over its middle (2 x 66), their means (2 x 11), and in seven rings around the middle the mean
 strength of edges running around it and outward from it, and of their darkening outward (21). Grey levels of

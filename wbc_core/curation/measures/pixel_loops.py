@@ -36,6 +36,11 @@ def count_levels(pictures: Bytes, counts: Counts) -> None:
             counts[index, level] += tables[0, level] + tables[1, level] + tables[2, level] + tables[3, level]
 
 
+def prepare_loops() -> None:
+    """Have Numba load what its first call needs, a third of a second in which no thread could call a loop."""
+    count_levels(np.zeros((1, 1), dtype=np.uint8), np.zeros((1, 256), dtype=np.int64))
+
+
 @compiled
 def sum_second_differences(
     pictures: Bytes, tall: int, wide: int, sums: Counts, squares: Counts, blocks: Counts
@@ -295,16 +300,17 @@ def _describe_pixels(
 
 
 @compiled
-def _average_rings(edges: Floats, order: Counts, ends: Counts, rings: Floats) -> None:
-    """Means of the rows of edges (3, pixels) over the pixels of each ring, (3, r)."""
-    for edge in range(len(edges)):
-        start = 0
-        for ring in range(len(ends)):
-            total = np.float32(0)
-            for place in range(start, ends[ring]):
-                total += edges[edge, order[place]]
-            rings[edge, ring] = total / np.float32(ends[ring] - start)
-            start = ends[ring]
+def _average_rings(edges: Floats, rings: Floats, means: Floats) -> None:
+    """Means (3, r) of the rows of edges (3, pixels) over rings, which are shares (r, pixels)."""
+    first, second, third = edges[0], edges[1], edges[2]
+    for ring in range(len(rings)):
+        shares = rings[ring]
+        one, two, three = np.float32(0), np.float32(0), np.float32(0)
+        for place in range(len(shares)):
+            one += shares[place] * first[place]
+            two += shares[place] * second[place]
+            three += shares[place] * third[place]
+        means[0, ring], means[1, ring], means[2, ring] = one, two, three
 
 
 @compiled
@@ -313,12 +319,11 @@ def describe_regions(
     locals_: Bytes,
     distance: Floats,
     direction: Floats,
-    order: Counts,
-    ends: Counts,
+    rings: Floats,
     border: int,
     covariances: Floats,
     means: Floats,
-    rings: Floats,
+    ring_means: Floats,
 ) -> None:
     """Describe how eleven descriptions of a pixel vary together, see `features`.
 
@@ -327,12 +332,11 @@ def describe_regions(
         locals_: Mean of each pixel's surroundings, uint8 (n, side, side, 3).
         distance: Distance of each inner pixel from the middle, (side - 2, side - 2).
         direction: Its direction from the middle, down and across, (2, side - 2, side - 2).
-        order: Inner pixels, ring by ring.
-        ends: Where each ring ends in `order`, (r,).
+        rings: The share of each inner pixel in the mean of each ring, (r, pixels).
         border: How far the inner region lies inside, in pixels of the inner ones.
         covariances: Filled, of the whole and of the inner region, (n, 2, 11, 11).
         means: Filled, (n, 2, 11).
-        rings: Filled with the mean of each edge in each ring, (n, 3, r).
+        ring_means: Filled with the mean of each edge in each ring, (n, 3, r).
     """
     count, side = labs.shape[:2]
     inner = side - 2
@@ -348,6 +352,6 @@ def describe_regions(
             for y in range(narrow):
                 for x in range(narrow):
                     middle[row, y * narrow + x] = pictures[row, y + border, x + border]
-        _average_rings(edges, order, ends, rings[index])
+        _average_rings(edges, rings, ring_means[index])
         _moments(values, covariances[index, 0], means[index, 0])
         _moments(middle, covariances[index, 1], means[index, 1])
