@@ -177,7 +177,8 @@ def test_predictions_are_calibrated_and_marked(lab: Workspace, tmp_path: Path) -
     raw = predict_probabilities(model, image[None])
     calibrated = with_temperature(raw, temperature)[0]
     assert plain.iloc[1][list(NAMES)].tolist() == pytest.approx(calibrated.tolist(), abs=1e-5)
-    sent = plain[list(NAMES)].max(axis=1) < marks.attrs["threshold"]
+    # As float32 a picture at the threshold, which is one of the validation images here, could lie on it.
+    sent = plain[list(NAMES)].to_numpy(dtype=np.float64).max(axis=1) < marks.attrs["threshold"]
     assert marks[FOR_A_PERSON].tolist() == sent.tolist()
     assert marks["file"][marks[FOREIGN_SCORE].idxmax()] == "stripes.png"
     assert marks[FOREIGN_PICTURE].tolist()[-1]
