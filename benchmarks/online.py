@@ -22,8 +22,8 @@ from wbc_core.augment.online import OnlineStage
 from wbc_core.augment.recipe import load_recipe
 from wbc_core.backbones.model import build_model
 from wbc_core.datasets.synthetic import draw_cells
+from wbc_core.freed_memory import keep_freed_memory
 from wbc_core.training.data import Batches, as_keras_data
-from wbc_core.training.device import keep_freed_memory
 from wbc_core.workspace import Workspace
 
 CLASSES = 8

@@ -16,9 +16,10 @@ from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.checks.base import Check, Completion
 from wbc_core.curation.measure import Measurements, measure
 from wbc_core.curation.measures import MEASURES
-from wbc_core.curation.spread import Spread, give_back_freed_memory, over_threads, threads_of_ours
+from wbc_core.curation.spread import Spread, over_threads, threads_of_ours
 from wbc_core.datasets.store import open_images, read_dataset
 from wbc_core.errors import WbcError
+from wbc_core.freed_memory import give_back_freed_memory
 from wbc_core.progress import Progress, part_of, silent
 from wbc_core.records import Dataset, Finding, Json
 from wbc_core.workspace import Workspace

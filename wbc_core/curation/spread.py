@@ -1,7 +1,6 @@
 """How the chunks of a pass over the images are spread: over threads of this process, or elsewhere."""
 
 import contextlib
-import ctypes
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -58,22 +57,3 @@ def threads_of_ours() -> Iterator[None]:
             yield
     finally:
         cv2.setNumThreads(before)
-
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_LARGE = 4 << 20
-_KEPT = 8 << 20
-
-
-def give_back_freed_memory() -> None:
-    """Have glibc give back what is free now, and from now on arrays of 4 MB or more when they are freed.
-
-    Each thread would keep what it once had: a scan of 13,759 images then needs 30 to 50 MB more. Up to 8 MB
-    are kept for smaller arrays, or the kernel would clear the same pages again and again: with glibc's 128 kB
-    that takes a tenth of a scan. Without effect where there is no glibc.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        library = ctypes.CDLL("libc.so.6")
-        library.mallopt(_M_MMAP_THRESHOLD, _LARGE)
-        library.mallopt(_M_TRIM_THRESHOLD, _KEPT)
-        library.malloc_trim(0)

@@ -1,6 +1,5 @@
 """Which device trains here, and with which versions."""
 
-import ctypes
 import os
 import platform
 import shutil
@@ -12,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wbc_core.errors import WbcError
+from wbc_core.freed_memory import keep_freed_memory
 from wbc_core.quiet import import_keras_quietly
 from wbc_core.records import Json
 
 if TYPE_CHECKING:
     from wbc_core.training.spec import RunSpec
 
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4  # of malloc.h
-_KEPT_BYTES, _TOP_PAD_BYTES = 2**31 - 1, 2**28
 
 _OUT_OF_MEMORY = (
     "resourceexhaustederror",
@@ -142,24 +140,6 @@ def check_precision(precision: str, device: str) -> None:
             got=device,
             fix="Launch with precision=float32 or bfloat16, or with a worker that has a GPU.",
         )
-
-
-def keep_freed_memory() -> None:
-    """Have glibc keep what is freed for the next step instead of giving it back to the kernel.
-
-    TensorFlow allocates and frees every activation in every step; giving each back and asking for it again
-    costs a page fault for every 4 KiB. See docs/decisions/013. Without effect where there is no glibc.
-    """
-    try:
-        library = ctypes.CDLL("libc.so.6")
-    except OSError:
-        return
-    for parameter, value in (
-        (_M_MMAP_MAX, 0),
-        (_M_TRIM_THRESHOLD, _KEPT_BYTES),
-        (_M_TOP_PAD, _TOP_PAD_BYTES),
-    ):
-        library.mallopt(parameter, value)
 
 
 @contextmanager
