@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.measure import EMBEDDING, measured_before
@@ -25,7 +26,7 @@ DRAWN = 20_000
 """Largest number of points that are drawn; a larger set is sampled."""
 
 _LEAST_SPREAD = 1e-9
-_PART = 8192
+_PART = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,37 +68,37 @@ def principal_components(vectors: NDArray[np.floating]) -> tuple[NDArray[np.floa
         ([-1.225, 0.0, 1.225], [1.0, 0.0])
     """
     count, width = vectors.shape
-    sums, squares, finite = np.zeros(width), np.zeros(width), np.zeros(width)
+    finite = sum(np.isfinite(part).sum(axis=0) for part in _parts(vectors))
+    means = sum(part.sum(axis=0) for part in _centred(vectors, np.zeros(width))) / np.maximum(1, finite)
+    # BLAS's threads wait for each other in a loop: seconds on a busy machine, over .1 s of work.
+    with threadpool_limits(1, user_api="blas"):
+        covariance = sum(part.T @ part for part in _centred(vectors, means)) / max(1, count)
+        spread = np.sqrt(np.diag(covariance))
+        used = np.flatnonzero(spread > _LEAST_SPREAD)
+        if not len(used):
+            return np.zeros((count, 2), dtype=np.float32), (0.0, 0.0)
+        correlation = covariance[np.ix_(used, used)] / np.outer(spread[used], spread[used])
+        values, weights = np.linalg.eigh(correlation)
+        values, weights = np.maximum(values[::-1][:2], 0), weights[:, ::-1][:, :2]
+        weights *= np.sign(weights[np.abs(weights).argmax(axis=0), np.arange(weights.shape[1])])
+        axes = np.zeros((width, 2))
+        axes[used, : len(values)] = weights / spread[used, None] / np.sqrt(values[0])
+        points = np.concatenate([(part @ axes).astype(np.float32) for part in _centred(vectors, means)])
+    shares = [*(values / len(used)).tolist(), 0.0][:2]
+    return points, (shares[0], shares[1])
+
+
+def _parts(vectors: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
+    """Some rows at a time: a large embedding is never held twice."""
+    return (vectors[start : start + _PART] for start in range(0, len(vectors), _PART))
+
+
+def _centred(vectors: NDArray[np.floating], means: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """Some rows at a time less the means, float64; 0 where infinite or undefined."""
     for part in _parts(vectors):
-        sums += np.nansum(part, axis=0)
-        finite += np.isfinite(part).sum(axis=0)
-    means = sums / np.maximum(1, finite)
-    for part in _parts(vectors):
-        squares += np.nansum((part - means) ** 2, axis=0)
-    spread = np.sqrt(squares / max(1, count))
-    used = spread > _LEAST_SPREAD
-    if not used.any():
-        return np.zeros((count, 2), dtype=np.float32), (0.0, 0.0)
-
-    def scaled() -> Iterator[NDArray[np.float64]]:
-        for part in _parts(vectors):
-            yield np.nan_to_num((part - means)[:, used] / spread[used])
-
-    correlation = sum(part.T @ part for part in scaled()) / count
-    values, weights = np.linalg.eigh(correlation)
-    values, weights = np.maximum(values[::-1][:2], 0), weights[:, ::-1][:, :2]
-    weights *= np.sign(weights[np.abs(weights).argmax(axis=0), np.arange(weights.shape[1])])
-    points = np.zeros((count, 2), dtype=np.float32)
-    np.concatenate([part @ weights for part in scaled()], out=points[:, : len(values)], casting="same_kind")
-    shares = [*(values / used.sum()).tolist(), 0.0][:2]
-    return points / np.float32(np.sqrt(values[0])), (shares[0], shares[1])
-
-
-def _parts(vectors: NDArray[np.floating]) -> Iterator[NDArray[np.float64]]:
-    """Some rows at a time as float64, undefined where infinite: a large embedding is never held twice."""
-    for start in range(0, len(vectors), _PART):
-        part = np.asarray(vectors[start : start + _PART], dtype=np.float64)
-        yield np.where(np.isfinite(part), part, np.nan)
+        centred = np.subtract(part, means, dtype=np.float64)
+        centred[~np.isfinite(centred)] = 0
+        yield centred
 
 
 def image_map(workspace: Workspace, dataset_id: str, *, seed: int = 0) -> ImageMap | None:
