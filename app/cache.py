@@ -145,28 +145,29 @@ def scanned_checks(dataset_id: str) -> list[str]:
     return scan.scanned_checks(workspace(), dataset_id)
 
 
-def _findings_stamps(dataset_id: str) -> tuple[int, ...]:
-    return tuple(findings_stamp(dataset_id, name) for name in scanned_checks(dataset_id))
+def findings_stamps(dataset_id: str) -> tuple[tuple[str, int], ...]:
+    """The checks that have been run on the data set, and when the findings of each were written."""
+    return tuple((name, findings_stamp(dataset_id, name)) for name in scanned_checks(dataset_id))
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _embedding_in_use(home: str, dataset_id: str, stamps: tuple[int, ...]) -> str | None:
+def _embedding_in_use(home: str, dataset_id: str, stamps: tuple[tuple[str, int], ...]) -> str | None:
     return image_map.embedding_in_use(workspace(), dataset_id)
 
 
 def embedding_in_use(dataset_id: str) -> str | None:
     """Id of the network by which findings were made; None for the lab's own features."""
-    return _embedding_in_use(str(workspace().home), dataset_id, _findings_stamps(dataset_id))
+    return _embedding_in_use(str(workspace().home), dataset_id, findings_stamps(dataset_id))
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _outdated_checks(home: str, dataset_id: str, stamps: tuple[int, ...]) -> list[str]:
+def _outdated_checks(home: str, dataset_id: str, stamps: tuple[tuple[str, int], ...]) -> list[str]:
     return scan.outdated_checks(workspace(), dataset_id)
 
 
 def outdated_checks(dataset_id: str) -> list[str]:
     """Names of the checks that have changed since they were run on the data set."""
-    return _outdated_checks(str(workspace().home), dataset_id, _findings_stamps(dataset_id))
+    return _outdated_checks(str(workspace().home), dataset_id, findings_stamps(dataset_id))
 
 
 def log_stamp(dataset_id: str) -> tuple[int, int]:

@@ -184,6 +184,27 @@ def cut(
     return _cut(str(state.workspace().home), dataset_id, check, made_by(check, threshold), others)
 
 
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _cuts(
+    home: str,
+    dataset_id: str,
+    thresholds: tuple[tuple[str, float | None], ...],
+    stamps: tuple[tuple[str, int], ...],
+) -> dict[str, Cut]:
+    return {name: cut(dataset_id, name, chosen, dict(thresholds)) for name, chosen in thresholds}
+
+
+def cuts_at(dataset_id: str, thresholds: Mapping[str, float | None]) -> Mapping[str, Cut]:
+    """The findings of several checks, found by one look at what was scanned; shared, so not to be changed.
+
+    Args:
+        dataset_id: Id of the data set.
+        thresholds: Name of each check to its threshold, None for the check's own.
+    """
+    stamps = cache.findings_stamps(dataset_id)
+    return _cuts(str(state.workspace().home), dataset_id, tuple(thresholds.items()), stamps)
+
+
 def about_rows(dataset: Dataset, rows: Sequence[int], cuts: Mapping[str, Cut]) -> Cut:
     """Some images as something to review: those that most checks flag first, with all that is said of each.
 

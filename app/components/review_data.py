@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from app import cache
 from app.components.check_filter import Family
 from app.components.gallery import Item
-from app.components.review_cuts import Cut, Place, cut, progress
+from app.components.review_cuts import Cut, Place, cuts_at, progress
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.outcome import held_by_check
 from wbc_core.curation.standing import Standing
@@ -100,10 +100,9 @@ def keep_thresholds_in_url(dataset_id: str) -> None:
             st.query_params[_key(check)] = wanted
 
 
-def cuts_of(dataset_id: str, scanned: Sequence[str]) -> dict[str, Cut]:
+def cuts_of(dataset_id: str, scanned: Sequence[str]) -> Mapping[str, Cut]:
     """What is shown of each scanned check at the thresholds that are set."""
-    thresholds = {name: threshold_of(dataset_id, name) for name in scanned}
-    return {name: cut(dataset_id, name, thresholds[name], thresholds) for name in scanned}
+    return cuts_at(dataset_id, {name: threshold_of(dataset_id, name) for name in scanned})
 
 
 def to_begin_with(cuts: Mapping[str, Cut], standing: Standing) -> str:

@@ -107,7 +107,7 @@ def _report(dataset: Dataset) -> None:
                 icon=":material/description:",
                 on_click="ignore",
             )
-    findings = tuple(cache.findings_stamp(dataset.id, name) for name in cache.scanned_checks(dataset.id))
+    findings = cache.findings_stamps(dataset.id)
     stamps = (cache.log_stamp(dataset.id), agreement.opinions_stamp(workspace, dataset.id), findings)
     st.caption("Text for a methods section:")
     st.code(_methods_text(str(workspace.home), dataset.id, stamps), language=None, wrap_lines=True)

@@ -1,6 +1,7 @@
 """The Review page: counts, order, pages, threshold, accepting, undoing."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,6 +95,20 @@ def test_every_check_stands_under_its_heading_with_its_counts(demo_dataset: Data
     left = {entry["name"]: entry["left"] for family in after for entry in family["checks"]}
     in_conflict = conflicts_of(cuts["exact_duplicates"])
     assert left["exact_duplicates"] == sum(len(found.rows) for found in in_conflict) < images
+
+
+def test_what_is_shown_is_found_once_and_again_after_a_new_scan(demo_dataset: Dataset) -> None:
+    checks = dict.fromkeys(cache.scanned_checks(demo_dataset.id))
+    before = review_cuts.cuts_at(demo_dataset.id, checks)
+    assert review_cuts.cuts_at(demo_dataset.id, checks) is before
+    moved = review_cuts.cuts_at(demo_dataset.id, {**checks, "blur": CHECKS.get("blur").threshold_range[0]})
+    assert moved["blur"].images > before["blur"].images
+    assert moved["noise"] is before["noise"]
+    path = Workspace.default().findings_dir(demo_dataset.id) / "noise.parquet"
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    after = review_cuts.cuts_at(demo_dataset.id, checks)
+    assert after["noise"] is not before["noise"]
+    assert after["blur"] is before["blur"]
 
 
 def decision(row: int, check: str) -> Decision:
