@@ -163,6 +163,28 @@ def test_the_map_shows_a_thumbnail_on_hover_and_opens_what_is_drawn_around(
     page.get_by_text("lie inside").wait_for(state="detached")
 
 
+def test_a_lasso_neither_sends_nor_draws_the_points_again(demo: Dataset, open_page: Open) -> None:
+    page = open_page(f"/review?dataset={demo.id}&view=map")
+    received: list[bytes] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(frame)))
+    page.reload()
+    page.locator("canvas").wait_for()
+    page.wait_for_timeout(500)
+    page.locator(".map").evaluate("""map => {
+      const { plot } = map.map;
+      const draw = plot.drawPoints.bind(plot);
+      window.drawn = 0;
+      plot.drawPoints = (...given) => { window.drawn += 1; draw(...given); };
+    }""")
+    assert sum(b'"points"' in frame for frame in received) == 1
+    lasso_all(page)
+    assert rows(page)
+    assert sum(b'"points"' in frame for frame in received) == 1
+    assert page.evaluate("window.drawn") == 0
+    page.get_by_role("radio", name="Flag").click()
+    page.wait_for_function("window.drawn === 1")
+
+
 def test_hostile_class_names_are_only_text_on_the_map(hostile: Dataset, open_page: Open) -> None:
     page = open_page(f"/review?dataset={hostile.id}&view=map")
     page.locator(".legend button", has_text="<img src=x").wait_for()

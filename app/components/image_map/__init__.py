@@ -112,16 +112,19 @@ def image_map(
     low = points.min(axis=0).astype(np.float64)
     span = np.maximum(points.max(axis=0) - low, 1e-9)
 
+    def sent() -> Any:
+        return (st.session_state.get(key) or {}).get("outline")
+
     def drawn() -> None:
-        sent = (st.session_state.get(key) or {}).get("outline")
-        on_choice(_unpacked(sent, low, span) if sent else None)
+        on_choice(_unpacked(sent(), low, span) if sent() else None)
 
     _mount(
         key=key,
         data={
             "points": _packed(np.round((points - low) / span * _STEPS), "<u2"),
             "rows": _packed(rows, "<i4"),
-            "chosen": _packed_choice(chosen, low, span),
+            # What the browser itself drew it has: the points need not be sent again with it.
+            "chosen": None if sent() else _packed_choice(chosen, low, span),
             "colourings": [{**entry, "codes": _packed(entry["codes"], "u1")} for entry in colourings],
         },
         on_outline_change=drawn,

@@ -10,6 +10,8 @@ class Plot {
   constructor(canvas) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
+    // The points as they were last drawn: an outline or a ring over them leaves them as they are.
+    this.still = document.createElement("canvas");
     this.hidden = new Set();
     this.outline = null;
     this.reset();
@@ -20,6 +22,7 @@ class Plot {
   }
 
   take(data) {
+    this.drawn = null;
     const steps = unpack(data.points, Uint16Array);
     this.count = steps.length / 2;
     this.x = new Float32Array(this.count);
@@ -39,6 +42,7 @@ class Plot {
     this.canvas.width = Math.round(this.width * ratio);
     this.canvas.height = Math.round(this.height * ratio);
     this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.drawn = null;
   }
 
   get scale() {
@@ -66,14 +70,27 @@ class Plot {
     this.view.y += top / this.scale.y;
   }
 
-  draw(colouring, { colours, quiet }) {
-    const { context, width, height, x, y } = this;
+  draw(colouring, entry) {
+    const shown = JSON.stringify([colouring, this.view, [...this.hidden]]);
+    if (shown !== this.drawn) {
+      this.drawn = shown;
+      this.drawPoints(colouring, entry);
+    }
+    this.context.clearRect(0, 0, this.width, this.height);
+    if (this.still.width && this.still.height) this.context.drawImage(this.still, 0, 0, this.width, this.height);
+  }
+
+  drawPoints(colouring, { colours, quiet }) {
+    const { width, height, x, y } = this;
     const codes = this.codes[colouring];
+    // A new size also empties it.
+    [this.still.width, this.still.height] = [this.canvas.width, this.canvas.height];
+    const context = this.still.getContext("2d");
+    context.setTransform(this.context.getTransform());
     const size = Math.max(2, Math.min(7, (this.count > 5000 ? 3 : 4) * Math.sqrt(this.view.zoom)));
     const half = size / 2;
     const [scaleX, scaleY] = [this.scale.x, this.scale.y];
     const [offX, offY] = this.toScreen(0, 0);
-    context.clearRect(0, 0, width, height);
     context.globalAlpha = this.count > 5000 ? 0.6 : 0.8;
     const paint = (code, from, step, side) => {
       if (this.hidden.has(code)) return;
@@ -91,7 +108,6 @@ class Plot {
     for (let layer = 0; layer < LAYERS; layer += 1) {
       for (let code = quiet ? 1 : 0; code < colours.length; code += 1) paint(code, layer, LAYERS, quiet ? size + 1 : size);
     }
-    context.globalAlpha = 1;
   }
 
   drawOutline(places, colour) {
