@@ -68,6 +68,26 @@ def test_keys_decide_at_once_and_reach_the_log(lab: Lab, demo: Dataset, open_pag
     assert (mark(page, first), mark(page, second), mark(page, third)) == ("drop", "keep", "")
 
 
+def test_a_press_writes_anew_only_the_pictures_that_it_changes(demo: Dataset, open_page: Open) -> None:
+    page = open_page(review_path(demo, "exposure"))
+    first, second, third, *_ = rows(page)
+    page.locator(".gallery.actions .grid").evaluate("""grid => {
+      window.written = new Set();
+      new MutationObserver((changes) => {
+        for (const { target } of changes) {
+          const tile = (target.nodeType === 1 ? target : target.parentElement)?.closest(".tile");
+          if (tile) window.written.add(Number(tile.dataset.row));
+        }
+      }).observe(grid, { subtree: true, childList: true, attributes: true, characterData: true });
+    }""")
+    page.keyboard.press("k")
+    saved(page)
+    page.keyboard.press("d")
+    page.locator(".gallery.actions .saved", has_text="Saving").wait_for()
+    saved(page)
+    assert set(page.evaluate("[...window.written]")) == {first, second, third}
+
+
 def open_to_accept(lab: Lab, demo: Dataset) -> dict[int, str]:
     """The exact duplicates that accepting all would drop: groups whose labels conflict are left out."""
     found = load_findings(lab.workspace, demo.id, "exact_duplicates")

@@ -128,26 +128,33 @@ class Grid {
     const relabelled = mark?.startsWith("relabel:") ? mark.slice(8) : null;
     const name = relabelled ?? item.label;
     const chosen = this.selected.has(index);
+    const stacked = item.more?.length ?? 0;
+    const colour = this.colours?.[name] ?? "";
+    const focused = index === this.focus;
+    if (focused) this.hang(tile, item);
+    // A hundred tiles written at each draw would be laid out anew, though nothing about them changed.
+    const said = [item.row, item.name, item.label, item.badge, item.title, item.note, stacked];
+    const shown = JSON.stringify([...said, mark, chosen, focused, colour]);
+    if (shown === tile.shown) return;
+    tile.shown = shown;
     tile.dataset.row = item.row;
     tile.dataset.mark = relabelled ? "relabel" : (mark ?? "");
-    tile.tabIndex = index === this.focus ? 0 : -1;
-    tile.classList.toggle("focus", index === this.focus);
+    tile.tabIndex = focused ? 0 : -1;
+    tile.classList.toggle("focus", focused);
     tile.setAttribute("aria-selected", String(chosen));
     tile.setAttribute("aria-label", [rowWords(item), name, item.badge && `suggested: ${item.badge}`, markWords(mark)]
       .filter(Boolean).join(", "));
     tile.title = item.title ?? "";
-    if (index === this.focus) this.hang(tile, item);
     const badge = tile.querySelector(".badge");
     badge.textContent = mark ? "" : (item.badge ?? "");
     badge.hidden = !badge.textContent;
     badge.classList.toggle("calm", item.badge === "keep");
     tile.querySelector(".mark").textContent = { keep: "check", drop: "delete", relabel: "sell" }[tile.dataset.mark] ?? "";
     tile.querySelector(".note").textContent = item.note ?? "";
-    const stacked = item.more?.length ?? 0;
     tile.classList.toggle("stack", stacked > 0);
     tile.querySelector(".count").textContent = stacked ? `× ${(stacked + 1).toLocaleString("en")}` : "";
     tile.querySelector(".name").textContent = stacked && !relabelled ? "the other copies" : name;
-    tile.querySelector(".dot").style.background = (!stacked || relabelled) ? (this.colours?.[name] ?? "") : "";
+    tile.querySelector(".dot").style.background = (!stacked || relabelled) ? colour : "";
   }
 
   // The evidence hangs under the picture in focus, over what is below it, so that nothing moves.
