@@ -73,7 +73,7 @@ class RayNode:
 
 
 def start_node(
-    folder: Path, name: str, *options: str, before: tuple[str, ...] = (), path: str = ""
+    folder: Path, name: str, *options: str, before: tuple[str, ...] = (), path: str = "", **variables: str
 ) -> RayNode:
     """Begin to start a node.
 
@@ -83,12 +83,13 @@ def start_node(
         options: Of `ray start`.
         before: A command to start it under.
         path: A folder to find modules in, before the lab's own.
+        variables: Of its environment.
     """
     command = [*before, sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *options]
     command += ["--dashboard-agent-listen-port=0", "--object-store-memory=100000000"]
     command += ["--min-worker-port=0", "--max-worker-port=0"]
     # Forking beside gRPC's threads, Ray 2.60 now and then loses the process for a client.
-    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "GRPC_ENABLE_FORK_SUPPORT": "0"}
+    environment = {**os.environ, **variables, "RAY_USAGE_STATS_ENABLED": "0", "GRPC_ENABLE_FORK_SUPPORT": "0"}
     environment["RAY_prestart_worker_first_driver"] = "0"  # processes that these tests do not need
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [path, str(ROOT)]))
     log = folder / f"{name}.log"

@@ -1,5 +1,6 @@
 """Where a backbone's first weights come from: one registered source a kind."""
 
+import hashlib
 import os
 import socket
 import sys
@@ -120,6 +121,13 @@ def cache_folder() -> Path:
     return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models"
 
 
+def carried_file(workspace: Workspace, argument: str) -> Path:
+    """Where the file of `weights=file:ARGUMENT` lies on a machine to which a run's files were brought."""
+    digest = hashlib.sha256(argument.encode()).hexdigest()
+    # The ending says in which way it was written.
+    return workspace.home / "weights" / f"{digest}{'.weights' * argument.endswith('.weights.h5')}.h5"
+
+
 def weights_source(weights: str) -> tuple[Source, str]:
     """Find the source that `random`, `imagenet`, `file:PATH` or `run:ID` names, and its argument.
 
@@ -209,13 +217,15 @@ def from_file(
         backbone: The backbone.
         input_shape: Height, width and 3 channels.
         argument: Path of a `.weights.h5` file of Keras 3, or a `.h5` file of keras.applications without top.
-        workspace: Not needed.
+        workspace: Where the file may have been brought to, see `carried_file`.
 
     Raises:
         WbcError: There is no such file, or its weights do not have this backbone's shapes.
     """
     path = Path(argument).expanduser()
-    if path.suffix != ".h5" or not path.is_file():
+    carried = carried_file(workspace, argument) if workspace else path
+    source = carried if carried.is_file() else path
+    if path.suffix != ".h5" or not source.is_file():
         raise WbcError(
             f"There is no file of weights at {argument!r}.",
             expected="weights=file:PATH with a .weights.h5 or .h5 file",
@@ -226,7 +236,7 @@ def from_file(
         with warnings.catch_warnings():
             # keras only warns where a file lacks whole layers, and leaves them random.
             warnings.filterwarnings("error", message="Skipping nested container", category=UserWarning)
-            model.load_weights(path)
+            model.load_weights(source)
     except (ValueError, OSError, KeyError, IndexError, TypeError, RuntimeError, UserWarning) as error:
         raise WbcError(
             f"The weights in {path.name} do not fit {backbone.title}.",

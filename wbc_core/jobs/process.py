@@ -17,6 +17,7 @@ from types import FrameType
 from sqlalchemy.exc import DBAPIError
 
 from wbc_core.errors import Cancelled, WbcError
+from wbc_core.jobs.delivery import is_apart, write_outcome
 from wbc_core.jobs.meters import keep_measuring
 from wbc_core.jobs.queue import finish, get_job, write_held
 from wbc_core.jobs.tasks import TASKS
@@ -78,8 +79,11 @@ class QueueProgress:
             raise Cancelled
 
 
-def _finish_surely(workspace: Workspace, job_id: str, claim: str, **outcome: object) -> int:
+def finish_surely(workspace: Workspace, job_id: str, claim: str, **outcome: object) -> int:
     """Write the outcome even when the database is away for a few minutes; returns the exit status."""
+    if is_apart():  # its files come first
+        write_outcome(workspace, outcome)
+        return 0
     for attempt in range(20):
         try:
             finish(workspace, job_id, claim, **outcome)  # type: ignore[arg-type]
@@ -108,7 +112,7 @@ def run(workspace: Workspace, job_id: str, claim: str) -> int:
     try:
         job = get_job(workspace, job_id)
         result = TASKS.get(job.kind)(workspace, job_id, job.spec, QueueProgress(workspace, job_id, claim))
-        return _finish_surely(workspace, job_id, claim, state="succeeded", result=result)
+        return finish_surely(workspace, job_id, claim, state="succeeded", result=result)
     except Cancelled:
         _say("stopped")
         return STOPPED
@@ -118,7 +122,7 @@ def run(workspace: Workspace, job_id: str, claim: str) -> int:
         else:
             with suppress(OSError):
                 traceback.print_exc()
-        return _finish_surely(workspace, job_id, claim, state="failed", error=_in_words(error))
+        return finish_surely(workspace, job_id, claim, state="failed", error=_in_words(error))
     finally:
         ended.set()
 

@@ -243,6 +243,13 @@ def write_held(workspace: Workspace, job_id: str, held: str, /, **values: Any) -
     return bool(written.rowcount)
 
 
+def is_held(workspace: Workspace, job_id: str, claim: str) -> bool:
+    """Whether a job still runs under a claim."""
+    held = select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.claim == claim, jobs.c.state == "running")
+    with transaction(workspace) as connection:
+        return connection.execute(held).first() is not None
+
+
 def beat(workspace: Workspace, job_id: str, claim: str) -> bool:
     """Give a sign of life for a job that one holds; False when the claim was lost."""
     return write_held(workspace, job_id, claim, beats=jobs.c.beats + 1, heartbeat_at=now())

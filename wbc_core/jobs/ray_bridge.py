@@ -4,7 +4,8 @@ Ray ends its driver once it has lost the head for a minute; a worker must outliv
 So it starts this process, writes orders to it and reads how they go, one JSON object a line:
 
 - in: `start` (a number, with `node`, `cpus`, `gpus`, `job`, `claim`), `signal` (that number, with `number`)
-- out: `nodes` every second, `left_out` (why a node is not used), `ending` (a number, with `how`), `refused`
+- out: `nodes` every second, `left_out` (why a node is not used), `apart` (a node that does not see the
+  workspace), `ending` (a number, with `how`), `refused`
 """
 
 import json
@@ -14,18 +15,33 @@ import socket
 import sys
 import threading
 import time
-from typing import IO, Any
+from collections import defaultdict
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any
 
 from wbc_core.curation.ray_cluster import ask_nodes, connected, nodes_with_cpu
 from wbc_core.errors import WbcError
-from wbc_core.jobs.queue import announce_worker, withdraw_worker
+from wbc_core.jobs.delivery import APART
+from wbc_core.jobs.queue import announce_worker, get_job, withdraw_worker
+from wbc_core.jobs.ray_files import (
+    NODE_FOLDER,
+    Checksums,
+    HolderFailed,
+    NodeLost,
+    NotSent,
+    RecordMissing,
+)
 from wbc_core.jobs.ray_node import GONE_AFTER_SECONDS, JobHolder, look_in_a_process, machine, versions
 from wbc_core.quiet import quiet_standard_error
 from wbc_core.records import Json
 from wbc_core.workspace import Workspace
 
+if TYPE_CHECKING:
+    from wbc_core.jobs.ray_delivery import Delivery
+
 RENEW_SECONDS = 0.5
 NODES_SECONDS = 1.0
+_CALL_SECONDS = 120.0
 
 
 def settings() -> dict[str, str]:
@@ -37,8 +53,11 @@ def settings() -> dict[str, str]:
     }
 
 
-def refuse_unfit_nodes(ray: Any, workspace: Workspace, nodes: list[Json]) -> None:
-    """Refuse nodes that do not see the workspace or its database, or have another lab.
+def refuse_unfit_nodes(ray: Any, workspace: Workspace, nodes: list[Json]) -> set[str]:
+    """Refuse nodes that do not reach the workspace's database, or have another lab.
+
+    Returns:
+        The ids of those that do not see the workspace's folder, and are fit to train without.
 
     Raises:
         WbcError: Of the first such node, with what to do about it.
@@ -49,8 +68,9 @@ def refuse_unfit_nodes(ray: Any, workspace: Workspace, nodes: list[Json]) -> Non
     announce_worker(workspace, question, socket.gethostname(), "a look at a Ray cluster")
     try:
         asked = (str(workspace.home), question, settings())
-        for name, seen in ask_nodes(ray, nodes, look_in_a_process, *asked):
-            refuse_unfit(workspace, name, seen)
+        looked = ask_nodes(ray, nodes, look_in_a_process, *asked)
+        sees = [sees_workspace(workspace, name, seen) for name, seen in looked]
+        return {node["NodeID"] for node, shared in zip(nodes, sees, strict=True) if not shared}
     finally:
         withdraw_worker(workspace, question)
         for file in folder.iterdir():
@@ -58,8 +78,11 @@ def refuse_unfit_nodes(ray: Any, workspace: Workspace, nodes: list[Json]) -> Non
         folder.rmdir()
 
 
-def refuse_unfit(workspace: Workspace, name: str, seen: Json) -> None:
-    """Refuse one node by what `look_in_a_process` saw there.
+def sees_workspace(workspace: Workspace, name: str, seen: Json) -> bool:
+    """Refuse one node, or tell whether it sees the workspace, by what `look_in_a_process` saw there.
+
+    Returns:
+        False where its trainings need a workspace of their own.
 
     Raises:
         WbcError: It cannot run jobs of this workspace.
@@ -70,14 +93,16 @@ def refuse_unfit(workspace: Workspace, name: str, seen: Json) -> None:
             got=f"{seen['failed']:.200}",
             fix="Install the lab there, for the Python that Ray runs on.",
         )
-    if seen["folder"]:
+    sqlite = workspace.database_url.startswith("sqlite")
+    if seen["folder"] and sqlite:
         raise WbcError(
             f"The node {name} of the Ray cluster does not see the workspace.",
             expected=f"the folder {workspace.home} of this machine, to read and to write",
             got=seen["folder"],
-            fix="Mount it there (NFS, for example) at the same path, or leave that node out of the cluster.",
+            fix="Mount it there (NFS, for example) at the same path; or set WBC_DATABASE_URL to a PostgreSQL "
+            "server that it reaches, and what it trains is brought there and back.",
         )
-    if workspace.database_url.startswith("sqlite") and seen["machine"] != machine():
+    if sqlite and seen["machine"] != machine():
         raise WbcError(
             f"The node {name} of the Ray cluster is another machine, and machines cannot share SQLite.",
             expected="a PostgreSQL server that every node reaches",
@@ -96,6 +121,13 @@ def refuse_unfit(workspace: Workspace, name: str, seen: Json) -> None:
             got=seen["versions"],
             fix="Install the same versions there as here.",
         )
+    if seen["folder"] and seen["own_folder"]:
+        raise WbcError(
+            f"The node {name} of the Ray cluster sees no workspace, and has no place for one of its own.",
+            got=seen["own_folder"],
+            fix=f"Set {NODE_FOLDER} where the node is started to a folder that it can write to.",
+        )
+    return not seen["folder"]
 
 
 class Bridge:
@@ -112,6 +144,9 @@ class Bridge:
         self._writing = threading.Lock()
         self._signals: dict[int, queue.SimpleQueue[int]] = {}
         self._known: dict[str, bool] = {}
+        self._apart: set[str] = set()
+        self._checksums = Checksums()
+        self._sending: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def reply(self, **what: object) -> None:
         """Tell the worker something."""
@@ -121,7 +156,7 @@ class Bridge:
     def run(self, orders: IO[str]) -> None:
         """Work until the worker closes its end."""
         nodes = nodes_with_cpu(self._ray)
-        refuse_unfit_nodes(self._ray, self._workspace, nodes)
+        self._look_at(nodes)
         self._known = {node["NodeID"]: True for node in nodes}
         threading.Thread(target=self._watch_nodes, daemon=True).start()
         for line in orders:
@@ -132,6 +167,13 @@ class Bridge:
                 self._signals[order["start"]] = queue.SimpleQueue()
                 threading.Thread(target=self._run_job, args=(order,), daemon=True).start()
 
+    def _look_at(self, nodes: list[Json]) -> None:
+        apart = refuse_unfit_nodes(self._ray, self._workspace, nodes)
+        self._apart = self._apart.difference(node["NodeID"] for node in nodes) | apart
+        for node in nodes:
+            if node["NodeID"] in apart:
+                self.reply(apart=node["NodeManagerHostname"])
+
     def _watch_nodes(self) -> None:
         """Tell which nodes there are, which is also the sign that the head answers."""
         while True:
@@ -141,13 +183,13 @@ class Bridge:
                     self._known[node["NodeID"]] = False
                     threading.Thread(target=self._admit, args=(node,), daemon=True).start()
             fit = [node for node in alive if self._known.get(node["NodeID"])]
-            self.reply(nodes=[_described(node) for node in fit])
+            self.reply(nodes=[self._described(node) for node in fit])
             time.sleep(NODES_SECONDS)
 
     def _admit(self, node: Json) -> None:
         """Use a node that joined the cluster, if it is fit."""
         try:
-            refuse_unfit_nodes(self._ray, self._workspace, [node])
+            self._look_at([node])
         except WbcError as error:
             if any(other["NodeID"] == node["NodeID"] and other["Alive"] for other in self._ray.nodes()):
                 self.reply(left_out=str(error))
@@ -157,11 +199,14 @@ class Bridge:
     def _run_job(self, order: Json) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        demands = {"num_cpus": order["cpus"], "num_gpus": order["gpus"], "max_restarts": 0}
+        apart = order["node"] in self._apart
         there = NodeAffinitySchedulingStrategy(order["node"], soft=False)
-        holder = self._ray.remote(JobHolder).options(**demands, scheduling_strategy=there).remote()
+        demands = {"num_cpus": order["cpus"], "num_gpus": order["gpus"], "max_restarts": 0}
+        # Where files travel, the lease is renewed meanwhile.
+        demands |= {"scheduling_strategy": there, "max_concurrency": 4 if apart else 1}
+        holder = self._ray.remote(_holder_class(apart)).options(**demands).remote()
         try:
-            how = self._hold(holder, order)
+            how = self._run_apart(holder, order) if apart else self._hold(holder, order)
         except self._ray.exceptions.RayTaskError as error:
             how = f"Its process could not be started ({error.cause})"
         except Exception:  # Ray's errors and its client's share no class
@@ -173,7 +218,39 @@ class Bridge:
         self.reply(ending=order["start"], how=how)
         self._ray.kill(holder)
 
-    def _hold(self, holder: Any, order: Json) -> str:
+    def _run_apart(self, holder: Any, order: Json) -> str:
+        """Hold a training on a node that does not see the workspace, and tell how it ended."""
+        from wbc_core.jobs.process import finish_surely
+        from wbc_core.jobs.ray_delivery import Delivery
+
+        job, signals = get_job(self._workspace, order["job"]), self._signals[order["start"]]
+        call = partial(self._call, holder)
+        delivery = Delivery(
+            self._workspace, job, order["claim"], call, self._checksums, lambda: not signals.empty()
+        )
+        try:
+            how = self._hold(holder, order, delivery)
+        except NotSent as error:
+            how = f"Its files could not be sent ({error})"
+        except RecordMissing as error:
+            finish_surely(self._workspace, job.id, order["claim"], state="failed", error=str(error))
+            how = ""
+        finally:
+            delivery.stop()
+        if delivery.begun:  # else the holder has not begun either
+            call("close")
+        return how
+
+    def _call(self, holder: Any, method: str, *arguments: Any) -> Any:
+        """See `wbc_core.jobs.ray_delivery.Call`."""
+        try:
+            return self._ray.get(getattr(holder, method).remote(*arguments), timeout=_CALL_SECONDS)
+        except self._ray.exceptions.RayTaskError as error:
+            raise HolderFailed(str(error.cause)) from error
+        except Exception as error:
+            raise NodeLost from error
+
+    def _hold(self, holder: Any, order: Json, delivery: "Delivery | None" = None) -> str:
         """Look after a job on its node to its end, and tell how it ended."""
         ray, signals = self._ray, self._signals[order["start"]]
         # The process starts only once there is room for it, so that until then there is none to end.
@@ -182,14 +259,52 @@ class Bridge:
             if not signals.empty():
                 return "It was stopped before there was room for it"
         ray.get(ready)
+        home = self._send(delivery, order) if delivery else str(self._workspace.home)
+        if home is None:
+            return "It was stopped before its files were sent"
         device = "gpu" if order["gpus"] else "cpu"
-        asked = (str(self._workspace.home), order["job"], order["claim"], settings(), device)
+        environment = settings() | ({APART: "1"} if delivery else {})
+        asked = (home, order["job"], order["claim"], environment, device)
         ray.get(holder.start.remote(*asked), timeout=GONE_AFTER_SECONDS)
+        if delivery:
+            delivery.begin()
         while True:
             numbers = _taken(signals, RENEW_SECONDS)
             ending: str | None = ray.get(holder.renew.remote(numbers), timeout=GONE_AFTER_SECONDS)
             if ending is not None:
-                return ending
+                return delivery.end(ending) if delivery else ending
+            if delivery:
+                delivery.take_log()
+
+    def _send(self, delivery: "Delivery", order: Json) -> str | None:
+        # Two trainings that begin on one node at once would both be sent what they share.
+        one_at_a_time = self._sending[order["node"]]
+        while not one_at_a_time.acquire(timeout=RENEW_SECONDS):
+            if not self._signals[order["start"]].empty():
+                return None
+        try:
+            return delivery.send()
+        finally:
+            one_at_a_time.release()
+
+    def _described(self, node: Json) -> Json:
+        resources = node["Resources"]
+        return {
+            "id": node["NodeID"],
+            "name": node["NodeManagerHostname"],
+            "cpus": int(resources["CPU"]),
+            "gpus": int(resources.get("GPU", 0)),
+            "apart": node["NodeID"] in self._apart,
+        }
+
+
+def _holder_class(apart: bool) -> type[JobHolder]:
+    if not apart:
+        return JobHolder
+    # A second of imports, which a bridge whose nodes all see the workspace does without.
+    from wbc_core.jobs.ray_apart import ApartHolder
+
+    return ApartHolder
 
 
 def _taken(signals: queue.SimpleQueue[int], within: float) -> list[int]:
@@ -198,16 +313,6 @@ def _taken(signals: queue.SimpleQueue[int], within: float) -> list[int]:
         return [signals.get(timeout=within)]
     except queue.Empty:
         return []
-
-
-def _described(node: Json) -> Json:
-    resources = node["Resources"]
-    return {
-        "id": node["NodeID"],
-        "name": node["NodeManagerHostname"],
-        "cpus": int(resources["CPU"]),
-        "gpus": int(resources.get("GPU", 0)),
-    }
 
 
 def main() -> int:

@@ -53,7 +53,8 @@ def _place_name(kind: str, node: Json) -> str:
 class RayExecutor:
     """One training at a time on each GPU of a cluster, or on each node where the cluster has none.
 
-    Another lane a node takes the kinds that do not train.
+    Another lane a node takes the kinds that do not train, but for a node that does not see the workspace;
+    where none does, they run on this machine.
 
     Args:
         address: The cluster, for messages.
@@ -82,6 +83,9 @@ class RayExecutor:
                 self._endings[reply["ending"]] = reply["how"]
             elif "left_out" in reply:
                 print(f"A node is not used. {reply['left_out']}", file=sys.stderr, flush=True)
+            elif "apart" in reply:
+                say = f"The node {reply['apart']} does not see the workspace: what it trains travels."
+                print(say, file=sys.stderr, flush=True)
             else:
                 self._refused = reply["refused"]
         self._answered.set()
@@ -116,7 +120,9 @@ class RayExecutor:
                 f"The Ray cluster at {self._address} does not answer any more.",
                 fix="Its jobs are in the queue again; start it, and then wbc worker --ray.",
             )
-        return {name: lane for name, (lane, _) in self._places().items()} | {HERE: Lane(HERE_KINDS, "cpu")}
+        all_apart = bool(self._nodes) and all(node["apart"] for node in self._nodes)
+        here = Lane(desk_kinds() if all_apart else HERE_KINDS, "cpu")
+        return {name: lane for name, (lane, _) in self._places().items()} | {HERE: here}
 
     def _places(self) -> dict[str, tuple[Lane, Json]]:
         """Every lane of the cluster by name, and what a job in it demands of which node."""
@@ -130,6 +136,8 @@ class RayExecutor:
                 demand = {"node": node["id"], "cpus": cpus, "gpus": int(with_gpus)}
                 device = _place_name("gpu" if with_gpus else "cpu", node)
                 places[f"{node['id']} {number}"] = Lane(TRAINING_KINDS, device), demand
+            if node["apart"]:
+                continue
             demand = {"node": node["id"], "cpus": min(1, node["cpus"] - 1), "gpus": 0}
             places[f"{node['id']} desk"] = Lane(desk, _place_name("cpu", node)), demand
         return places
@@ -172,14 +180,14 @@ class RayExecutor:
 
 @contextmanager
 def on_ray(workspace: Workspace, address: str) -> Iterator[RayExecutor]:
-    """Connect to a Ray cluster, all of whose nodes see the workspace, for the length of a block.
+    """Connect to a Ray cluster for the length of a block.
 
     Args:
         workspace: Whose jobs are to run there.
         address: As for `wbc_core.curation.ray_cluster.connected`.
 
     Raises:
-        WbcError: The cluster cannot be used, or a node does not see the workspace or its database.
+        WbcError: The cluster cannot be used, or a node does not see the workspace or reach its database.
     """
     command = [sys.executable, "-m", "wbc_core.jobs.ray_bridge", str(workspace.home), address]
     # In a session of its own, so that Ctrl-C reaches only the worker, which then ends the jobs in order.

@@ -14,6 +14,7 @@ from wbc_core.errors import WbcError
 from wbc_core.jobs.devices import device_environment
 from wbc_core.jobs.executors import LocalProcess
 from wbc_core.jobs.queue import worker_beats
+from wbc_core.jobs.ray_files import NodeStore
 from wbc_core.records import Json
 from wbc_core.workspace import Workspace
 
@@ -53,11 +54,14 @@ def look(workspace: Workspace, question: str) -> Json:
     seen: Json = {"machine": machine(), "versions": versions(), "folder": "", "database": ""}
     folder = workspace.scratch_dir / question
     try:
-        if not folder.is_dir():
-            return {**seen, "folder": "another folder, or none, at this path"}
-        (folder / f"{os.getpid()}").touch()
+        if folder.is_dir():
+            (folder / f"{os.getpid()}").touch()
+        else:
+            seen["folder"] = "another folder, or none, at this path"
     except OSError as error:
-        return {**seen, "folder": error.strerror}
+        seen["folder"] = error.strerror
+    if seen["folder"] and workspace.database_url.startswith("sqlite"):
+        return seen  # its database is in the folder
     try:
         if question not in worker_beats(workspace):
             seen["database"] = "another database"
@@ -67,7 +71,10 @@ def look(workspace: Workspace, question: str) -> Json:
 
 
 def look_in_a_process(home: str, question: str, environment: dict[str, str]) -> Json:
-    """Call `look` in a process like those of jobs; where that cannot run, say so in `failed` alone."""
+    """Call `look` in a process like those of jobs; where that cannot run, say so in `failed` alone.
+
+    `own_folder` beside what it found says why this machine has no place for a workspace of its own, if so.
+    """
     command = [sys.executable, "-m", "wbc_core.jobs.ray_node", home, question]
     done = subprocess.run(
         command,
@@ -79,7 +86,11 @@ def look_in_a_process(home: str, question: str, environment: dict[str, str]) -> 
     )
     if done.returncode:
         return {"failed": (done.stderr.strip().splitlines() or ["no reason"])[-1]}
-    answer: Json = json.loads(done.stdout)
+    answer: Json = {**json.loads(done.stdout), "own_folder": ""}
+    try:
+        NodeStore.of_node()
+    except (OSError, ValueError) as error:
+        answer["own_folder"] = str(error)
     return answer
 
 

@@ -158,18 +158,25 @@ def sweep_importance(workspace: Workspace, job_id: str, spec: Json, progress: Pr
 def train_run(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> Json:
     """Train one run by a RunSpec, then report on its held-out images; `resumes` names an earlier job."""
     from wbc_core.evaluation.report import evaluate_run
+    from wbc_core.jobs.delivery import after_delivery, wait_for_delivery
     from wbc_core.jobs.sweep_trial import trial_of
     from wbc_core.tracking.background import mirrored
     from wbc_core.training.loop import train
 
+    begin_from_earlier(workspace, job_id, spec)
+    with mirrored(workspace, job_id), trial_of(workspace, job_id, spec) as trial:
+        training, watch = part_of(progress, 0.0, 0.97), after_delivery(workspace, trial.watch)
+        summary = train(workspace, job_id, trial.spec, progress=training, watch=watch)
+        wait_for_delivery(workspace)  # an evaluation that fails loses no epoch
+        report = evaluate_run(workspace, job_id, progress=part_of(progress, 0.97, 1.0))
+    return {**summary, "accuracy": report["accuracy"], "macro_f1": report["macro_f1"]}
+
+
+def begin_from_earlier(workspace: Workspace, job_id: str, spec: Json) -> None:
+    """Begin the run of a job that `resumes` another with what that one has learnt; once only."""
     earlier = spec.get("resumes")
     if earlier and workspace.run_dir(earlier).exists() and not workspace.run_dir(job_id).exists():
         _take_over(workspace, earlier, job_id, spec)
-    with mirrored(workspace, job_id), trial_of(workspace, job_id, spec) as trial:
-        training = part_of(progress, 0.0, 0.97)
-        summary = train(workspace, job_id, trial.spec, progress=training, watch=trial.watch)
-        report = evaluate_run(workspace, job_id, progress=part_of(progress, 0.97, 1.0))
-    return {**summary, "accuracy": report["accuracy"], "macro_f1": report["macro_f1"]}
 
 
 def _take_over(workspace: Workspace, earlier: str, job_id: str, spec: Json) -> None:

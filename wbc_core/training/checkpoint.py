@@ -114,6 +114,11 @@ def _folder(workspace: Workspace, run_id: str) -> Path:
     return workspace.run_dir(run_id) / "checkpoint"
 
 
+def checkpoint_dir(workspace: Workspace, run_id: str, epoch: int) -> Path:
+    """Folder of the checkpoint that a run has after an epoch."""
+    return _folder(workspace, run_id) / f"epoch-{epoch:04}"
+
+
 def _write_arrays(path: Path, variables: "Sequence[keras.Variable]") -> None:
     import keras
 
@@ -137,15 +142,21 @@ def save_checkpoint(
     optimiser: "keras.optimizers.Optimizer",
 ) -> None:
     """Write a checkpoint that survives a power cut, then remove those before the one before it."""
-    final = _folder(workspace, run_id) / f"epoch-{len(history):04}"
+    final = checkpoint_dir(workspace, run_id, len(history))
     with workspace.atomic_path(final, durable=True) as scratch:
         scratch.mkdir()
         _write_arrays(scratch / "weights.npz", _state_of(model))
         _write_arrays(scratch / "optimiser.npz", optimiser.variables)
         state = {"history": history, "accumulation": _accumulation(optimiser)}
         (scratch / "state.json").write_text(json.dumps(state, allow_nan=False), encoding="utf-8")
+    drop_older_checkpoints(workspace, run_id, len(history))
+
+
+def drop_older_checkpoints(workspace: Workspace, run_id: str, epoch: int) -> None:
+    """Remove the checkpoints before the one before that of an epoch."""
+    newest = checkpoint_dir(workspace, run_id, epoch).name
     # Never a newer one: a process that has lost its claim may write here after its successor.
-    for older in [folder for folder in _written(workspace, run_id) if folder.name < final.name][:-1]:
+    for older in [folder for folder in _written(workspace, run_id) if folder.name < newest][:-1]:
         shutil.rmtree(older)
 
 

@@ -13,7 +13,7 @@ import pytest
 from wbc_core.backbones.layers import extractor_of
 from wbc_core.backbones.model import build_model
 from wbc_core.backbones.registry import BACKBONES
-from wbc_core.backbones.weights import WeightsFile, cache_folder, weights_source
+from wbc_core.backbones.weights import WeightsFile, cache_folder, carried_file, weights_source
 from wbc_core.errors import WbcError
 from wbc_core.workspace import Workspace
 
@@ -98,6 +98,18 @@ def test_the_published_file_is_the_one_that_keras_looks_for(
 def test_a_missing_file_is_named(weights: str) -> None:
     with pytest.raises(WbcError, match=r"no file of weights at .*\.weights\.h5"):
         MOBILENET.build(SHAPE, weights)
+
+
+def test_a_file_that_was_brought_to_this_machine_is_read(tmp_path: Path) -> None:
+    workspace, there, cnn = Workspace(tmp_path), "/elsewhere/own.weights.h5", BACKBONES.get("cnn")
+    own = cnn.build(SHAPE, "random")
+    path = carried_file(workspace, there)
+    path.parent.mkdir()
+    own.save_weights(path)
+    for left, right in zip(
+        cnn.build(SHAPE, f"file:{there}", workspace).get_weights(), own.get_weights(), strict=True
+    ):
+        assert (left == right).all()
 
 
 def test_a_file_that_is_no_hdf5_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Jobs on a real Ray cluster of a head and two nodes, which die in mid-run."""
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -13,11 +14,12 @@ import pandas as pd
 import pytest
 
 from tests.core.jobs.conftest import NAP, is_running, wait_until
-from tests.core.training.conftest import prepared_home, training_workspace
+from tests.core.training.conftest import MEASURED, prepared_home, training_workspace
 from tests.ray_nodes import RayHead, RayNode, ray_head, start_node
 from wbc_core.errors import WbcError
+from wbc_core.evaluation.reports import load_report
 from wbc_core.jobs import queue, ray_executor
-from wbc_core.jobs.ray_bridge import refuse_unfit
+from wbc_core.jobs.ray_bridge import sees_workspace
 from wbc_core.jobs.ray_executor import on_ray
 from wbc_core.jobs.ray_node import machine, versions
 from wbc_core.jobs.worker import Worker
@@ -28,17 +30,34 @@ from wbc_core.workspace import Workspace
 
 __all__ = ["prepared_home", "training_workspace"]
 
+FIT = {"machine": machine(), "versions": versions(), "folder": "", "database": "", "own_folder": ""}
 Nap = Callable[..., dict[str, object]]
 Diary = Callable[[], list[list[str]]]
 
 
 @dataclass
 class Cluster:
-    """A head that runs no jobs, and two nodes of which the second does not see the folder `hidden`."""
+    """A head that runs no jobs, and nodes that do not see the folder `hidden`, where one can be hidden."""
 
     head: RayHead
     nodes: list[RayNode]
-    hidden: Path
+    folder: Path
+    before: tuple[str, ...]
+
+    @property
+    def hidden(self) -> Path:
+        """The folder; skips the test where every process sees it."""
+        if not self.before:
+            pytest.skip("no folder can be hidden from a process here")
+        return self.folder / "hidden"
+
+    def begin_node(self) -> None:
+        """Begin to start a further node, with a folder of its own for what is brought there."""
+        name, options = f"node{len(self.nodes)}", (f"--address={self.head.address}", "--num-cpus=1")
+        # No node knows a database but the worker's, whatever the test that starts it uses.
+        own = {"WBC_NODE_FOLDER": str(self.folder / name), "WBC_DATABASE_URL": ""}
+        path = str(self.folder)
+        self.nodes.append(start_node(self.head.folder, name, *options, path=path, before=self.before, **own))
 
     def node_of(self, process_id: int) -> RayNode:
         """The node that started a job's process."""
@@ -60,17 +79,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     hide = ("unshare", "--mount", "sh", "-c", f'mount -t tmpfs none {hidden} && exec "$@"', "sh")
     before = hide if subprocess.run([*hide, "true"], check=False).returncode == 0 else ()
     with ray_head(cpus=0) as head:
-        options = (f"--address={head.address}", "--num-cpus=1")
-        nodes = [
-            start_node(head.folder, "first", *options, path=str(folder)),
-            start_node(head.folder, "second", *options, path=str(folder), before=before),
-        ]
+        cluster = Cluster(head, [], folder, before)
         try:
-            for node in nodes:
+            for _ in range(2):
+                cluster.begin_node()
+            for node in cluster.nodes:
                 node.wait()
-            yield Cluster(head, nodes, hidden)
+            yield cluster
         finally:
-            for node in nodes:
+            for node in cluster.nodes:
                 node.kill()
 
 
@@ -116,8 +133,6 @@ def test_a_cluster_runs_cancels_and_gives_back(
 
 
 def test_a_node_that_does_not_see_the_workspace_is_refused(cluster: Cluster) -> None:
-    if not (cluster.hidden.parent / "sitecustomize.py").exists() or cluster.hidden.is_mount():
-        pytest.skip("no folder can be hidden from a process here")
     workspace = Workspace(cluster.hidden / "workspace")
     refused = rf"node .* does not see the workspace\. Expected the folder {workspace.home} .* Mount it there"
     with pytest.raises(WbcError, match=refused), on_ray(workspace, cluster.head.address):
@@ -132,14 +147,54 @@ def test_a_node_that_does_not_see_the_workspace_is_refused(cluster: Cluster) -> 
         ({"database": "another database"}, r"does not reach the lab's database.*Got another database"),
         ({"machine": "another"}, r"another machine, and machines cannot share SQLite.*PostgreSQL"),
         ({"versions": {"keras": "2.1"}}, r"has another lab. Expected .*; got .*2\.1"),
-        ({"folder": "Permission denied"}, r"does not see the workspace.*; got Permission denied"),
+        ({"folder": "Permission denied"}, r"does not see the workspace.*; got Permission denied.*PostgreSQL"),
     ],
 )
 def test_what_a_node_lacks_is_named(workspace: Workspace, seen: Json, said: str) -> None:
-    fit = {"machine": machine(), "versions": versions(), "folder": "", "database": ""}
-    refuse_unfit(workspace, "n1", fit)
+    assert sees_workspace(workspace, "n1", FIT)
     with pytest.raises(WbcError, match=rf"^The node n1 of the Ray cluster .*{said}"):
-        refuse_unfit(workspace, "n1", fit | seen)
+        sees_workspace(workspace, "n1", FIT | seen)
+
+
+def test_what_a_node_without_the_workspace_lacks_is_named(postgres: Workspace) -> None:
+    elsewhere = FIT | {"machine": "another", "folder": "none"}
+    assert not sees_workspace(postgres, "n1", elsewhere)
+    with pytest.raises(WbcError, match=r"no place for one of its own. Got Permission.*WBC_NODE_FOLDER"):
+        sees_workspace(postgres, "n1", elsewhere | {"own_folder": "Permission denied"})
+    with pytest.raises(WbcError, match="does not reach the lab's database"):
+        sees_workspace(postgres, "n1", elsewhere | {"database": "no route"})
+
+
+def test_a_training_travels_to_nodes_that_do_not_see_the_workspace(
+    cluster: Cluster, prepared_home: tuple[Path, str], postgres: Workspace
+) -> None:
+    home, prepared = prepared_home
+    workspace = Workspace(cluster.hidden / "apart")
+    shutil.copytree(home, workspace.home, ignore=shutil.ignore_patterns("runs", "*.sqlite*"))
+    spec = RunSpec(prepared, "cnn", epochs=12, batch_size=16, early_stopping_patience=12).to_json()
+    with working(workspace, cluster.head.address):
+        whole, run = (queue.submit(workspace, "train", spec).id for _ in range(2))
+        wait_until(lambda: len(history(workspace, run)) >= 2, 240)
+        trainer = _trainer(run)
+        lost = cluster.node_of(trainer)
+        lost.kill()
+        os.killpg(trainer, signal.SIGKILL)
+        before = history(workspace, run)
+        cluster.begin_node()
+        for job in (whole, run):
+            wait_until(lambda job=job: queue.get_job(workspace, job).state == "succeeded", 240)
+    after = history(workspace, run)
+    pd.testing.assert_frame_equal(after[: len(before)], before)
+    assert 2 <= len(before) < len(after) == 12
+    pd.testing.assert_frame_equal(after[MEASURED], history(workspace, whole)[MEASURED])
+    assert load_report(workspace, run)["accuracy"] == load_report(workspace, whole)["accuracy"]
+    kept = workspace.run_dir(run) / "checkpoint"
+    assert [path.name for path in kept.iterdir()] == ["epoch-0012"]
+    assert queue.read_log(workspace, run).count("loading keras") == 2
+    assert not list(workspace.scratch_dir.iterdir())
+    own = cluster.folder / f"node{1 - cluster.nodes.index(lost)}"
+    assert list((own / "store").iterdir())
+    assert not list((own / "jobs").iterdir())
 
 
 def test_the_jobs_of_a_lost_node_go_on_elsewhere(
@@ -147,10 +202,13 @@ def test_the_jobs_of_a_lost_node_go_on_elsewhere(
 ) -> None:
     workspace, prepared = training_workspace
     spec = RunSpec(prepared, "cnn", epochs=25, batch_size=16, early_stopping_patience=25)
+    for node in cluster.nodes:
+        if node.process.poll() is None:
+            node.wait()
     with working(workspace, cluster.head.address):
         run = queue.submit(workspace, "train", spec.to_json()).id
         wait_until(lambda: len(history(workspace, run)) >= 2, 120)
-        trainer = _trainer(workspace, run)
+        trainer = _trainer(run)
         lost = cluster.node_of(trainer)
         job = queue.submit(workspace, "nap", nap(4)).id
         # What a node's death leaves behind as an orphan must end by itself; what dies with it is gone.
@@ -185,10 +243,10 @@ def test_a_head_that_dies_loses_no_job(
     assert not is_running(int(diary()[0][2]))
 
 
-def _trainer(workspace: Workspace, run: str) -> int:
+def _trainer(run: str) -> int:
     """Id of the process that runs a training."""
     for command in Path("/proc").glob("[0-9]*/cmdline"):
         words = command.read_bytes().split(b"\0")
-        if words[-3:-1] == [str(workspace.home).encode(), run.encode()]:
+        if b"wbc_core.jobs.process" in words and run.encode() in words:
             return int(command.parent.name)
     raise AssertionError("it is not running")
