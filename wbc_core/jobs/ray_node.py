@@ -87,10 +87,11 @@ def look_in_a_process(home: str, question: str, environment: dict[str, str]) -> 
     if done.returncode:
         return {"failed": (done.stderr.strip().splitlines() or ["no reason"])[-1]}
     answer: Json = {**json.loads(done.stdout), "own_folder": ""}
-    try:
-        NodeStore.of_node()
-    except (OSError, ValueError) as error:
-        answer["own_folder"] = str(error)
+    if answer["folder"]:
+        try:
+            NodeStore.of_node()
+        except (OSError, ValueError) as error:
+            answer["own_folder"] = str(error)
     return answer
 
 

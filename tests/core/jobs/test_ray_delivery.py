@@ -18,6 +18,7 @@ from tests.core.jobs.conftest import wait_until
 from tests.core.training.conftest import prepared_home, training_workspace
 from tests.results_lab import add_run
 from wbc_core.augment.prepare import load_prepared
+from wbc_core.backbones.registry import BACKBONES
 from wbc_core.backbones.weights import carried_file
 from wbc_core.errors import WbcError
 from wbc_core.jobs import delivery, queue, ray_apart, ray_delivery, ray_files
@@ -323,6 +324,28 @@ def test_everything_that_a_training_reads_is_brought_once(
     stopped = Node(node.holder, {"open": lambda files: [file[2] for file in files]})
     assert Delivery(workspace, job, "claim", stopped, Checksums(), lambda: True).send() is None
     assert "receive" not in stopped.called
+
+
+def test_published_weights_come_to_where_keras_looks(
+    training_workspace: tuple[Workspace, str], node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, prepared = training_workspace
+    published = BACKBONES.get("mobilenet_v3_small").imagenet
+    here, there = (tmp_path / machine / "models" / published.name for machine in ("here", "there"))
+    here.parent.mkdir(parents=True)
+    here.write_bytes(b"weights")
+    monkeypatch.setenv("KERAS_HOME", str(here.parents[1]))
+    spec = RunSpec(prepared, "mobilenet_v3_small", weights="imagenet").to_json()
+    job = queue.submit(workspace, "dry_run", spec)
+    name = f"{ray_apart.KERAS_FILES}/{published.name}"
+    assert needs_of(workspace, job)[name] == here
+    monkeypatch.setenv("KERAS_HOME", str(there.parents[1]))
+    file = Checksums().entry(here, name).plain
+    assert node("open", [file]) == [file[2]]
+    node("receive", file, 0, b"weights")
+    node("keep", file)
+    node("place", [file], job.id)
+    assert there.read_bytes() == b"weights"
 
 
 def test_what_is_not_there_to_be_brought_is_said(training: Training) -> None:
