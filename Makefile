@@ -21,11 +21,12 @@ lint: .venv/ready-dev
 types: .venv/ready-dev
 	$(BIN)/mypy
 
-# Two processes on two cores: a second thread of each would only wait in a loop for its turn.
+# Half of their time tests wait for a browser, a server or a job: four processes keep two cores busy. A second
+# thread of each would only wait in a loop for its turn.
 unit: export OMP_NUM_THREADS = 1
 unit: export OPENBLAS_NUM_THREADS = 1
 unit: .venv/compiled
-	$(BIN)/pytest -q -n 2 --dist loadfile --durations=15
+	$(BIN)/pytest -q -n 4 --dist loadfile --durations=15
 
 .venv/pyvenv.cfg:
 	$(PYTHON) -m venv .venv
@@ -41,6 +42,8 @@ unit: .venv/compiled
 
 .venv/compiled: .venv/ready-dev
 	$(COMPILE)
+	@# What the tests import is compiled once, instead of by each of their processes at the same time.
+	$(BIN)/pytest -q --collect-only >/dev/null
 	@touch $@
 
 clean:

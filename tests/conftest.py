@@ -9,6 +9,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from tests.ports import free_port
 from wbc_core.workspace import Workspace
@@ -19,6 +20,26 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # judges the change; other runs go on exploring.
 hypothesis.settings.register_profile("lab", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("lab")
+
+WAITS_LONGEST = ("tests/browser/", "tests/core/jobs/", "tests/core/tracking/", "tests/core/training/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits long for other processes, so that nothing is left to wait for at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(WAITS_LONGEST))
+
+
+class ByFile(LoadFileScheduling):
+    """Gives each file to one process, for its fixtures; to one all that share the server and the browser."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
+    """Called by pytest-xdist where tests run in several processes."""
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
 
 
 @pytest.fixture
