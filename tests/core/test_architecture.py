@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ORDER = [
-    {"errors", "records", "registry", "progress", "quiet"},
+    {"errors", "records", "registry", "progress", "quiet", "freed_memory"},
     {"workspace", "database"},
     {"datasets"},
     {"curation"},
