@@ -95,8 +95,9 @@ def _lines(result: object, indent: str = "") -> Iterator[str]:
 
 def _table(rows: list[dict[str, Any]]) -> Iterator[str]:
     """Lay rows out in columns; what is nested is left to --json."""
-    keys = [key for key in rows[0] if not isinstance(rows[0][key], dict | list)] if rows else []
-    cells = [keys, *([_text(row[key])[:60] for key in keys] for row in rows)]
+    nested = {key for row in rows for key, value in row.items() if isinstance(value, dict | list)}
+    keys = [key for key in dict.fromkeys(key for row in rows for key in row) if key not in nested]
+    cells = [keys, *([_text(row.get(key))[:60] for key in keys] for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(keys))]
     for line in cells if rows else []:
         yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

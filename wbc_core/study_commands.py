@@ -1,5 +1,6 @@
 """The commands that train again to learn something: `wbc relaunch`, `cleaning-study` and `balance-study`."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from typer import Argument, Option
@@ -29,6 +30,23 @@ def follow_run(workspace: Workspace, job_id: str) -> Json:
     if job.state != "succeeded":
         raise WorkFailed(f"Run {job_id} {job.state}. {job.error or ''}".strip())
     return {"run": job_id, "state": job.state, **(job.result or {})}
+
+
+def follow_runs(workspace: Workspace, job_ids: Iterable[str]) -> list[Json]:
+    """Follow jobs to their ends, also those behind one that fails, and tell how they ended.
+
+    Raises:
+        WorkFailed: Some of them did not succeed; all have ended then.
+    """
+    told, failures = [], []
+    for job_id in job_ids:
+        try:
+            told.append(follow_run(workspace, job_id))
+        except WorkFailed as failure:
+            failures.append(str(failure))
+    if failures:
+        raise WorkFailed(f"{len(told)} of {len(told) + len(failures)} runs succeeded. {' '.join(failures)}")
+    return told
 
 
 @command("relaunch")
@@ -152,8 +170,7 @@ def _followed(workspace: Workspace, study: str, *, wait: bool) -> Json:
     if not wait:
         return {}
     made = follow_run(workspace, study)
-    for run in (run for own in made["runs"].values() for run in own):
-        follow_run(workspace, run)
+    follow_runs(workspace, [run for own in made["runs"].values() for run in own])
     return _show_study(workspace, study)
 
 

@@ -1,6 +1,6 @@
 """The commands that train: `wbc train` and `wbc sweep`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
@@ -8,7 +8,7 @@ from typer import Argument, Option
 from wbc_core.command_line import command, key_values, run_task, split_values, whole_numbers
 from wbc_core.errors import WbcError
 from wbc_core.records import Json
-from wbc_core.study_commands import PriorityOption, follow_run
+from wbc_core.study_commands import PriorityOption, follow_run, follow_runs
 from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -57,12 +57,15 @@ def train(
         raise WbcError("A training needs a backbone.", fix="Give --backbone NAME, or --preset NAME.")
     if repeated or folds:
         plan = plan_sweep(prepared, backbone, {}, settings=settings, seeds=repeated, folds=folds)
-        made = queue_sweep(workspace, plan, priority)
-        for run in made["runs"] if wait else []:
-            follow_run(workspace, run)
-        return show_sweep(workspace, made["sweep"]) if wait else made
-    job = launch(workspace, RunSpec.parse(prepared, backbone, settings).to_json(), priority=priority)
-    return follow_run(workspace, job.id) if wait else {"run": job.id}
+        made = queue_sweep(workspace, plan, priority, settings)
+        if not wait:
+            return made
+        follow_runs(workspace, made["runs"])
+        return show_sweep(workspace, made["sweep"])
+    spec = RunSpec.parse(prepared, backbone, settings)
+    job = launch(workspace, spec.to_json(), priority=priority)
+    notes = to_know([spec], settings)
+    return (follow_run(workspace, job.id) if wait else {"run": job.id}) | notes
 
 
 def launch_preset(workspace: Workspace, specs: Sequence["RunSpec"], *, priority: str, wait: bool) -> Json:
@@ -76,7 +79,7 @@ def launch_preset(workspace: Workspace, specs: Sequence["RunSpec"], *, priority:
         "foreseen_seconds": sum(job.spec["foreseen"]["seconds"] for job in jobs),
         "missing_weights": missing_weights(specs),
     }
-    return told | ({"results": [follow_run(workspace, job.id) for job in jobs]} if wait else {})
+    return told | ({"results": follow_runs(workspace, told["runs"])} if wait else {})
 
 
 def repeat_preset(workspace: Workspace, plans: Sequence["SweepPlan"], *, priority: str, wait: bool) -> Json:
@@ -100,9 +103,10 @@ def repeat_preset(workspace: Workspace, plans: Sequence["SweepPlan"], *, priorit
         "foreseen_seconds": sum(seconds_needed(workspace, plan) for plan in plans),
         "missing_weights": missing_weights([RunSpec.from_json(plan.specs[0]) for plan in plans]),
     }
-    for run in runs if wait else []:
-        follow_run(workspace, run)
-    return told | ({"results": [show_sweep(workspace, name) for name in told["sweeps"]]} if wait else {})
+    if not wait:
+        return told
+    follow_runs(workspace, runs)
+    return told | {"results": [show_sweep(workspace, name) for name in told["sweeps"]]}
 
 
 def repeat_seeds(repeats: int | None, seeds: str | None) -> list[int]:
@@ -120,14 +124,36 @@ def repeat_seeds(repeats: int | None, seeds: str | None) -> list[int]:
     return whole_numbers([seeds]) if seeds else list(range(repeats or 0))
 
 
-def queue_sweep(workspace: Workspace, plan: "SweepPlan", priority: str) -> Json:
+def to_know(specs: Sequence["RunSpec"], given: Iterable[str]) -> Json:
+    """What to know of runs that were asked for; empty where there is nothing.
+
+    Args:
+        specs: The runs.
+        given: Names of the settings that were named.
+
+    Returns:
+        `without_effect`: those of the settings that change nothing in any of the runs, beside their others;
+        `missing_weights`: backbones whose ImageNet weights are not at hand, each with where to get them.
+    """
+    from wbc_core.training.presets import missing_weights
+    from wbc_core.training.settings import SETTINGS
+
+    plain = [spec.to_json() for spec in specs]
+    idle = [name for name in given if not any(SETTINGS[name].applies(values) for values in plain)]
+    missing = missing_weights(specs)
+    return ({"without_effect": idle} if idle else {}) | ({"missing_weights": missing} if missing else {})
+
+
+def queue_sweep(workspace: Workspace, plan: "SweepPlan", priority: str, given: Iterable[str]) -> Json:
     """Queue the runs of a plan, after preparing its folds here where it has some."""
     from wbc_core.jobs.sweep import KIND, cross_validation_spec, queue_plan
+    from wbc_core.training.spec import RunSpec
 
+    notes = to_know([RunSpec.from_json(spec) for spec in plan.specs], given)
     if not plan.description["folds"]:
         made, runs = queue_plan(workspace, plan, priority=priority)
-        return {"sweep": made, "runs": runs}
-    return run_task(workspace, KIND, cross_validation_spec(workspace, plan, priority=priority))
+        return {"sweep": made, "runs": runs} | notes
+    return run_task(workspace, KIND, cross_validation_spec(workspace, plan, priority=priority)) | notes
 
 
 def show_sweep(workspace: Workspace, sweep_id: str) -> Json:
@@ -137,7 +163,8 @@ def show_sweep(workspace: Workspace, sweep_id: str) -> Json:
     found = find_sweep(workspace, sweep_id)
     summary = summarise(sweep_runs(workspace, found))
     best = best_trial(summary)
-    trials = [{**entry.pop("parameters"), **entry} for entry in (dict(one) for one in summary)]
+    drawn_later = dict.fromkeys(found.space)  # what a trial of `tpe` varies before it has started
+    trials = [{**drawn_later, **entry.pop("parameters"), **entry} for entry in map(dict, summary)]
     return {
         "sweep": sweep_id,
         "backbone": found.backbone,
@@ -182,15 +209,16 @@ def sweep(
         raise WbcError(
             "A sweep needs a backbone and settings to vary.", fix="Give --backbone and --grid key=a,b."
         )
+    varied, settings = key_values(grid, "key=a,b"), key_values(set_ or [], "key=value")
     plan = plan_sweep(
         prepared,
         backbone,
-        {key: split_values([text]) for key, text in key_values(grid, "key=a,b").items()},
-        settings=key_values(set_ or [], "key=value"),
+        {key: split_values([text]) for key, text in varied.items()},
+        settings=settings,
         search=search,
         trials=trials,
         search_seed=search_seed,
         seeds=repeat_seeds(repeats, seeds),
         folds=folds,
     )
-    return queue_sweep(workspace, plan, priority)
+    return queue_sweep(workspace, plan, priority, [*varied, *settings])

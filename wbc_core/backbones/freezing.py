@@ -83,6 +83,18 @@ def parse_freezing(text: str) -> list[tuple[Kind, Any]]:
     return parts
 
 
+def check_freezing(text: str, backbone: str) -> None:
+    """Refuse more blocks than a backbone has; how many layers it has is known once it is built.
+
+    Raises:
+        WbcError: No freezing is written so, or the backbone has fewer blocks.
+    """
+    entry = BACKBONES.get(backbone)
+    for kind, value in parse_freezing(text):
+        if kind is KINDS.get("blocks"):
+            _first(value, [None] * entry.block_count, f"blocks of {entry.title}")
+
+
 def apply_freezing(model: "keras.Model", text: str) -> None:
     """Freeze layers of the backbone and let the others learn; compile the model afterwards.
 

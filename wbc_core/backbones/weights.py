@@ -149,6 +149,17 @@ def weights_source(weights: str) -> tuple[Source, str]:
     return source, argument
 
 
+def with_absolute_path(weights: str) -> str:
+    """The same weights, those of a file by its absolute path: whoever trains may have started elsewhere.
+
+    Example:
+        >>> with_absolute_path("file:/a/b.h5"), with_absolute_path("imagenet")
+        ('file:/a/b.h5', 'imagenet')
+    """
+    kind, _, path = weights.partition(":")
+    return f"file:{Path(path).expanduser().absolute()}" if kind == "file" and path else weights
+
+
 @SOURCES.register("random")
 def from_random(
     backbone: "Backbone", input_shape: tuple[int, int, int], argument: str, workspace: Workspace | None
@@ -166,13 +177,7 @@ def from_imagenet(
     Raises:
         WbcError: There are none for this backbone, its package is missing, or the download is out of reach.
     """
-    published = backbone.imagenet
-    if published is None:
-        raise WbcError(
-            f"{backbone.title} has no published ImageNet weights.",
-            expected="weights=random or weights=file:PATH",
-            fix="Choose one of these, or another backbone.",
-        )
+    published = published_weights(backbone)
     if not isinstance(published, WeightsFile):
         return backbone.architecture(input_shape, "imagenet")
     _fetch(published, backbone.title)
@@ -180,6 +185,21 @@ def from_imagenet(
         # The published weights are convolutions: they fit every size, as this warning goes on to say.
         warnings.filterwarnings("ignore", message="`input_shape` is undefined", category=UserWarning)
         return backbone.architecture(input_shape, "imagenet")
+
+
+def published_weights(backbone: "Backbone") -> PublishedWeights:
+    """Where the ImageNet weights of a backbone are.
+
+    Raises:
+        WbcError: There are none.
+    """
+    if backbone.imagenet is None:
+        raise WbcError(
+            f"{backbone.title} has no published ImageNet weights.",
+            expected="weights=random or weights=file:PATH",
+            fix="Choose one of these, or another backbone.",
+        )
+    return backbone.imagenet
 
 
 def _fetch(published: WeightsFile, title: str) -> None:
@@ -205,6 +225,28 @@ def _fetch(published: WeightsFile, title: str) -> None:
         socket.setdefaulttimeout(before)
 
 
+def weights_file(argument: str, workspace: Workspace | None) -> Path:
+    """The file that `file:PATH` names.
+
+    Args:
+        argument: Its path.
+        workspace: Where it may have been brought to, see `carried_file`.
+
+    Raises:
+        WbcError: There is no such file.
+    """
+    path = Path(argument).expanduser()
+    carried = carried_file(workspace, argument) if workspace else path
+    source = carried if carried.is_file() else path
+    if path.suffix != ".h5" or not source.is_file():
+        raise WbcError(
+            f"There is no file of weights at {argument!r}.",
+            expected="weights=file:PATH with a .weights.h5 or .h5 file",
+            fix="Check the path; it is read on the machine that trains.",
+        )
+    return source
+
+
 @SOURCES.register("file")
 def from_file(
     backbone: "Backbone", input_shape: tuple[int, int, int], argument: str, workspace: Workspace | None
@@ -222,15 +264,7 @@ def from_file(
     Raises:
         WbcError: There is no such file, or its weights do not have this backbone's shapes.
     """
-    path = Path(argument).expanduser()
-    carried = carried_file(workspace, argument) if workspace else path
-    source = carried if carried.is_file() else path
-    if path.suffix != ".h5" or not source.is_file():
-        raise WbcError(
-            f"There is no file of weights at {argument!r}.",
-            expected="weights=file:PATH with a .weights.h5 or .h5 file",
-            fix="Check the path; it is read on the machine that trains.",
-        )
+    source = weights_file(argument, workspace)
     model = backbone.architecture(input_shape, None)
     try:
         with warnings.catch_warnings():
@@ -239,12 +273,36 @@ def from_file(
             model.load_weights(source)
     except (ValueError, OSError, KeyError, IndexError, TypeError, RuntimeError, UserWarning) as error:
         raise WbcError(
-            f"The weights in {path.name} do not fit {backbone.title}.",
+            f"The weights in {Path(argument).name} do not fit {backbone.title}.",
             expected=f"{len(model.weights)} arrays with the shapes of its feature extractor",
             got=str(error).splitlines()[0] if str(error) else type(error).__name__,
             fix="Use a file saved from the same backbone without its classifier, or weights=random.",
         ) from error
     return model
+
+
+def model_of_run(backbone: "Backbone", run_id: str, workspace: Workspace) -> Path:
+    """The model that `run:ID` names, for a network with this backbone.
+
+    Raises:
+        WbcError: There is no such run, or it has another backbone or no model yet.
+    """
+    folder = workspace.run_dir(run_id)
+    trained = workspace.read_json(folder / "spec.json", f"run {run_id}").get("backbone")
+    if trained != backbone.name:
+        raise WbcError(
+            f"The weights of run {run_id} are those of another backbone.",
+            expected=backbone.name,
+            got=trained,
+            fix=f"Choose a run of {backbone.title}, or that backbone.",
+        )
+    path: Path = folder / "best.keras"
+    if not path.is_file():
+        raise WbcError(
+            f"Run {run_id} has no model yet: none of its epochs has finished.",
+            fix="Wait for its first epoch, resume it, or choose other weights.",
+        )
+    return path
 
 
 @SOURCES.register("run")
@@ -266,21 +324,7 @@ def from_run(
     """
     if workspace is None:
         raise WbcError(f"Without a workspace there is no run {argument}.", fix="Name the workspace.")
-    folder = workspace.run_dir(argument)
-    trained = workspace.read_json(folder / "spec.json", f"run {argument}").get("backbone")
-    if trained != backbone.name:
-        raise WbcError(
-            f"The weights of run {argument} are those of another backbone.",
-            expected=backbone.name,
-            got=trained,
-            fix=f"Choose a run of {backbone.title}, or that backbone.",
-        )
-    path = folder / "best.keras"
-    if not path.is_file():
-        raise WbcError(
-            f"Run {argument} has no model yet: none of its epochs has finished.",
-            fix="Wait for its first epoch, resume it, or choose other weights.",
-        )
+    path = model_of_run(backbone, argument, workspace)
     import keras
 
     try:

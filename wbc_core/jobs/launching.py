@@ -9,11 +9,21 @@ from dataclasses import dataclass
 
 from wbc_core.augment.prepare import load_prepared
 from wbc_core.backbones.entry import ImageShape
+from wbc_core.backbones.registry import BACKBONES
+from wbc_core.backbones.weights import model_of_run, published_weights, weights_file
 from wbc_core.database import transaction
 from wbc_core.datasets.store import read_dataset
 from wbc_core.jobs.devices import device_kind, visible_gpus
-from wbc_core.jobs.queue import check_priority, get_job, list_jobs, live_workers, spec_to_resume, submit
-from wbc_core.records import Job, Json
+from wbc_core.jobs.queue import (
+    check_priority,
+    get_job,
+    get_jobs,
+    list_jobs,
+    live_workers,
+    spec_to_resume,
+    submit,
+)
+from wbc_core.records import TERMINAL_STATES, Job, Json
 from wbc_core.splitting import load_split
 from wbc_core.training.checkpoint import saved_epochs
 from wbc_core.training.device import check_precision
@@ -72,19 +82,41 @@ def training_device(workspace: Workspace) -> str:
     return "gpu" if "gpu" in kinds else "cpu"
 
 
-def check_launch(spec: RunSpec, image_shape: ImageShape, device: str) -> None:
+def check_launch(workspace: Workspace, spec: RunSpec, image_shape: ImageShape, device: str) -> None:
     """Refuse a run that its job could only fail at.
 
     Args:
+        workspace: The lab.
         spec: The run.
         image_shape: Of the images that it learns from.
         device: What `training_device` says.
 
     Raises:
-        WbcError: The backbone cannot take images of this size, or the device cannot compute in its precision.
+        WbcError: The backbone cannot take images of this size, the device cannot compute in its precision, or
+            the weights that it begins with are not there, or those of another backbone.
     """
     spec.check_images(image_shape)
     check_precision(spec.precision, device)
+    _check_weights(workspace, spec)
+
+
+def _check_weights(workspace: Workspace, spec: RunSpec) -> None:
+    backbone = BACKBONES.get(spec.backbone)
+    kind, _, argument = spec.weights.partition(":")
+    if kind == "imagenet":
+        published_weights(backbone)
+    elif kind == "file" and not any(":ray:" in devices for devices in live_workers(workspace)):
+        weights_file(argument, workspace)  # a node of a cluster may have a file that is not here
+    elif kind == "run" and not _will_train(workspace, argument, spec.backbone):
+        model_of_run(backbone, argument, workspace)
+
+
+def _will_train(workspace: Workspace, job_id: str, backbone: str) -> bool:
+    """Whether a job is in the queue, or running, that trains this backbone: its model may come in time."""
+    return any(
+        job.kind == "train" and job.spec["backbone"] == backbone and job.state not in TERMINAL_STATES
+        for job in get_jobs(workspace, [job_id])
+    )
 
 
 def known_costs(workspace: Workspace, specs: Sequence[RunSpec], done: int = 0) -> list[Cost]:
@@ -149,7 +181,7 @@ def launch_all(
     runs = [RunSpec.from_json(spec) for spec in specs]
     # Looked up once: what is checked and what is foreseen are of the same sets and the same device.
     sets, device = _sets(workspace, runs), training_device(workspace)
-    _check_each(runs, sets, device)
+    _check_each(workspace, runs, sets, device)
     costs = _costs(workspace, runs, sets, device, done)
     with transaction(workspace):  # a process that is killed half-way leaves none of them
         return [
@@ -187,9 +219,11 @@ def check_all(workspace: Workspace, specs: Sequence[RunSpec]) -> None:
     Raises:
         WbcError: A prepared set is not there, or a run could only fail.
     """
-    _check_each(specs, _sets(workspace, specs), training_device(workspace))
+    _check_each(workspace, specs, _sets(workspace, specs), training_device(workspace))
 
 
-def _check_each(specs: Sequence[RunSpec], sets: Mapping[str, TrainingSet], device: str) -> None:
+def _check_each(
+    workspace: Workspace, specs: Sequence[RunSpec], sets: Mapping[str, TrainingSet], device: str
+) -> None:
     for spec in specs:
-        check_launch(spec, sets[spec.prepared].image_shape, device)
+        check_launch(workspace, spec, sets[spec.prepared].image_shape, device)

@@ -54,7 +54,7 @@ def checked_spec(
             got=", ".join(map(str, seeds)) or "none",
         )
     specs = [RunSpec.parse(NO_PREPARED_YET, backbone, {**settings, "seed": str(seed)}) for seed in seeds]
-    check_launch(specs[0], dataset.image_shape, training_device(workspace))
+    check_launch(workspace, specs[0], dataset.image_shape, training_device(workspace))
     return specs[0]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from wbc_core.augment.shifts import SHIFTS
 from wbc_core.backbones.freezing import parse_freezing
 from wbc_core.backbones.pooling import POOLINGS
-from wbc_core.backbones.weights import weights_source
+from wbc_core.backbones.weights import weights_source, with_absolute_path
 from wbc_core.balance.weights import WEIGHTINGS
 from wbc_core.errors import WbcError
 from wbc_core.training.losses import LOSSES
@@ -342,7 +342,7 @@ SETTINGS: dict[str, Setting] = {setting.name: setting for setting in _SETTINGS}
 
 
 def read_settings(settings: Mapping[str, str]) -> dict[str, Value]:
-    """Read `key=value` settings.
+    """Read `key=value` settings; the path of a file of weights is from here on an absolute one.
 
     Raises:
         WbcError: An unknown key, or a value of the wrong type or out of range.
@@ -359,4 +359,5 @@ def read_settings(settings: Mapping[str, str]) -> dict[str, Value]:
                 expected=f"one of {', '.join(SETTINGS)}",
                 fix=f"Did you mean {near[0]}?" if near else "Check the spelling.",
             )
-    return {name: SETTINGS[name].read(text) for name, text in settings.items()}
+    values = {name: SETTINGS[name].read(text) for name, text in settings.items()}
+    return values | ({"weights": with_absolute_path(str(values["weights"]))} if "weights" in values else {})

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from wbc_core.backbones.entry import ImageShape
+from wbc_core.backbones.freezing import check_freezing
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 from wbc_core.records import Record
@@ -124,11 +125,13 @@ class RunSpec(Record):
         """Return the spec if every value is allowed.
 
         Raises:
-            WbcError: An unknown backbone, or a value of the wrong type or out of range.
+            WbcError: An unknown backbone, a value of the wrong type or out of range, or more frozen blocks
+                than there are.
         """
         BACKBONES.get(self.backbone)
         for name, setting in SETTINGS.items():
             setting.check(getattr(self, name))
+        check_freezing(self.freeze, self.backbone)
         if self.freeze != "all" and self.head_epochs >= self.epochs:
             raise WbcError(
                 "The backbone would never train.",

@@ -2,18 +2,20 @@
 
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.results_lab import prepared_id
+from tests.results_lab import RUN, add_run, prepared_id
+from wbc_core.augment.prepare import load_prepared
 from wbc_core.errors import WbcError
 from wbc_core.jobs import launching, queue
 from wbc_core.jobs.devices import device_kind
 from wbc_core.jobs.launching import known_costs, launch_all
 from wbc_core.jobs.ray_executor import RayExecutor
 from wbc_core.jobs.tasks import TRAINING_KINDS
-from wbc_core.records import Job
+from wbc_core.records import Job, Json
 from wbc_core.training.estimate import Cost
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
@@ -33,6 +35,41 @@ def test_all_are_queued_with_their_cost_or_none(workspace: Workspace) -> None:
     assert jobs[1].spec["clones"] == "job-0123456789"
     costs = known_costs(workspace, [RunSpec.from_json(job.spec) for job in jobs])
     assert [job.spec["foreseen"] for job in jobs] == [cost.to_json() for cost in costs]
+
+
+def test_weights_that_are_not_there_are_refused(workspace: Workspace, tmp_path: Path) -> None:
+    prepared = prepared_id(workspace)
+
+    def spec(weights: str, backbone: str = "cnn") -> Json:
+        return RunSpec.parse(prepared, backbone, {"weights": weights}).to_json()
+
+    add_run(workspace, load_prepared(workspace, prepared), RUN)
+    for weights, backbone, words in (
+        ("imagenet", "cnn", "no published ImageNet weights"),
+        (f"file:{tmp_path / 'own.weights.h5'}", "cnn", "no file of weights"),
+        ("run:job-0000000000", "cnn", "no run job-0000000000"),
+        (f"run:{RUN}", "wbcnet", "Expected wbcnet; got cnn"),
+        (f"run:{RUN}", "cnn", "no model yet"),
+    ):
+        with pytest.raises(WbcError, match=words):
+            launch_all(workspace, [spec("random"), spec(weights, backbone)])
+    assert queue.list_jobs(workspace) == []
+    (first,) = launch_all(workspace, [spec("random")])
+    assert launch_all(workspace, [spec(f"run:{first.id}")])  # it will have a model in time
+    (tmp_path / "own.weights.h5").touch()
+    assert launch_all(workspace, [spec(f"file:{tmp_path / 'own.weights.h5'}")])
+    queue.announce_worker(workspace, "one", "here", "cpu:ray:node")
+    assert launch_all(workspace, [spec("file:/only/on/the/node.h5")])
+
+
+def test_a_file_of_weights_is_found_from_every_folder(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.h5").touch()
+    spec = RunSpec.parse(prepared_id(workspace), "cnn", {"weights": "file:own.h5"})
+    monkeypatch.chdir("/")
+    assert launch_all(workspace, [spec.to_json()])[0].spec["weights"] == f"file:{tmp_path / 'own.h5'}"
 
 
 def test_float16_waits_for_a_gpu(workspace: Workspace) -> None:

@@ -36,6 +36,7 @@ def test_settings_are_read_with_their_types() -> None:
         ({"learning_rate": "inf"}, "learning_rate cannot be inf"),
         ({"weights": "file:"}, "'file:' cannot be read.*file:PATH"),
         ({"weights": "random:cells"}, "'random:cells' cannot be read"),
+        ({"freeze": "type:convolution+blocks:6"}, "6 blocks of Plain CNN.*at most 5 blocks"),
         ({"dropout": "1"}, "a number from 0 to 0.95"),
         ({"class_weight": "yes"}, "one of recipe, none, balanced"),
         ({"weights": "imagnet"}, "no source of weights named 'imagnet'.*random, imagenet, file"),

@@ -1,0 +1,65 @@
+"""The commands that train: what they tell of what they queue, and that one failure holds nothing up."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.core.test_command_line import answer, called
+from tests.results_lab import build_dataset, prepared_id
+from wbc_core.command_line import WorkFailed
+from wbc_core.jobs import queue
+from wbc_core.study_commands import follow_runs
+from wbc_core.workspace import Workspace
+
+
+@pytest.fixture
+def prepared(workspace: Workspace) -> str:
+    return prepared_id(workspace)
+
+
+def test_a_sweep_whose_trials_have_not_drawn_yet_is_shown_as_text(
+    workspace: Workspace, prepared: str
+) -> None:
+    searched = ("--grid", "learning_rate=1e-4..1e-2", "--search", "tpe", "--trials", 2, "--set", "epochs=3")
+    made = answer(workspace.home, "sweep", prepared, "--backbone", "cnn", *searched)
+    first = queue.get_job(workspace, made["runs"][0])
+    _, claim = queue.claim_next(workspace, ["train"], "cpu") or (None, "")
+    drawn = {**first.spec, "learning_rate": 0.0025}
+    workspace.write_json(workspace.run_dir(first.id) / "spec.json", drawn)
+    queue.finish(workspace, first.id, claim, "succeeded", result={"val_accuracy": 0.5, "accuracy": 0.5})
+    told = answer(workspace.home, "sweep", made["sweep"])
+    assert [trial["learning_rate"] for trial in told["trials"]] == [0.0025, None]
+    shown = called(workspace.home, "sweep", made["sweep"])
+    assert shown.returncode == 0, shown.stderr
+    assert ["learning_rate" in line or "0.0025" in line for line in shown.stdout.splitlines()[-3:]] == [
+        True,
+        True,
+        False,
+    ]
+    assert "{" not in called(workspace.home, "jobs", "list").stdout
+
+
+def test_what_has_no_effect_and_which_weights_are_missing_is_told(
+    workspace: Workspace, prepared: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    train = ("train", prepared, "--backbone", "resnet50", "--set", "weights=imagenet")
+    told = answer(workspace.home, *train, "momentum=0.5")
+    assert told["without_effect"] == ["momentum"]
+    assert "Place it there" in told["missing_weights"]["resnet50"]
+    sweep = ("sweep", prepared, "--backbone", "cnn", "--grid", "momentum=0.5,0.9")
+    assert answer(workspace.home, *sweep)["without_effect"] == ["momentum"]
+    effective = answer(workspace.home, *sweep, "--set", "optimiser=sgd")
+    assert list(effective) == ["sweep", "runs"]
+    assert list(answer(workspace.home, "train", prepared, "--backbone", "cnn")) == ["run"]
+
+
+def test_a_failure_does_not_keep_the_others_from_running(workspace: Workspace, tmp_path: Path) -> None:
+    dataset = build_dataset(workspace)
+    jobs = [
+        queue.submit(workspace, "export_clean", {"dataset": name, "path": str(tmp_path / f"{name}.npz")}).id
+        for name in ("ds-000000000000", dataset.id)
+    ]
+    with pytest.raises(WorkFailed, match=f"^1 of 2 runs succeeded. Run {jobs[0]} failed. .*ds-000000000000"):
+        follow_runs(workspace, jobs)
+    assert (tmp_path / f"{dataset.id}.npz").exists()
