@@ -115,8 +115,8 @@ def test_a_launch_that_is_killed_half_way_leaves_nothing(
 
 def test_a_ray_cluster_announces_what_its_nodes_train_on(workspace: Workspace) -> None:
     nodes = [
-        {"id": "a", "name": "gpu-less", "cpus": 4, "gpus": 0},
-        {"id": "b", "name": "second", "cpus": 8, "gpus": 2},
+        {"id": "a", "name": "gpu-less", "cpus": 4, "gpus": 0, "apart": False},
+        {"id": "b", "name": "second", "cpus": 8, "gpus": 2, "apart": False},
     ]
     for with_gpus, expected in ((True, ["gpu:ray:second"] * 2), (False, ["cpu:ray:gpu-less"])):
         told = json.dumps({"nodes": nodes if with_gpus else nodes[:1]})
