@@ -29,6 +29,9 @@ application = typer.Typer(
 _HOME = Annotated[Path | None, typer.Option(help="The workspace; $WBC_HOME, else ./workspace.")]
 _JSON = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
+_WIDEST, _LISTED = 60, 3
+"""Characters of a cell in a table, and entries of a list in it."""
+
 # These take several values, so `--accept a b` means `--accept a --accept b`.
 _REPEATED = ("--accept", "--drop", "--keep", "--relabel", "--set", "--grid", "--checks", "--row")
 
@@ -85,7 +88,7 @@ def _lines(result: object, indent: str = "") -> Iterator[str]:
                 yield from str(value).splitlines()
             else:
                 yield f"{indent}{key}: {_text(value)}"
-    elif isinstance(result, list) and all(isinstance(item, dict) for item in result):
+    elif isinstance(result, list) and result and all(isinstance(item, dict) for item in result):
         yield from (indent + line for line in _table(result))
     elif isinstance(result, list):
         yield from (indent + _text(item) for item in result)
@@ -94,16 +97,25 @@ def _lines(result: object, indent: str = "") -> Iterator[str]:
 
 
 def _table(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Lay rows out in columns; what is nested is left to --json."""
-    nested = {key for row in rows for key, value in row.items() if isinstance(value, dict | list)}
-    keys = [key for key in dict.fromkeys(key for row in rows for key in row) if key not in nested]
-    cells = [keys, *([_text(row.get(key))[:60] for key in keys] for row in rows)]
+    """Lay rows out in columns, the last one in full; what is nested is left to --json."""
+    values = [(key, value) for row in rows for key, value in row.items()]
+    nested = {key for key, value in values if isinstance(value, dict | list) and not _is_flat(value)}
+    keys = [key for key in dict.fromkeys(key for key, _ in values) if key not in nested]
+    cells = [keys, *([_cell(row.get(key)) for key in keys] for row in rows)]
+    cells = [[*(cell[:_WIDEST] for cell in line[:-1]), *line[-1:]] for line in cells]
     widths = [max(len(line[column]) for line in cells) for column in range(len(keys))]
-    for line in cells if rows else []:
+    for line in cells:
         yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
 
 
-def _is_flat(value: dict[str, Any] | list[Any]) -> bool:
+def _cell(value: object) -> str:
+    """A value on one line; of a long list its beginning."""
+    if isinstance(value, list) and len(value) > _LISTED:
+        return f"{_text(value[:_LISTED])} and {len(value) - _LISTED:,} more"
+    return " ".join(_text(value).split())
+
+
+def _is_flat(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, int | float | str) for item in value)
 
 

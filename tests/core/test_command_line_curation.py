@@ -51,6 +51,15 @@ def test_clean_writes_the_set_and_the_report_in_one_go(
         assert (tmp_path / name).stat().st_size
 
 
+def test_findings_name_their_rows_and_give_the_evidence_in_full(
+    workspace: Workspace, dataset: Dataset
+) -> None:
+    lines = called(workspace.home, "findings", "small").stdout.splitlines()
+    assert lines[0].split() == ["check", "rows", "score", "flagged", "evidence"]
+    assert "  0 19  " in lines[1]
+    assert lines[1].endswith("under 2 different labels (class 0 1, class 1 1).")
+
+
 def test_decide_from_says_what_it_would_do_and_then_does_it_in_one_step(
     workspace: Workspace, dataset: Dataset, log: Path, tmp_path: Path
 ) -> None:
