@@ -119,11 +119,12 @@ class Problems:
     """What is wrong with a file, line by line; told together, so that all can be mended at once."""
 
     def __init__(self, file: str) -> None:
-        self._file, self._found = file, list[str]()
+        self._file, self._found, self._lines = file, list[str](), set[int]()
 
     def add(self, line: int, what: str) -> None:
         """Note that a line is wrong."""
         self._found.append(f"line {line:,}: {what}")
+        self._lines.add(line)
 
     def raise_any(self) -> None:
         """End here where something is wrong.
@@ -134,9 +135,9 @@ class Problems:
         if self._found:
             more = f"; and {len(self._found) - _SHOWN:,} more" if len(self._found) > _SHOWN else ""
             shown = "; ".join(self._found[:_SHOWN])
-            lines = "line is" if len(self._found) == 1 else "lines are"
+            lines = "line is" if len(self._lines) == 1 else "lines are"
             raise WbcError(
-                f"{self._file} was not taken over: {len(self._found):,} {lines} wrong ({shown}{more}).",
+                f"{self._file} was not taken over: {len(self._lines):,} {lines} wrong ({shown}{more}).",
                 fix="Correct the file; nothing was changed.",
             )
 

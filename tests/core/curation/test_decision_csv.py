@@ -117,6 +117,7 @@ def test_a_log_that_was_sorted_otherwise_is_read_in_its_own_order(tmp_path: Path
         (f"{HEADER}\n{A},drop,\n".encode("utf-16"), "UTF-8"),
         (HEADER.encode() + b"\n\xff\xfe,drop,\n", "UTF-8"),
         (f"{HEADER}\n" + f"{A},explode,\n" * 30, "30 lines are wrong"),
+        (f"{HEADER}\nabc,explode,\n", "1 line is wrong (line 2: 'abc' is no image id"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_line(tmp_path: Path, content: str | bytes, hint: str) -> None:
