@@ -11,6 +11,7 @@ from wbc_core.workspace import Workspace
 
 KINDS = ("dataset", "split", "prepared", "run", "job")
 _PERSON = "person"
+_JUST_NAMED = "just_named"
 _UNNAMED_AS = "unnamed_as"
 _CLONE = "clone"
 # Choosing a record further up the chain makes those that were made from another one wrong.
@@ -98,6 +99,15 @@ def has_name() -> bool:
     return bool(str(st.session_state.get(_PERSON) or "").strip())
 
 
+def _name_given() -> None:
+    st.session_state[_JUST_NAMED] = True
+
+
+def just_named() -> bool:
+    """Whether the person gave a name by which this run began; asked for once."""
+    return bool(st.session_state.pop(_JUST_NAMED, False))
+
+
 def person_field() -> None:
     """Draw the field for the person's name; it stays across pages."""
     st.text_input(
@@ -105,6 +115,7 @@ def person_field() -> None:
         key=_PERSON,
         placeholder=UNNAMED,
         max_chars=80,
+        on_change=_name_given,
         persist_state="session",
         help="Decisions are logged under this name. Without one, Undo does not reach back beyond a reload.",
     )

@@ -204,6 +204,16 @@ def test_the_map_and_the_checks_fit_on_a_phone(demo: Dataset, open_page: Open) -
     page.wait_for_url("**check=exposure*")
 
 
+def test_keys_after_a_name_are_no_letters_of_it(lab: Lab, demo: Dataset, open_page: Open) -> None:
+    page = open_page(review_path(demo))
+    first, *_ = rows(page)
+    name(page, "Ada")
+    page.keyboard.press("d")
+    wait_until(lambda: actions(lab, demo) == {first: "drop"}, "the decision in the log")
+    assert lab.decisions(demo)[first].who == "Ada"
+    assert page.get_by_role("textbox", name="Your name").input_value() == "Ada"
+
+
 def test_a_second_person_reviews_unseen_and_a_disagreement_is_settled(
     lab: Lab, demo: Dataset, open_page: Open
 ) -> None:
@@ -215,9 +225,10 @@ def test_a_second_person_reviews_unseen_and_a_disagreement_is_settled(
     rows(page)
     # Nothing of Anna's shows.
     assert (mark(page, first), mark(page, second)) == ("", "")
-    for row in (first, second):
-        page.locator(f".tile[data-row='{row}']").click()
-        page.keyboard.press("d")
+    page.locator(f".tile[data-row='{first}']:focus").wait_for()
+    page.keyboard.press("d")
+    page.locator(f".tile[data-row='{second}']").click()
+    page.keyboard.press("d")
     wait_until(
         lambda: (
             {row for said in agreement.opinions(lab.workspace, demo.id).values() for row in said.effective}

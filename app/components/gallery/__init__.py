@@ -30,7 +30,7 @@ class Item(TypedDict):
         name: What is said in place of the row, for a picture of no data set. Optional.
         more: Further rows that this picture stands for: a stack, decided on as one. Optional.
         src: Data URL of the picture.
-        label: Name of its class.
+        label: Name of its class; of a stack under several labels, how many these are.
         badge: A word on the picture, such as what is suggested; None for none.
         mark: `keep`, `drop`, `relabel:NAME`, or None while undecided.
         likely: Label that is offered first when relabelling; None for none. Optional.
@@ -169,6 +169,7 @@ def gallery(
             "written": written,
             "page": page[0],
             "pages": page[1],
+            "take_keys": actions and state.just_named(),
         },
         on_outbox_change=partial(_receive, key, on_press) if actions and on_press else lambda: None,
         on_turn_change=partial(_turned, key, on_turn),

@@ -63,6 +63,13 @@ class Gallery {
     const turned = this.turning && before && data.page !== before.page ? this.turning : 0;
     this.grid.update(data.items, data.colours, { turned, same: before?.context === data.context });
     if (turned) this.wait(0);
+    if (data.take_keys) this.leaveField();
+  }
+
+  // Who has entered a name goes on by keys, which would else be written behind the name.
+  leaveField() {
+    const field = document.activeElement;
+    if (field?.matches("input[type=text]:not([role=combobox])")) this.grid.tiles[this.grid.focus]?.focus({ preventScroll: true });
   }
 
   close() {
@@ -202,6 +209,7 @@ class Gallery {
     const [target] = event.composedPath();
     if (!this.data?.actions || event.composedPath().includes(this.root)) return;
     if (document.querySelector("[role=dialog]")) return;
+    if (event.key === "Enter") setTimeout(() => this.leaveField());
     const nowhere = target === document.body || target === document.documentElement;
     const written = target.closest?.("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]");
     const letter = "kdruaz?".includes(event.key) && !event.ctrlKey && !event.metaKey;
