@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
@@ -86,21 +87,30 @@ def is_graded(check: str, findings: Sequence[Finding]) -> bool:
     return low < high and CHECKS.get(check).scope != "set" and bool(findings)
 
 
-def _places(place: int, finding: Finding) -> list[Place]:
-    """The pictures of one finding: every row, or the first few and a stack of the rest."""
+def _places(place: int, finding: Finding, labels: NDArray[np.integer]) -> list[Place]:
+    """The pictures of one finding: every row, or stacks: one a label, or one beside the first few rows."""
     rows = len(finding.rows)
     if rows <= 2 * SHOWN_OF_A_GROUP:
         return [(place, row, row + 1) for row in range(rows)]
+    # Imports go class by class, so that a label's copies mostly follow each other.
+    starts = [0, *(np.flatnonzero(np.diff(labels[list(finding.rows)])) + 1).tolist(), rows]
+    if 2 < len(starts) <= SHOWN_OF_A_GROUP + 1:
+        return [(place, first, end) for first, end in pairwise(starts)]
     single = [(place, row, row + 1) for row in range(SHOWN_OF_A_GROUP - 1)]
     return [*single, (place, SHOWN_OF_A_GROUP - 1, rows)]
 
 
-def paged(findings: Sequence[Finding]) -> tuple[tuple[Place, ...], ...]:
-    """Cut findings into pages; a group stays on one page."""
+def paged(findings: Sequence[Finding], labels: NDArray[np.integer]) -> tuple[tuple[Place, ...], ...]:
+    """Cut findings into pages; a group stays on one page.
+
+    Args:
+        findings: What is shown.
+        labels: The label of every row of the data set as imported, integers (n,).
+    """
     pages: list[tuple[Place, ...]] = []
     page: list[Place] = []
     for place, finding in enumerate(findings):
-        pictures = _places(place, finding)
+        pictures = _places(place, finding, labels)
         if page and len(page) + len(pictures) > PAGE:
             pages.append(tuple(page))
             page = []
@@ -137,7 +147,7 @@ def cut_of(
         check=check,
         findings=tuple(findings),
         rows=np.array(list(worst), dtype=np.int64),
-        pages=paged(findings),
+        pages=paged(findings, labels),
         suggested=suggestions_of(check, findings, class_names, labels, beside),
         worst=worst,
         made_by=made_by,

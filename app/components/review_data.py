@@ -214,18 +214,19 @@ def _own_notes(
     places: Sequence[Place],
     groups: Sequence[Sequence[int]],
     sizes: NDArray[np.int64],
-    labels: NDArray[np.int64],
 ) -> dict[int, str]:
-    """What stands under the pictures of a page: what differs between copies, and labels that differ."""
+    """What stands under the pictures of a page: what differs between copies."""
     notes: dict[int, str] = {}
     for place in dict.fromkeys(place for place, _, _ in places):
         together = [rows[0] for (other, _, _), rows in zip(places, groups, strict=True) if other == place]
         notes |= _notes(shown.findings[place], together, sizes)
-    for rows in groups:
-        classes = len(np.unique(labels[list(rows)]))
-        if classes > 1:  # The one picture of a stack has no room for all its labels.
-            notes[rows[0]] = f"under {classes} labels"
     return notes
+
+
+def _label_words(labels: NDArray[np.int64], class_names: Sequence[str]) -> str:
+    """The class of a picture; a stack of copies under several labels has no room for all of them."""
+    different = np.unique(labels)
+    return class_names[different[0]] if len(different) == 1 else f"{len(different)} labels"
 
 
 def items(
@@ -254,7 +255,7 @@ def items(
     sizes = table[["width", "height"]].to_numpy()
     pictures = cache.thumbnails(dataset.id, tuple(rows[0] for rows in groups))
     if notes is None:
-        notes = _own_notes(shown, places, groups, sizes, labels)
+        notes = _own_notes(shown, places, groups, sizes)
     names = dataset.class_names
     found = []
     for (place, _, _), rows, picture in zip(places, groups, pictures, strict=True):
@@ -267,7 +268,7 @@ def items(
                 row=rows[0],
                 more=list(rows[1:]),
                 src=picture,
-                label=names[labels[rows[0]]],
+                label=_label_words(labels[list(rows)], names),
                 badge="conflict" if conflict else verdict_words(wanted, names) if wanted else None,
                 mark=mark(held, names),
                 likely=None if wanted is None else wanted[1],

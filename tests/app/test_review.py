@@ -202,6 +202,15 @@ def test_findings_of_a_lab_that_kept_fewer_are_counted_as_at_least(demo_dataset:
     assert "Scan for blur" in [entry.label for entry in page.button]
 
 
+def test_a_check_that_flags_nothing_has_no_progress(demo_dataset: Dataset) -> None:
+    cuts = {name: review_cuts.cut(demo_dataset.id, name) for name in cache.scanned_checks(demo_dataset.id)}
+    check = next(name for name, shown in cuts.items() if not shown.images and CHECKS.get(name).scope != "set")
+    page = open_review(check=check)
+    assert [told.value for told in page.success] == [f"{CHECKS.get(check).title}: nothing found."]
+    assert not page.get("progress")
+    assert not [button for button in page.button if button.key == "accept-all"]
+
+
 @pytest.mark.parametrize(("asked", "taken"), [("1", True), ("nan", False), ("9e99", False), ("x", False)])
 def test_a_link_carries_a_threshold(demo_dataset: Dataset, asked: str, taken: bool) -> None:
     entry = CHECKS.get("blur")
@@ -249,7 +258,7 @@ def test_accepting_at_a_moved_threshold_is_logged_with_it_and_told_by_the_report
     assert facts.dropped <= facts.found
     page.query_params["log"] = "open"
     page.run()
-    assert page.dataframe[0].value["Check"].tolist() == [f"blur ≥ {low:g}"]
+    assert page.dataframe[0].value["Check"].tolist() == [f"Blur ≥ {low:g}"]
 
 
 def test_accepting_never_drops_the_last_copy_that_a_person_left(demo_dataset: Dataset) -> None:
@@ -489,9 +498,17 @@ def test_a_press_from_a_browser_is_checked_by_the_core(demo_dataset: Dataset) ->
 def test_pages_keep_groups_whole_and_stack_large_ones() -> None:
     findings = [finding((row,)) for row in range(99)]
     findings += [finding((200, 201, 202)), finding(tuple(range(1000, 1500)))]
-    pages = review_cuts.paged(findings)
+    pages = review_cuts.paged(findings, np.zeros(1500, np.int64))
     assert [len(page) for page in pages] == [99, 3 + review_cuts.SHOWN_OF_A_GROUP]
     assert pages[1][-1] == (100, review_cuts.SHOWN_OF_A_GROUP - 1, 500)
+
+
+def test_a_large_group_is_a_stack_for_each_label_where_labels_follow_each_other() -> None:
+    group = [finding(tuple(range(1000, 1500)))]
+    labels = np.repeat([0, 3, 5], [1100, 150, 250])
+    assert review_cuts.paged(group, labels) == (((0, 0, 100), (0, 100, 250), (0, 250, 500)),)
+    mixed = np.arange(1500) % 2
+    assert review_cuts.paged(group, mixed)[0][-1] == (0, review_cuts.SHOWN_OF_A_GROUP - 1, 500)
 
 
 def test_what_is_known_of_a_copy_stands_under_it() -> None:
@@ -511,18 +528,20 @@ def test_the_check_says_of_every_copy_how_it_differs(demo_dataset: Dataset) -> N
         assert set(review_data.differences(group)) == set(group.rows[1:13])
 
 
-def test_a_stack_of_copies_says_that_their_labels_differ(
+def test_a_stack_of_copies_says_their_label_or_how_many_they_have(
     demo_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(review_cuts, "SHOWN_OF_A_GROUP", 2)
     labels = cache.table(demo_dataset.id)["label"].to_numpy()
     one, first, second = (np.flatnonzero(labels == label)[:5].tolist() for label in (0, 1, 2))
-    groups = [finding(tuple(one)), finding((*first, *second))]
+    mixed = np.stack([first, second], axis=1).ravel().tolist()
+    groups = [finding(tuple(one)), finding((*first, *second)), finding(tuple(mixed))]
     shown = review_cuts.cut_of("", groups, demo_dataset.class_names, labels)
     stacks = [
         item for item in review_data.items(demo_dataset, shown, 1, review_data.seen_in({})) if item["more"]
     ]
-    assert [item["note"] for item in stacks] == ["", "under 2 labels"]
+    names = demo_dataset.class_names
+    assert [item["label"] for item in stacks] == [names[0], names[1], names[2], "2 labels"]
 
 
 def test_what_accepting_would_do_counts_leaving_and_arriving(demo_dataset: Dataset) -> None:

@@ -153,8 +153,8 @@ class Grid {
     tile.querySelector(".note").textContent = item.note ?? "";
     tile.classList.toggle("stack", stacked > 0);
     tile.querySelector(".count").textContent = stacked ? `× ${(stacked + 1).toLocaleString("en")}` : "";
-    tile.querySelector(".name").textContent = stacked && !relabelled ? "the other copies" : name;
-    tile.querySelector(".dot").style.background = (!stacked || relabelled) ? colour : "";
+    tile.querySelector(".name").textContent = name;
+    tile.querySelector(".dot").style.background = colour;
   }
 
   // The evidence hangs under the picture in focus, over what is below it, so that nothing moves.
