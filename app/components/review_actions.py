@@ -151,7 +151,8 @@ def accept_dialog(dataset: Dataset, shown: Cut) -> None:
     table = pd.DataFrame(effect_of(dataset, opened.actions), columns=columns)
     if not table["Relabel"].any():
         table = table.drop(columns=["Relabel", "Arrive"])
-    st.dataframe(table, hide_index=True, height=38 + 35 * len(table))
+    counts = {name: st.column_config.NumberColumn(format="localized") for name in table.columns[1:]}
+    st.dataframe(table, hide_index=True, height=38 + 35 * len(table), column_config=counts)
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Cancel"):
             st.rerun()
@@ -186,7 +187,8 @@ def _by_step(entries: Iterable[Decision]) -> Iterator[tuple[Decision, int]]:
 def _checked(entry: Decision) -> str:
     """The check that was looked at, and from which score its suggestions were followed."""
     from_ = "" if entry.threshold is None else f" ≥ {entry.threshold:g}"
-    return f"{entry.check or ''}{from_}"
+    title = CHECKS.get(entry.check).title if entry.check in CHECKS else entry.check or ""
+    return f"{title}{from_}"
 
 
 def log(dataset: Dataset) -> None:

@@ -131,7 +131,7 @@ def panel(dataset: Dataset, cuts: Mapping[str, Cut], standing: Standing) -> None
     st.caption(
         f"{images}. Alike images lie near each other: the axes are the first two principal components of "
         f"{_described_by(found)} ({percent(found.explained[0], 0)} and {percent(found.explained[1], 0)} of "
-        "its variance). "
+        "their variance). "
         "Drag around some to open them below."
     )
     # An outline says nothing about the points of another data set, or of another scan's features.

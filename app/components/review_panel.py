@@ -65,6 +65,7 @@ def heading(dataset: Dataset, shown: Cut) -> None:
     if network:
         about.caption(f":material/neurology: Labels judged by the features of {network_words(network)}.")
     if control is not None:
+        about.caption(f"Score: {entry.unit}.")
         low, high = entry.threshold_range
         own = review_data.threshold_of(dataset.id, shown.check)
         chosen = entry.threshold if own is None else own
@@ -76,6 +77,8 @@ def heading(dataset: Dataset, shown: Cut) -> None:
             f"Threshold · {'at least ' if cut_short else ''}{thousands(shown.images)} flagged",
             low,
             high,
+            step=1.0 if high - low > 100.0 else 0.1,
+            format="%.4g",
             key=f"slider-{shown.check}",
             on_change=_moved,
             args=(dataset.id, shown.check),
@@ -86,8 +89,8 @@ def heading(dataset: Dataset, shown: Cut) -> None:
 def _about_slider(check: str, cut_short: bool) -> str:
     entry = CHECKS.get(check)
     words = (
-        f"Measured in {entry.unit}. Moves what is flagged, from the scores of the last scan: "
-        f"nothing is scanned again. {entry.threshold:g} by default."
+        "Moves what is flagged, from the scores of the last scan: nothing is scanned again. "
+        f"{entry.threshold:g} by default."
     )
     if check in DUPLICATE_CHECKS:
         words += f" A split keeps together what is alike from {entry.threshold:g} on, wherever this stands."

@@ -48,8 +48,8 @@ def _judge(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
     check = review_panel.choose_check(dataset, cuts, mine)
     shown = cuts[check]
     review_panel.heading(dataset, shown)
-    review_panel.progress_line(shown, mine)
     if shown.pages:
+        review_panel.progress_line(shown, mine)
         context = review_actions.context(dataset, check, second=True)
         seen = seen_from(mine, shown)
         review_panel.pictures(dataset, shown, seen, context=context, key="second-review")

@@ -5,6 +5,7 @@ from collections import Counter
 import streamlit as st
 
 from app import cache, state
+from app.components.job_table import describe
 from app.components.page import link
 from app.formatting import plain, thousands
 from wbc_core import splitting
@@ -66,7 +67,7 @@ def running_jobs() -> None:
     st.markdown("**Jobs**" if shown else ":gray[No job is running.]")
     for job in shown:
         message = plain((job.message or job.state)[:60])
-        st.progress(min(1.0, job.progress), text=f"{job.kind.capitalize()} · {message}")
+        st.progress(min(1.0, job.progress), text=f"{plain(describe(job))} · {message}")
     if len(shown) < _SHOWN_JOBS:
         return
     left = Counter(queue.count_jobs(state.workspace())) - Counter(job.state for job in shown)

@@ -48,7 +48,7 @@ if view == "findings":
     review_panel.heading(dataset, shown)
     if CHECKS.get(check).scope == "set":
         review_panel.statements(shown)
-    else:
+    elif shown.images:
         review_panel.progress_line(shown, standing)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             review_panel.accept_and_undo(dataset, shown, standing)
