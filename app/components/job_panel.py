@@ -72,7 +72,8 @@ def _buttons(job: Job) -> None:
             st.rerun()
 
 
-def _message(job: Job) -> str:
+def standing(job: Job) -> str:
+    """Where an active job stands, or what keeps it from starting, as Markdown."""
     if job.state == "queued":
         if not queue.live_workers(state.workspace()):
             return _NO_WORKER
@@ -92,7 +93,7 @@ def _body(job_id: str, title: str | None) -> str:
             st.markdown(f"**{title or job.kind.capitalize()}** {badge(job)}", width="stretch")
             _buttons(job)
         done = 1.0 if job.state == "succeeded" else min(1.0, max(0.0, job.progress))
-        st.progress(done, text=_message(job))
+        st.progress(done, text=standing(job))
         st.caption(facts(job))
         if job.state == "running":
             st.caption(usage(job))

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app import state
+from app.components.job_panel import standing
 from app.components.page import plain
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.jobs import queue
@@ -99,7 +100,7 @@ def _progress(job_ids: list[str]) -> None:
         done = sum(1.0 if job.state in TERMINAL_STATES else job.progress for job in jobs)
         running = next((job for job in jobs if job.state == "running"), jobs[0])
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.progress(done / len(jobs), text=f"Measuring: {plain(running.message)}")
+            st.progress(done / len(jobs), text=f"Measuring: {standing(running)}")
             if st.button("Cancel", key="launch-measure-cancel", icon=":material/stop_circle:"):
                 for job in jobs:
                     queue.cancel(state.workspace(), job.id)

@@ -186,7 +186,7 @@ def test_the_cost_is_measured_by_real_steps(
     assert "on 2 CPU cores" in shown(page)
     page.button(key="launch-measure").click().run()
     (job,) = queue.active_jobs(workspace)
-    assert "Measuring" in str(page.get("progress")[0].proto.text)
+    assert "Measuring: Waiting, but no worker is running" in str(page.get("progress")[0].proto.text)
     assert follow(workspace, job.id).state == "succeeded"
     page.run()
     assert "as measured" in shown(page)

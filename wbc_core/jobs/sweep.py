@@ -194,14 +194,14 @@ def check_plan(workspace: Workspace, plan: SweepPlan) -> None:
     """Refuse a plan of which a run could only fail, before any is queued.
 
     Raises:
-        WbcError: A backbone cannot take the images at a size that it may get, or the device cannot compute
-            in a precision that it may get.
+        WbcError: `launching.check_launch` refuses what a run, or a trial that draws its settings later, may
+            get.
     """
     specs = [RunSpec.from_json(spec) for spec in plan.specs]
     if plan.description["search"] == "tpe":
         # What a trial will draw is not known yet.
         space = space_from_json(plan.description["space"])
-        for name in ("input_size", "precision"):
+        for name in ("input_size", "precision", "weights"):
             values = smallest_values(space.get(name, []))
             specs += [RunSpec.from_json({**plan.specs[0], name: value}) for value in values]
     check_all(workspace, list(dict.fromkeys(specs)))

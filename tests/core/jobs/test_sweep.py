@@ -116,16 +116,17 @@ def test_every_trial_is_repeated_with_every_seed(workspace: Workspace) -> None:
         ("cnn", {}, {"input_size": ["64", "2"]}, "tpe"),
         ("cnn", {}, {"input_size": ["0..64"]}, "tpe"),
         ("cnn", {}, {"precision": ["float32", "float16"]}, "tpe"),
+        ("cnn", {}, {"weights": ["random", "imagenet"]}, "tpe"),
     ],
 )
 def test_a_trial_that_could_only_fail_queues_nothing(
     workspace: Workspace, backbone: str, settings: dict[str, str], grid: dict[str, list[str]], search: str
 ) -> None:
     asked = {"settings": settings, "search": search, "trials": 2}
-    with pytest.raises(WbcError, match=r"too small|float16"):
+    with pytest.raises(WbcError, match=r"too small|float16|no published"):
         start_sweep(workspace, prepared_id(workspace), backbone, grid, **asked)
     plan = plan_sweep(prepared_id(workspace), backbone, grid, folds=2, **asked)
-    with pytest.raises(WbcError, match=r"too small|float16"):
+    with pytest.raises(WbcError, match=r"too small|float16|no published"):
         cross_validation_spec(workspace, plan)
     assert queue.list_jobs(workspace) == []
     assert start_sweep(workspace, prepared_id(workspace), "inception_v3", {"input_size": ["96", "80"]})
