@@ -38,14 +38,9 @@ def draw(class_names: Sequence[str]) -> None:
         with st.container(gap="small"):
             st.markdown(f"**{title}**", help=purpose)
             # In a box of their own, so that one more of them does not push the widget below out of its place.
-            with st.container(gap="small"):
-                cards = recipe_draft.cards(stage)
-                for place, card in enumerate(cards):
-                    with st.container(border=True, gap="small", key=f"card-box-{card.id}"):
-                        _head(stage, place, card, last=place == len(cards) - 1)
-                        if recipe_draft.opened() == (stage, place):
-                            _body(stage, place, card, class_names)
+            box = st.container(gap="small")
             key = recipe_draft.adding_key(stage)
+            # Sent before the cards: once an added one is seen, the field below it is the next one already.
             st.selectbox(
                 f"Add to {title.lower()}",
                 recipe_draft.addable(stage),
@@ -57,6 +52,13 @@ def draw(class_names: Sequence[str]) -> None:
                 args=(stage, key),
                 label_visibility="collapsed",
             )
+            with box:
+                cards = recipe_draft.cards(stage)
+                for place, card in enumerate(cards):
+                    with st.container(border=True, gap="small", key=f"card-box-{card.id}"):
+                        _head(stage, place, card, last=place == len(cards) - 1)
+                        if recipe_draft.opened() == (stage, place):
+                            _body(stage, place, card, class_names)
 
 
 def summary(card: Card) -> str:

@@ -101,15 +101,22 @@ def adding_key(stage: str) -> str:
     The browser says what was chosen until it hears that the widget is empty again: were it the same one, a
     click in haste would add the operation twice.
     """
-    return f"recipe_add_{stage}_{st.session_state.get(_ADDED.format(stage), 0)}"
+    return f"recipe_add_{stage}_{len(_added(stage))}"
+
+
+def _added(stage: str) -> list[str]:
+    """What each of the widgets that added to a stage said last."""
+    return st.session_state.setdefault(_ADDED.format(stage), [])
 
 
 def add(stage: str, key: str) -> None:
     """Add the operation chosen in a widget at the end of a stage, and open it."""
-    name = st.session_state[key]
-    if name is None or key != adding_key(stage):
+    name, said = st.session_state[key], _added(stage)
+    number = int(key.rpartition("_")[2])
+    # A widget that has added may say so again, or stand long enough for another choice.
+    if name is None or said[number : number + 1] == [name]:
         return
-    st.session_state[_ADDED.format(stage)] = st.session_state.get(_ADDED.format(stage), 0) + 1
+    said[number : number + 1] = [name]
     card = _new(Operation(name, online_operation(name).checked({})))
     cards(stage).append(card)
     st.session_state[_OPEN] = card.id

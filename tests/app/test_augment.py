@@ -147,6 +147,24 @@ def test_cards_are_added_moved_copied_and_taken_out(
     assert "Saved as mine" in shown(page)
 
 
+def _choose_in_one_field() -> None:
+    import streamlit as st
+
+    from app.components import recipe_draft
+
+    key = recipe_draft.adding_key("online")
+    for name in ("rotation", "rotation", "mix_up"):
+        st.session_state[key] = name
+        recipe_draft.add("online", key)
+    st.text(" ".join(card.operation.name for card in recipe_draft.cards("online")))
+
+
+def test_a_field_that_still_stands_takes_another_choice_but_not_the_same_one() -> None:
+    page = AppTest.from_function(_choose_in_one_field)
+    page.session_state["recipe_cards"] = {"online": []}
+    assert page.run().text[0].value == "rotation mix_up"
+
+
 def test_an_operation_is_for_some_images_and_some_classes(
     workspace: Workspace, split: Split, page: AppTest
 ) -> None:
