@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.core.curation.conftest import noise_images, write_dataset
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.measure import Measurements
 from wbc_core.curation.measures import MEASURES
 from wbc_core.curation.measures.base import Chunk
 from wbc_core.curation.measures.detail import edge_variance_and_noise
+from wbc_core.curation.scan import load_findings, scan
 from wbc_core.datasets.synthetic import draw_cells
 from wbc_core.records import Finding
+from wbc_core.workspace import Workspace
 
 Image = NDArray[np.uint8]
 QUALITY = (
@@ -171,6 +174,14 @@ def test_uneven_and_small_classes_are_told_of_the_set(cells: Image) -> None:
     assert "a split of 70 % to 30 %, say, holds out 3" in small.evidence
     assert _found("imbalance", cells, np.arange(200) % 4, classes=4) == []
     assert _found("class_coverage", cells, np.arange(200) % 4, classes=4) == []
+
+
+def test_a_class_of_copies_alone_is_not_called_empty(workspace: Workspace) -> None:
+    images = noise_images(50)
+    dataset = write_dataset(workspace, np.concatenate([images, images[:2]]), np.repeat([0, 1], [50, 2]))
+    scan(workspace, dataset.id, ["class_coverage"])
+    copies, *_ = load_findings(workspace, dataset.id, "class_coverage")
+    assert "no picture of its own: all its 2 images are copies" in copies.evidence
 
 
 def test_the_detail_of_a_wide_picture_does_not_overflow() -> None:

@@ -15,7 +15,10 @@ _HELD_OUT_SHARE = 0.3
 _LEAST_HELD_OUT = 10
 
 
-def _in_words(name: str, pictures: int) -> str:
+def _in_words(name: str, images: int, pictures: int) -> str:
+    if not pictures and images:
+        copies = "its one image is a copy" if images == 1 else f"all its {images:,} images are copies"
+        return f"{name} has no picture of its own: {copies} of images that are counted under other classes."
     if not pictures:
         return f"{name} has no image: a classifier cannot learn it. Add images or take the class away."
     held_out = round(_HELD_OUT_SHARE * pictures)
@@ -29,8 +32,9 @@ def _in_words(name: str, pictures: int) -> str:
 def _find(
     measurements: Measurements, images: NDArray[np.uint8], threshold: float, lowest: float
 ) -> list[Finding]:
-    labels = measurements.labels[measurements.unique_rows]
-    counts = np.bincount(labels, minlength=len(measurements.class_names))
+    classes = len(measurements.class_names)
+    images_of = np.bincount(measurements.labels, minlength=classes)
+    counts = np.bincount(measurements.labels[measurements.unique_rows], minlength=classes)
     needed = _LEAST_HELD_OUT / _HELD_OUT_SHARE
     # An empty class counts as half an image, so that it is worse than a single one.
     scores = np.round(needed / np.maximum(counts, 0.5), 2)
@@ -42,7 +46,7 @@ def _find(
             score=float(scores[label]),
             flagged=bool(scores[label] >= threshold),
             suggested={},
-            evidence=_in_words(measurements.class_names[label], int(counts[label])),
+            evidence=_in_words(measurements.class_names[label], int(images_of[label]), int(counts[label])),
         )
         for label in np.argsort(-scores, kind="stable").tolist()
         if scores[label] > 0
@@ -58,5 +62,5 @@ CLASS_COVERAGE = Check(
     unit="times too few images to hold out 10",
     search=_find,
     scope="set",
-    version=2,
+    version=3,
 )
