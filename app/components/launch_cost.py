@@ -119,9 +119,15 @@ def _advice(spec: RunSpec, cost: Cost) -> list[str]:
         found.append("The backbone is frozen whole: only the head learns.")
     if spec.precision != "float32" and training_device(state.workspace()) == "cpu":
         found.append(f"{spec.precision} pays on a GPU; a CPU takes longer with it.")
+    learnt = TrainingSet.of(state.workspace(), spec.prepared)
+    steps = -(-learnt.images // spec.batch_size)
+    if spec.accumulation > steps:
+        found.append(
+            f"An epoch has {steps} steps, and {spec.accumulation} are gathered before the weights move: "
+            "choose less accumulation."
+        )
     if cost.seconds > _LONG and spec.freeze != "all":
-        frozen = replace(spec, freeze="all", weights="imagenet")
-        foreseen = TrainingSet.of(state.workspace(), spec.prepared).cost(frozen)
+        foreseen = learnt.cost(replace(spec, freeze="all", weights="imagenet"))
         if foreseen.seconds < cost.seconds / 3 and backbone.imagenet is not None:
             found.append(
                 f"{about(cost.seconds).capitalize()} on this many cores. With the backbone frozen whole "

@@ -156,6 +156,16 @@ def test_a_long_run_says_how_to_wait_less(
     assert "only the head learns" in shown(page)
 
 
+def test_more_accumulation_than_an_epoch_has_steps_is_said(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
+) -> None:
+    page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
+    page.number_input(key="launch-batch_size").set_value(32).run()
+    assert "gathered" not in shown(page)
+    page.number_input(key="launch-accumulation").set_value(3).run()
+    assert "An epoch has 2 steps, and 3 are gathered" in shown(page)
+
+
 def test_runs_come_out_of_a_file(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
 ) -> None:
