@@ -175,6 +175,20 @@ def split_values(texts: Sequence[str]) -> list[str]:
     return [part.strip() for text in texts for part in text.split(",") if part.strip()]
 
 
+def named_values(texts: Sequence[str], option: str) -> list[str]:
+    """Split the values of an option that may be left out, but not left empty.
+
+    Raises:
+        WbcError: Nothing is named: to do nothing then, without a word, would pass for done.
+    """
+    values = split_values(texts)
+    if not values:
+        raise WbcError(
+            f"{option} names nothing.", expected="names, separated by commas", fix="Name one or leave it out."
+        )
+    return values
+
+
 def whole_numbers(texts: Sequence[str]) -> list[int]:
     """Read row numbers and ranges of them.
 

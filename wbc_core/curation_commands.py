@@ -10,6 +10,7 @@ from wbc_core.command_line import (
     command,
     console_progress,
     key_values,
+    named_values,
     run_task,
     split_values,
     whole_numbers,
@@ -38,7 +39,7 @@ def import_(
     classes: Annotated[str | None, Option(help="Class names in label order, separated by commas.")] = None,
 ) -> Json:
     """Bring images and labels into the lab."""
-    names = split_values([classes]) if classes else None
+    names = None if classes is None else named_values([classes], "--classes")
     spec = {"source": str(source.resolve()), "name": name, "size": size, "classes": names}
     return run_task(workspace, "import", spec)
 
@@ -67,11 +68,16 @@ def scan(
 
     What was found by a network stays so until `--embedding` says otherwise or the check has changed.
     """
+    from wbc_core.curation.scan import OWN_FEATURES
     from wbc_core.evaluation.embedding import DEFAULT_EMBEDDING
 
+    if deep and embedding == OWN_FEATURES:
+        raise WbcError(
+            "--deep asks for a network, --embedding own for the lab's features.", fix="Leave one of them out."
+        )
     spec = {
         "dataset": _dataset(workspace, dataset),
-        "checks": split_values(checks) if checks else None,
+        "checks": None if checks is None else named_values(checks, "--checks"),
         "embedding": embedding or (DEFAULT_EMBEDDING if deep else None),
         "ray": ray,
     }
@@ -147,7 +153,7 @@ def decide(
     if accept:
         # All that were scanned: where none was, all are asked for, and the answer says what to do.
         every = scanned_checks(workspace, record.id) or CHECKS.names()
-        chosen = every if accept == ["all"] else split_values(accept)
+        chosen = every if accept == ["all"] else named_values(accept, "--accept")
         return _accept(workspace, record.id, chosen, by, threshold)
     if undo:
         decided = review.undo(workspace, record.id, undo, who=by)

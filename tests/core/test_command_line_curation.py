@@ -100,6 +100,10 @@ WRONG: list[tuple[list[Any], str]] = [
     (["decide", "small", "--from", "BAD", "--drop", "1"], "exactly one"),
     (["decide", "small", "--drop", "1", "--dry-run"], "--from"),
     (["decide", "small", "--drop", "1", "--threshold", "2"], "--accept"),
+    (["decide", "small", "--accept", ","], "--accept names nothing"),
+    (["scan", "small", "--checks", ""], "--checks names nothing"),
+    (["scan", "small", "--deep", "--embedding", "own"], "Leave one of them out"),
+    (["import", "BAD", "--classes", ","], "--classes names nothing"),
     (["decide", "small", "--accept", "exact_duplicates", "--threshold", "3"], "2 to 2 copies"),
 ]
 
