@@ -71,18 +71,18 @@ def lab(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
     """A workspace in which the command line went from the file to two trained runs."""
     home = tmp_path_factory.mktemp("lab")
     ids: dict[str, Any] = {"home": home}
-    shell = partial(answer, home, run=wbc)
+    shell, here = partial(answer, home, run=wbc), partial(answer, home)
     ids["import"] = shell("import", cells, "--name", "cells", "--classes", CLASSES)
     ids["scan"] = shell("scan", "cells")
-    ids["decide"] = shell("decide", "cells", "--accept", "exact_duplicates", "blur", "--by", "Ada")
-    ids["clean"] = shell("clean", "cells", "--export", home / "clean.npz")
-    ids["split"] = shell("split", "cells", "--fractions", "0.7,0.3", "--seed", 3)
+    ids["decide"] = here("decide", "cells", "--accept", "exact_duplicates", "blur", "--by", "Ada")
+    ids["clean"] = here("clean", "cells", "--export", home / "clean.npz")
+    ids["split"] = here("split", "cells", "--fractions", "0.7,0.3", "--seed", 3)
     ids["prepare"] = shell("prepare", ids["split"]["split"], "--recipe", "an2dl")
     prepared = ids["prepare"]["prepared"]
     settings = ["--set", "epochs=1", "batch_size=16"]
     ids["train"] = shell("train", prepared, "--backbone", "cnn", *settings, "--wait")
     grid = ["--grid", "learning_rate=0.001,0.0001", "--trials", 1]
-    ids["sweep"] = shell("sweep", prepared, "--backbone", "cnn", *settings, *grid)
+    ids["sweep"] = here("sweep", prepared, "--backbone", "cnn", *settings, *grid)
     return ids
 
 

@@ -80,7 +80,7 @@ def diary(tmp_path: Path) -> Callable[[], list[list[str]]]:
     return lambda: [line.split() for line in (tmp_path / "diary").read_text().splitlines()]
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for something that other processes bring about."""
     deadline = time.monotonic() + seconds
     while not condition():

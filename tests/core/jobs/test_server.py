@@ -66,7 +66,7 @@ def test_the_lab_serves_works_and_ends_with_ctrl_c(
         assert queue.get_job(workspace, again).state == "running"
         everyone = psutil.Process(lab.pid).children(recursive=True)
         lab.send_signal(signal.SIGINT)
-        assert lab.wait(30) == 0
+        assert lab.wait(60) == 0
     finally:
         lab.kill()
     assert psutil.wait_procs(everyone, timeout=10)[1] == []
@@ -86,7 +86,7 @@ def test_nothing_outlives_a_closed_terminal_or_a_killed_lab(
     wait_until(lambda: answers(port) and queue.get_job(workspace, job).state == "running", 60)
     everyone = psutil.Process(lab.pid).children(recursive=True)
     lab.send_signal(end)
-    lab.wait(30)
+    lab.wait(60)
     assert psutil.wait_procs(everyone, timeout=20)[1] == []
     waiting = queue.get_job(workspace, job)
     assert (waiting.state, waiting.attempts) == ("queued", 0)
