@@ -28,3 +28,12 @@ def extractor_of(model: "keras.Model") -> "keras.Model":
     import keras
 
     return next(layer for layer in model.layers if isinstance(layer, keras.Model))
+
+
+def compute_with_own_weights(model: "keras.Model") -> None:
+    """Have the layers that compute with copies of their weights take those that they were given."""
+    import keras
+
+    for layer in leaves(model):
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()

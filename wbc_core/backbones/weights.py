@@ -13,7 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from wbc_core.backbones.layers import extractor_of
+from wbc_core.backbones.layers import compute_with_own_weights, extractor_of
 from wbc_core.errors import WbcError
 from wbc_core.registry import Registry
 from wbc_core.workspace import Workspace
@@ -345,7 +345,5 @@ def from_run(
                 fix="Choose a run that was trained on this size, or set input_size to it.",
             )
     model.set_weights(source.get_weights())
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Normalization):
-            layer.finalize_state()  # it computes with copies of its weights
+    compute_with_own_weights(model)
     return model

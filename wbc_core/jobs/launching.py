@@ -82,7 +82,9 @@ def training_device(workspace: Workspace) -> str:
     return "gpu" if "gpu" in kinds else "cpu"
 
 
-def check_launch(workspace: Workspace, spec: RunSpec, image_shape: ImageShape, device: str) -> None:
+def check_launch(
+    workspace: Workspace, spec: RunSpec, image_shape: ImageShape, device: str, *, done: int = 0
+) -> None:
     """Refuse a run that its job could only fail at.
 
     Args:
@@ -90,6 +92,7 @@ def check_launch(workspace: Workspace, spec: RunSpec, image_shape: ImageShape, d
         spec: The run.
         image_shape: Of the images that it learns from.
         device: What `training_device` says.
+        done: Epochs that are finished already: its first weights are not needed any more then.
 
     Raises:
         WbcError: The backbone cannot take images of this size, the device cannot compute in its precision, or
@@ -97,7 +100,8 @@ def check_launch(workspace: Workspace, spec: RunSpec, image_shape: ImageShape, d
     """
     spec.check_images(image_shape)
     check_precision(spec.precision, device)
-    _check_weights(workspace, spec)
+    if not done:
+        _check_weights(workspace, spec)
 
 
 def _check_weights(workspace: Workspace, spec: RunSpec) -> None:
@@ -181,7 +185,7 @@ def launch_all(
     runs = [RunSpec.from_json(spec) for spec in specs]
     # Looked up once: what is checked and what is foreseen are of the same sets and the same device.
     sets, device = _sets(workspace, runs), training_device(workspace)
-    _check_each(workspace, runs, sets, device)
+    _check_each(workspace, runs, sets, device, done)
     costs = _costs(workspace, runs, sets, device, done)
     with transaction(workspace):  # a process that is killed half-way leaves none of them
         return [
@@ -219,11 +223,11 @@ def check_all(workspace: Workspace, specs: Sequence[RunSpec]) -> None:
     Raises:
         WbcError: A prepared set is not there, or a run could only fail.
     """
-    _check_each(workspace, specs, _sets(workspace, specs), training_device(workspace))
+    _check_each(workspace, specs, _sets(workspace, specs), training_device(workspace), 0)
 
 
 def _check_each(
-    workspace: Workspace, specs: Sequence[RunSpec], sets: Mapping[str, TrainingSet], device: str
+    workspace: Workspace, specs: Sequence[RunSpec], sets: Mapping[str, TrainingSet], device: str, done: int
 ) -> None:
     for spec in specs:
-        check_launch(workspace, spec, sets[spec.prepared].image_shape, device)
+        check_launch(workspace, spec, sets[spec.prepared].image_shape, device, done=done)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wbc_core.backbones.layers import compute_with_own_weights
 from wbc_core.errors import WbcError
 from wbc_core.quiet import say
 from wbc_core.workspace import Workspace
@@ -81,6 +82,7 @@ class Checkpoint:
                 )
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
+        compute_with_own_weights(model)
 
     def _state_for(self, optimiser: "keras.optimizers.Optimizer") -> list[NDArray[Any]]:
         before, now = self.accumulation, _accumulation(optimiser)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wbc_core.backbones.freezing import block_depths
@@ -80,8 +81,9 @@ def _train(
     earlier: Run | None,
     device: Mapping[str, str],
 ) -> Run:
-    model = build_network(spec, data, workspace)
     checkpoint = load_checkpoint(workspace, run_id)
+    # A checkpoint holds every weight: where the first ones came from may be gone, or be on another machine.
+    model = build_network(replace(spec, weights="random") if checkpoint else spec, data, workspace)
     # The checkpoint is the truth: a kill may have come before the summary that follows from it.
     epochs = checkpoint.epochs if checkpoint else 0
     created = earlier.created if earlier else now()

@@ -4,6 +4,7 @@ import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,9 @@ import pytest
 
 from tests.core.jobs.conftest import wait_until
 from tests.core.jobs.test_worker import state, working
-from tests.core.training.conftest import MEASURED, RUN, short_spec
-from wbc_core.errors import Cancelled
+from tests.core.training.conftest import MEASURED, RUN, SIZE, short_spec
+from wbc_core.backbones.registry import BACKBONES
+from wbc_core.errors import Cancelled, WbcError
 from wbc_core.jobs import clones, launching, order, process, queue
 from wbc_core.records import Job
 from wbc_core.training.checkpoint import Checkpoint, load_checkpoint, saved_epochs
@@ -110,6 +112,46 @@ def test_half_the_batch_and_more_patience_go_on_from_what_was_learnt(
     assert longer.result is not None
     assert (longer.result["epochs"], longer.result["ended"]) == (further.had + 1, "all epochs done")
     pd.testing.assert_frame_equal(history(workspace, longer.id)[: len(halved)], halved)
+
+
+def test_where_the_first_weights_came_from_is_not_needed_again(
+    training_workspace: tuple[Workspace, str], tmp_path: Path
+) -> None:
+    workspace, prepared = training_workspace
+    path = tmp_path / "first.weights.h5"
+    BACKBONES.get("cnn").build((SIZE, SIZE, 3)).save_weights(path)
+    # What is frozen must come out of the checkpoint too.
+    spec = short_spec(prepared, epochs=3, weights=f"file:{path}", freeze="blocks:2", head_epochs=1)
+    train(workspace, RUN, spec)
+    job = launching.launch(workspace, spec.to_json()).id
+    held = queue.claim_next(workspace, ["train"], "cpu")
+    assert held is not None
+    with pytest.raises(Cancelled):
+        train(workspace, job, spec, after_the_first_epoch)
+    queue.finish(workspace, job, held[1], "cancelled")
+    path.unlink()
+    with pytest.raises(WbcError, match="no file of weights"):
+        launching.launch(workspace, spec.to_json())
+    resumed = run_here(workspace, launching.resume(workspace, job).id)
+    assert resumed.error is None
+    whole, gone_on = history(workspace, RUN), history(workspace, resumed.id)
+    pd.testing.assert_frame_equal(whole[MEASURED], gone_on[MEASURED], rtol=0, atol=1e-6)
+
+
+def test_a_normalisation_computes_with_what_the_checkpoint_brings() -> None:
+    import keras
+
+    def made() -> tuple["keras.Model", "keras.optimizers.Optimizer"]:
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Normalization(), keras.layers.Dense(2)])
+        optimiser = keras.optimizers.AdamW(0.1)
+        optimiser.build(model.trainable_variables)
+        return model, optimiser
+
+    (model, first), (other, second) = made(), made()
+    model.layers[0].adapt(np.float32([[1, 2, 3], [5, 6, 9]]))
+    arrays = [[np.array(variable) for variable in source] for source in (model.weights, first.variables)]
+    Checkpoint([], *arrays).restore(other, second)
+    np.testing.assert_array_equal(other(np.ones((1, 3))), model(np.ones((1, 3))))
 
 
 @pytest.mark.parametrize(("before", "now"), [(1, 2), (2, 4)])
