@@ -17,7 +17,7 @@ from wbc_core.command_line import (
 )
 from wbc_core.curation_commands import DatasetReference
 from wbc_core.errors import WbcError
-from wbc_core.records import PRIORITIES, Json
+from wbc_core.records import PRIORITIES, Job, Json
 from wbc_core.result_commands import RunReference, Tta
 from wbc_core.study_commands import follow_run
 from wbc_core.workspace import Workspace
@@ -106,18 +106,27 @@ def jobs(
     if action in PRIORITIES:
         return order.set_priority(workspace, job, action).to_json()
     if action == "clone":
-        return clones.clone_run(workspace, job, key_values(set_ or [], "key=value")).to_json()
+        return _compared(workspace, clones.clone_run(workspace, job, key_values(set_ or [], "key=value")))
+    if action == "retry":
+        return _compared(workspace, clones.retry_with_half_batch(workspace, job))
     if action == "resume" and epochs is not None:
-        return clones.continue_run(workspace, job, epochs).to_json()
+        return _compared(workspace, clones.continue_run(workspace, job, epochs))
     act = {
         "show": queue.get_job,
         "cancel": queue.cancel,
-        "retry": clones.retry_with_half_batch,
         "resume": launching.resume,
         "pause": order.pause,
         "start": order.start,
     }[action]
     return act(workspace, job).to_json()
+
+
+def _compared(workspace: Workspace, job: Job) -> Json:
+    """A training, and under `differences` each setting that it does not share with its origin: then, now."""
+    from wbc_core.jobs.clones import differences
+
+    changed = {name: list(values) for name, values in differences(workspace, job).items()}
+    return {**job.to_json(), "differences": changed}
 
 
 @command("worker")

@@ -135,6 +135,8 @@ def test_jobs_list_show_cancel_and_resume(lab: dict[str, Any]) -> None:
         0.01,
         0.1,
     )
+    assert clone["differences"] == {"learning_rate": [0.001, 0.01], "dropout": [0.3, 0.1]}
+    assert longer["differences"] == {"epochs": [1, 2]}
     for job in (again, longer, clone):
         assert answer(home, "jobs", "cancel", job["id"])["state"] == "cancelled"
 
