@@ -1,9 +1,8 @@
 """The cleaning report as a PDF of one A4 page (reportlab)."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
-from itertools import groupby
 from typing import Any
 
 from wbc_core.curation.cleaning_examples import Example
@@ -22,13 +21,14 @@ _FEW = 8
 """So many pictures stand four a line; more of them six, to leave room for the rest."""
 _INK, _GREY, _FAINT, _LINE, _SOFT, _VIOLET = "#28232f", "#655f6e", "#a9a3b4", "#ddd8e4", "#f5f3f8", "#6a4c9c"
 _MOODS = {"plain": _INK, "gone": "#b8326b", "now": _VIOLET}
-_SECOND_FONT = "Vera"
+_REGULAR, _BOLD = "Vera", "VeraBd"
+"""Typefaces that come with reportlab and into the file: any other in their place would be cut off."""
 
 
 def as_pdf(facts: CleaningFacts) -> bytes:
     """Draw the report; the same facts are the same bytes.
 
-    Letters beyond the Western European ones are set in a second typeface; those that it lacks show as `?`.
+    Letters that the typeface lacks show as `?`.
 
     Args:
         facts: Of `cleaning_facts`.
@@ -36,15 +36,16 @@ def as_pdf(facts: CleaningFacts) -> bytes:
     from reportlab.pdfgen.canvas import Canvas
 
     page = page_of(facts)
+    letters = _register_typefaces()
     buffer = io.BytesIO()
-    canvas = Canvas(buffer, pagesize=(_WIDTH, _HEIGHT), invariant=1, lang="en")
+    canvas = Canvas(buffer, pagesize=(_WIDTH, _HEIGHT), invariant=1, lang="en", initialFontName=_REGULAR)
     canvas.setTitle(f"Cleaning report: {page.title}")
     canvas.setSubject(f"How the clean set {facts.clean_id} came about")
     canvas.setAuthor("WBC Lab")
     canvas.setCreator("WBC Lab")
     canvas.setFillColor(_VIOLET)
     canvas.rect(0, _HEIGHT - 2 * _MM, _WIDTH, 2 * _MM, stroke=0, fill=1)
-    scale, drawing, used = _fitting(page, canvas)
+    scale, drawing, used = _fitting(page, canvas, letters)
     canvas.translate(_MARGIN, _HEIGHT - _TOP - used * scale)
     canvas.scale(scale, scale)
     drawing.drawOn(canvas, 0, 0)
@@ -53,14 +54,25 @@ def as_pdf(facts: CleaningFacts) -> bytes:
     return buffer.getvalue()
 
 
-def _fitting(page: Page, canvas: Any) -> tuple[float, Any, float]:
+def _register_typefaces() -> frozenset[int]:
+    """Make the typefaces known to reportlab, and tell which letters they have, as code points."""
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.ttfonts import TTFont
+
+    fonts = [TTFont(name, f"{name}.ttf") for name in (_REGULAR, _BOLD)]
+    for font in fonts:
+        pdfmetrics.registerFont(font)
+    return frozenset(fonts[0].face.charToGlyph)
+
+
+def _fitting(page: Page, canvas: Any, letters: frozenset[int]) -> tuple[float, Any, float]:
     """The largest scale at which all stands on one page, the drawing, and its height before scaling."""
     from reportlab.platypus import KeepInFrame
 
     for percent in range(100, 40, -4):
         scale = percent / 100
         # Set wider first, so that the smaller page is as wide as any.
-        drawing = _Drawing(_INSIDE / scale).whole(page)
+        drawing = _Drawing(_INSIDE / scale, letters).whole(page)
         _, used = drawing.wrapOn(canvas, _INSIDE / scale, _HEIGHT)
         if used * scale <= _ROOM:
             return scale, drawing, used
@@ -72,13 +84,8 @@ def _fitting(page: Page, canvas: Any) -> tuple[float, Any, float]:
 class _Drawing:
     """Turns the parts of a page into what reportlab lays out."""
 
-    def __init__(self, inside: float) -> None:
-        from reportlab.pdfbase import pdfmetrics
-        from reportlab.pdfbase.ttfonts import TTFont
-
-        font = TTFont(_SECOND_FONT, "Vera.ttf")
-        pdfmetrics.registerFont(font)
-        self._letters = frozenset(font.face.charToGlyph)
+    def __init__(self, inside: float, letters: frozenset[int]) -> None:
+        self._letters = letters
         self._inside, self._left, self._gap = inside, _CLASSES_SHARE * inside, _GAP_SHARE * inside
 
     def whole(self, page: Page) -> Any:
@@ -104,21 +111,9 @@ class _Drawing:
         return self._grid([[part] for part in parts], [self._inside])
 
     def _markup(self, text: str) -> str:
-        """Text as reportlab's markup, each letter in a typeface that has it."""
-
-        def typeface(letter: str) -> str:
-            try:
-                letter.encode("cp1252")
-            except UnicodeEncodeError:
-                return _SECOND_FONT if ord(letter) in self._letters else "none"
-            return "own"
-
-        draw: dict[str, Callable[[str], str]] = {
-            "own": escape,
-            "none": lambda run: "?" * len(run),
-            _SECOND_FONT: lambda run: f'<font name="{_SECOND_FONT}">{escape(run)}</font>',
-        }
-        return "".join(draw[kind]("".join(run)) for kind, run in groupby(text, typeface))
+        """Text as reportlab's markup."""
+        known = (letter if ord(letter) in self._letters or letter.isspace() else "?" for letter in text)
+        return escape("".join(known))
 
     def _words(
         self,
@@ -135,7 +130,7 @@ class _Drawing:
 
         style = ParagraphStyle(
             "words",
-            fontName="Helvetica-Bold" if bold else "Helvetica",
+            fontName=_BOLD if bold else _REGULAR,
             fontSize=size,
             leading=size * leading,
             textColor=colour,
@@ -154,7 +149,7 @@ class _Drawing:
         return Grid(
             [list(row) for row in rows],
             colWidths=list(widths),
-            style=[*bare, ("VALIGN", *everywhere, "TOP"), *own],
+            style=[*bare, ("FONT", *everywhere, _REGULAR), ("VALIGN", *everywhere, "TOP"), *own],
             hAlign="LEFT",
         )
 

@@ -206,6 +206,12 @@ class Tags(HTMLParser):
         self.sources += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "style")]
 
 
+def test_the_pdf_brings_its_typefaces(workspace: Workspace, dataset: Dataset) -> None:
+    # In those of the reader's machine the lines would run over the edge of the page.
+    pdf = as_pdf(cleaning_facts(workspace, dataset.id))
+    assert len(re.findall(rb"/BaseFont", pdf)) == len(re.findall(rb"/FontFile2", pdf)) == 2
+
+
 def test_names_stay_text_and_nothing_is_fetched(workspace: Workspace) -> None:
     with DatasetWriter(workspace, HOSTILE, [HOSTILE, "b\u202e\x00"], (16, 16, 3)) as writer:
         writer.append(noise_images(8), np.arange(8) % 2, [HOSTILE] * 8, np.full((8, 2), 16))
