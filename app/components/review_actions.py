@@ -132,7 +132,7 @@ def _accept(dataset: Dataset, shown: Cut, offered: Mapping[int, Action]) -> None
 def conflict_words(shown: Cut, opened: Open) -> str:
     """What to tell of the groups that are left out, and where those are that this check does not show."""
     words = conflicts_left(len(opened.conflicts))
-    if opened.conflicts <= {found.rows for found in shown.findings}:
+    if opened.conflicts <= {found.rows for found in shown.suggested.findings}:
         return words
     titles = " and ".join(CHECKS.get(one.check).title for one in shown.suggested.beside)
     return f"{words} Look under {titles}."

@@ -1,7 +1,7 @@
 """Findings cut at a threshold and into pages, and how far their review has come: made once, then counted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -92,12 +92,20 @@ def _places(place: int, finding: Finding, labels: NDArray[np.integer]) -> list[P
     rows = len(finding.rows)
     if rows <= 2 * SHOWN_OF_A_GROUP:
         return [(place, row, row + 1) for row in range(rows)]
-    # Imports go class by class, so that a label's copies mostly follow each other.
     starts = [0, *(np.flatnonzero(np.diff(labels[list(finding.rows)])) + 1).tolist(), rows]
     if 2 < len(starts) <= SHOWN_OF_A_GROUP + 1:
         return [(place, first, end) for first, end in pairwise(starts)]
     single = [(place, row, row + 1) for row in range(SHOWN_OF_A_GROUP - 1)]
     return [*single, (place, SHOWN_OF_A_GROUP - 1, rows)]
+
+
+def _by_label(finding: Finding, labels: NDArray[np.integer]) -> Finding:
+    """A large group with the copies of each label next to each other, as they are stacked."""
+    if len(finding.rows) <= 2 * SHOWN_OF_A_GROUP:
+        return finding
+    order = np.argsort(labels[list(finding.rows)], kind="stable").tolist()
+    rows, image_ids = (tuple(of[place] for place in order) for of in (finding.rows, finding.image_ids))
+    return replace(finding, rows=rows, image_ids=image_ids)
 
 
 def paged(findings: Sequence[Finding], labels: NDArray[np.integer]) -> tuple[tuple[Place, ...], ...]:
@@ -143,11 +151,12 @@ def cut_of(
     for place, finding in enumerate(findings):
         for row in finding.rows:
             worst.setdefault(row, place)
+    drawn = tuple(_by_label(finding, labels) for finding in findings)
     return Cut(
         check=check,
-        findings=tuple(findings),
+        findings=drawn,
         rows=np.array(list(worst), dtype=np.int64),
-        pages=paged(findings, labels),
+        pages=paged(drawn, labels),
         suggested=suggestions_of(check, findings, class_names, labels, beside),
         worst=worst,
         made_by=made_by,

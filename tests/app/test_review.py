@@ -533,15 +533,15 @@ def test_a_stack_of_copies_says_their_label_or_how_many_they_have(
 ) -> None:
     monkeypatch.setattr(review_cuts, "SHOWN_OF_A_GROUP", 2)
     labels = cache.table(demo_dataset.id)["label"].to_numpy()
-    one, first, second = (np.flatnonzero(labels == label)[:5].tolist() for label in (0, 1, 2))
-    mixed = np.stack([first, second], axis=1).ravel().tolist()
-    groups = [finding(tuple(one)), finding((*first, *second)), finding(tuple(mixed))]
+    one, first, second, third = (np.flatnonzero(labels == label)[:5].tolist() for label in range(4))
+    mixed = np.stack([second, first], axis=1).ravel().tolist()
+    groups = [finding(tuple(one)), finding(tuple(mixed)), finding((*first, *second, *third))]
     shown = review_cuts.cut_of("", groups, demo_dataset.class_names, labels)
     stacks = [
         item for item in review_data.items(demo_dataset, shown, 1, review_data.seen_in({})) if item["more"]
     ]
     names = demo_dataset.class_names
-    assert [item["label"] for item in stacks] == [names[0], names[1], names[2], "2 labels"]
+    assert [item["label"] for item in stacks] == [names[0], names[1], names[2], "3 labels"]
 
 
 def test_what_accepting_would_do_counts_leaving_and_arriving(demo_dataset: Dataset) -> None:
