@@ -172,8 +172,8 @@ def _fields(names: list[str], values: dict[str, Any]) -> None:
                 values[name] = _field(SETTINGS[name])
 
 
-def settings(prepared: PreparedSet) -> dict[str, Any]:
-    """Draw the settings that apply to each other and to the prepared set.
+def settings(prepared: PreparedSet, chosen: list[str]) -> dict[str, Any]:
+    """Draw the settings that apply to each other, to the chosen backbones and to the prepared set.
 
     Returns:
         Every setting's name with its value; one that does not apply keeps what it had.
@@ -183,10 +183,11 @@ def settings(prepared: PreparedSet) -> dict[str, Any]:
     varied = {name for variant in st.session_state[_VARIANTS] for name in variant}
     # Where every class has as many images, weights would all be 1.
     without_effect = set() if len(set(prepared.classes)) > 1 else {"class_weight"}
+    beside = [{**values, "backbone": name} for name in chosen] or [values]
     drawn = [
         name
         for name, setting in SETTINGS.items()
-        if setting.applies(values) and name not in varied | without_effect
+        if any(map(setting.applies, beside)) and name not in varied | without_effect
     ]
     _fields([name for name in _MAIN if name in drawn], values)
     for group, title in GROUPS.items():

@@ -54,7 +54,7 @@ with form:
         if not from_file:
             chosen = launch_form.backbones_and_preset()
             different = launch_form.variants()
-            values = launch_form.settings(prepared)
+            values = launch_form.settings(prepared, chosen)
             specs = launch_form.specs(prepared, chosen, values, different)
         launching.check_all(workspace, specs)
     except WbcError as error:

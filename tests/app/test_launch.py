@@ -127,6 +127,9 @@ def test_only_what_applies_is_asked_for_and_what_was_set_is_kept(
     assert "launch-plateau_factor" not in keys(page)
     page.selectbox(key="launch-schedule").set_value("plateau").run()
     assert page.number_input(key="launch-plateau_factor").value == 0.25
+    assert "launch-pooling" not in keys(page)  # the plain CNN ends in features
+    page.pills(key="launch-backbones").set_value(["cnn", "wbcnet"]).run()
+    assert "launch-pooling" in keys(page)
 
 
 def test_the_reports_freezing_study_is_three_runs(

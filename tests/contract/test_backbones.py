@@ -64,6 +64,7 @@ def test_it_costs_what_it_says(named_model: Named) -> None:
     backbone, extractor = BACKBONES.get(named_model[0]), extractor_of(named_model[1])
     assert (extractor.count_params(), macs(extractor)) == (backbone.parameters, backbone.macs)
     assert activations(extractor) == backbone.activations
+    assert (len(extractor.output_shape) == 4) == backbone.ends_in_map
 
 
 def test_every_layer_with_weights_lies_in_one_block(named_model: Named) -> None:

@@ -49,6 +49,8 @@ def test_what_has_no_effect_and_which_weights_are_missing_is_told(
     assert "Place it there" in told["missing_weights"]["resnet50"]
     sweep = ("sweep", prepared, "--backbone", "cnn", "--grid", "momentum=0.5,0.9")
     assert answer(workspace.home, *sweep)["without_effect"] == ["momentum"]
+    told = answer(workspace.home, "train", prepared, "--backbone", "cnn", "--set", "pooling=gem", "epochs=2")
+    assert told["without_effect"] == ["pooling"]
     effective = answer(workspace.home, *sweep, "--set", "optimiser=sgd")
     assert list(effective) == ["sweep", "runs"]
     assert list(answer(workspace.home, "train", prepared, "--backbone", "cnn")) == ["run"]

@@ -55,4 +55,5 @@ CNN = Backbone(
     block_ends=tuple(f"block{number + 1}" for number in range(len(_FILTERS))),
     speed=Speed(training=450, prediction=1800, start=5),
     architecture=build,
+    ends_in_map=False,
 )

@@ -50,6 +50,7 @@ class Backbone:
         architecture: Builds it: input shape and `"imagenet"` or None (random) to a `keras.Model` that takes
             0..255 values, normalises them itself, and returns features (n, C) or a map (n, h, w, C).
         imagenet: Where the published weights are, or None where there are none.
+        ends_in_map: Whether a pooling follows it; otherwise it returns features.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Backbone:
     speed: Speed
     architecture: "Callable[[ImageShape, str | None], keras.Model]"
     imagenet: PublishedWeights | None = None
+    ends_in_map: bool = True
 
     @property
     def block_count(self) -> int:

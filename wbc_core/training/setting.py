@@ -29,7 +29,8 @@ class Setting:
         choices: The valid words of a `choice`.
         check_text: Raises WbcError where a `text` is not valid.
         form: What a `text` looks like, in words.
-        applies: Whether it has an effect beside the values of the other settings; a form hides it otherwise.
+        applies: Whether it has an effect beside the values of the other settings and the name of the
+            `backbone`, where it is among them; a form hides it otherwise.
     """
 
     name: str

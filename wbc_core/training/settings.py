@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from wbc_core.augment.shifts import SHIFTS
 from wbc_core.backbones.freezing import parse_freezing
 from wbc_core.backbones.pooling import POOLINGS
+from wbc_core.backbones.registry import BACKBONES
 from wbc_core.backbones.weights import weights_source, with_absolute_path
 from wbc_core.balance.weights import WEIGHTINGS
 from wbc_core.errors import WbcError
@@ -61,6 +62,11 @@ def _above_zero(name: str) -> Callable[[Values], bool]:
     return lambda chosen: float(chosen.get(name, 0)) > 0
 
 
+def _pools(chosen: Values) -> bool:
+    backbone = chosen.get("backbone")  # none is chosen yet where a setting is read by itself
+    return backbone is None or BACKBONES.get(str(backbone)).ends_in_map
+
+
 def _fine_tunes(chosen: Values) -> bool:
     return chosen.get("freeze") != "all"
 
@@ -92,6 +98,7 @@ _SETTINGS = (
         "choice",
         "How the backbone's map becomes one row of features; GeM is the generalised mean.",
         choices=tuple(POOLINGS.names()),
+        applies=_pools,
     ),
     Setting(
         "hidden_layers",
