@@ -9,6 +9,7 @@ import streamlit as st
 from app import state
 from app.components.page import plain
 from wbc_core.backbones.registry import BACKBONES
+from wbc_core.backbones.weights import with_absolute_path
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, PreparedSet, Split
 from wbc_core.training.presets import PRESETS, with_published_weights
@@ -228,6 +229,8 @@ def specs(
     Raises:
         WbcError: A value out of range.
     """
+    # The worker was perhaps started in another folder than the server.
+    values = {**values, "weights": with_absolute_path(values["weights"])}
     return [
         with_published_weights(RunSpec(prepared=prepared.id, backbone=name, **{**values, **more}).checked())
         for name in chosen
