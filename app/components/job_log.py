@@ -4,10 +4,9 @@ import streamlit as st
 
 from app import state
 from app.formatting import thousands
-from wbc_core.jobs import queue
+from wbc_core.jobs.logs import search_log
 
 _SHOWN = 200
-_SEARCHED = 10_000
 
 
 def job_log(job_id: str) -> None:
@@ -36,10 +35,9 @@ def job_log(job_id: str) -> None:
                 on_click="ignore",
                 key=f"log-file-{job_id}",
             )
-        lines = queue.read_log(state.workspace(), job_id, tail=_SEARCHED).splitlines()
-        found = [line for line in lines if wanted.lower() in line.lower()]
-        st.caption(_counted(len(found), len(lines), bool(wanted)))
-        st.code("\n".join(found[-_SHOWN:]) or "Nothing here yet.", language=None, height=240)
+        log = search_log(state.workspace(), job_id, wanted, keep=_SHOWN)
+        st.caption(_counted(log.found, log.lines, bool(wanted)))
+        st.code("\n".join(log.last) or "Nothing here yet.", language=None, height=240)
 
 
 def _counted(found: int, lines: int, searched: bool) -> str:
