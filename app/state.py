@@ -12,6 +12,7 @@ from wbc_core.workspace import Workspace
 KINDS = ("dataset", "split", "prepared", "run", "job")
 _PERSON = "person"
 _JUST_NAMED = "just_named"
+_LONGEST_NAME = 80
 _UNNAMED_AS = "unnamed_as"
 _CLONE = "clone"
 # Choosing a record further up the chain makes those that were made from another one wrong.
@@ -90,13 +91,21 @@ def person() -> str:
     Who gives none is told from others without one by four digits, drawn for the session: nobody takes back
     what somebody else decided.
     """
-    given = str(st.session_state.get(_PERSON) or "").strip()
-    return given or f"{UNNAMED} {st.session_state.setdefault(_UNNAMED_AS, secrets.token_hex(2))}"
+    return given_name() or f"{UNNAMED} {st.session_state.setdefault(_UNNAMED_AS, secrets.token_hex(2))}"
 
 
-def has_name() -> bool:
-    """Whether the person at the screen has given a name."""
-    return bool(str(st.session_state.get(_PERSON) or "").strip())
+def given_name() -> str:
+    """The name that the person at the screen has given; empty where none was."""
+    return str(st.session_state.get(_PERSON) or "").strip()
+
+
+def take_name(name: str) -> None:
+    """Give the name that the browser tab has kept over a reload, where none was given since.
+
+    Only callbacks may: the field is drawn before the rest of a page.
+    """
+    if not given_name():
+        st.session_state[_PERSON] = name[:_LONGEST_NAME]
 
 
 def _name_given() -> None:
@@ -114,7 +123,7 @@ def person_field() -> None:
         "Your name",
         key=_PERSON,
         placeholder=UNNAMED,
-        max_chars=80,
+        max_chars=_LONGEST_NAME,
         on_change=_name_given,
         persist_state="session",
         help="Decisions are logged under this name. Without one, Undo does not reach back beyond a reload.",

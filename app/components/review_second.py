@@ -33,7 +33,7 @@ def panel(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
 
 
 def _judge(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
-    if not state.has_name():
+    if not state.given_name():
         st.info(
             "Enter **your name** in the sidebar first: by it your review is compared with the first one.",
             icon=":material/badge:",

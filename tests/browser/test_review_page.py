@@ -214,6 +214,22 @@ def test_keys_after_a_name_are_no_letters_of_it(lab: Lab, demo: Dataset, open_pa
     assert page.get_by_role("textbox", name="Your name").input_value() == "Ada"
 
 
+def test_a_name_outlives_a_reload_and_undo_with_it(lab: Lab, demo: Dataset, open_page: Open) -> None:
+    page = open_page(review_path(demo))
+    field = page.get_by_role("textbox", name="Your name")
+    rows(page)
+    name(page, "Ada")
+    page.keyboard.press("d")
+    saved(page)
+    page.reload()
+    rows(page)
+    wait_until(lambda: field.input_value() == "Ada", "the name of before")
+    page.get_by_role("button", name="Undo last step").click()
+    wait_until(lambda: actions(lab, demo) == {}, "the step undone")
+    name(page, "")
+    page.wait_for_function("sessionStorage.getItem('wbc-person') === ''")
+
+
 def test_a_second_person_reviews_unseen_and_a_disagreement_is_settled(
     lab: Lab, demo: Dataset, open_page: Open
 ) -> None:

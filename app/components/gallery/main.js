@@ -8,6 +8,7 @@ function choiceKeys(names) {
 }
 
 const TURN_WITHIN_MS = 5000;
+const NAME = "wbc-person";
 
 class Gallery {
   constructor(root, store) {
@@ -64,6 +65,19 @@ class Gallery {
     this.grid.update(data.items, data.colours, { turned, same: before?.context === data.context });
     if (turned) this.wait(0);
     if (data.take_keys) this.leaveField();
+    if (data.actions) this.keepName(data);
+  }
+
+  // A reload begins a session without a name: the tab gives it the last one, even where that was emptied.
+  keepName({ person, take_keys: justGiven }) {
+    try {
+      const kept = sessionStorage.getItem(NAME);
+      if (person || justGiven) sessionStorage.setItem(NAME, person);
+      else if (kept && !this.named) this.setTriggerValue("name", kept);
+      this.named = true;
+    } catch {
+      // Without storage the name is entered again.
+    }
   }
 
   // Who has entered a name goes on by keys, which would else be written behind the name.
@@ -209,7 +223,7 @@ class Gallery {
     const [target] = event.composedPath();
     if (!this.data?.actions || event.composedPath().includes(this.root)) return;
     if (document.querySelector("[role=dialog]")) return;
-    if (event.key === "Enter") setTimeout(() => this.leaveField());
+    if (event.key === "Enter") this.leaveField();
     const nowhere = target === document.body || target === document.documentElement;
     const written = target.closest?.("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]");
     const letter = "kdruaz?".includes(event.key) && !event.ctrlKey && !event.metaKey;
