@@ -160,7 +160,10 @@ def choose_view(
     # What the URL says since it was last written is a link's wish; else the last click counts.
     followed = in_url in titles and in_url != st.session_state.get(written)
     asked = in_url if followed else st.session_state.get(name) or in_url
-    st.session_state[name] = asked if asked in titles else default or next(iter(titles))
+    shown = asked if asked in titles else default or next(iter(titles))
+    # Told the same again, the browser would take back a click that was made while this was drawn.
+    if st.session_state.get(name) != shown:
+        st.session_state[name] = shown
     chosen = st.segmented_control(
         label,
         list(titles),
