@@ -139,6 +139,15 @@ def first_time(event: str) -> bool:
     return True
 
 
+def tell_widget(key: str, value: object) -> None:
+    """Give the widget of a key its value before it is drawn; does nothing where it has it.
+
+    Told the same again, the browser would take back a click that was made while the page was drawn.
+    """
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+
+
 def choose_view(
     label: str,
     name: str,
@@ -160,10 +169,7 @@ def choose_view(
     # What the URL says since it was last written is a link's wish; else the last click counts.
     followed = in_url in titles and in_url != st.session_state.get(written)
     asked = in_url if followed else st.session_state.get(name) or in_url
-    shown = asked if asked in titles else default or next(iter(titles))
-    # Told the same again, the browser would take back a click that was made while this was drawn.
-    if st.session_state.get(name) != shown:
-        st.session_state[name] = shown
+    tell_widget(name, asked if asked in titles else default or next(iter(titles)))
     chosen = st.segmented_control(
         label,
         list(titles),

@@ -91,7 +91,7 @@ def choose_plan() -> str:
     plans = sorted(PLANS.names(), key=lambda name: _GROUPS.index(_group(PLANS.get(name))))
     # Not bound: the URL would hold what the choice says, not the plan's name.
     asked = st.session_state.get(PLAN) or st.query_params.get(PLAN)
-    st.session_state[PLAN] = asked if asked in plans else "smote"
+    state.tell_widget(PLAN, asked if asked in plans else "smote")
     plan = st.selectbox("Plan", plans, format_func=_title, key=PLAN, on_change=_want, persist_state="session")
     if st.query_params.get(PLAN) != plan:
         st.query_params[PLAN] = plan

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import streamlit as st
 
-from app import cache, explanation_cache
+from app import cache, explanation_cache, state
 from app.components.page import percent, plain, thousands
 from app.components.pictures import Picture, strip
 from wbc_core.evaluation import overlays
@@ -114,7 +114,7 @@ def choose(
     def keep() -> None:
         st.query_params[parameter] = str(st.session_state[key])
 
-    st.session_state[key] = asked if asked in told else next(iter(told))
+    state.tell_widget(key, asked if asked in told else next(iter(told)))
     st.selectbox(label, list(told), format_func=told.get, key=key, on_change=keep, width=560, help=order)
     chosen: Chosen = st.session_state[key]
     return chosen

@@ -30,7 +30,7 @@ def draw(split_id: str) -> None:
         return
     if state.current("prepared") not in sets:
         state.select("prepared", next(iter(sets)))
-    st.session_state["prepared_picker"] = state.current("prepared")
+    state.tell_widget("prepared_picker", state.current("prepared"))
     st.selectbox(
         "Work with",
         list(sets),

@@ -43,7 +43,7 @@ def pause_button(waiting: int) -> None:
 
 def _priority(job: Job) -> None:
     key = f"priority-{job.id}"
-    st.session_state[key] = job.priority  # it may have been changed elsewhere
+    state.tell_widget(key, job.priority)  # it may have been changed elsewhere
 
     def change() -> None:
         _act(order.set_priority, job.id, st.session_state[key])

@@ -80,7 +80,7 @@ def _matrix(report: Mapping[str, Any]) -> tuple[int, int]:
         key=lambda cell: (cell[0] == cell[1], -confusion[cell[0]][cell[1]]),
     )
     picker = f"cell-{report['run']}"
-    st.session_state[picker] = chosen
+    state.tell_widget(picker, chosen)
     st.selectbox(
         "Cell",
         cells,

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import results_cache
+from app import results_cache, state
 from app.components.job_panel import job_button
 from app.components.page import plain, thousands
 from app.components.report_decisions import decide_on
@@ -135,7 +135,7 @@ def _choose(run: Run, found: Mapping[str, Any]) -> Mapping[str, Any]:
         on_click="ignore",
     )
     picker = f"slice-{run.id}"
-    st.session_state[picker] = chosen
+    state.tell_widget(picker, chosen)
     st.selectbox(
         "Slice",
         list(entries),

@@ -52,7 +52,7 @@ def choose_run(message: str) -> Run:
             st.toast(told, icon=":material/link_off:", duration="long")
         state.select("run", next(iter(runs)))
     chosen = state.current("run")
-    st.session_state["run_picker"] = chosen
+    state.tell_widget("run_picker", chosen)
     st.selectbox(
         "Run",
         list(runs),
@@ -87,7 +87,7 @@ def choose_runs(message: str) -> list[Run]:
         newest = runs.get(state.current("run") or "", next(iter(runs.values())))
         split = state.current("split") or newest.split
         chosen = [run.id for run in runs.values() if run.split == split and run.finished][:_AT_FIRST]
-    st.session_state["runs_picker"] = list(dict.fromkeys(chosen))
+    state.tell_widget("runs_picker", list(dict.fromkeys(chosen)))
     st.multiselect(
         "Runs",
         list(runs),

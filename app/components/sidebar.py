@@ -56,7 +56,7 @@ def dataset_picker() -> None:
             told = f"There is no {plain(gone[0])} here: the newest data set is shown."
             st.toast(told, icon=":material/link_off:", duration="long")
         state.select("dataset", linked if known else ids[0], keep_below=known)
-    st.session_state["dataset_picker"] = state.current("dataset")
+    state.tell_widget("dataset_picker", state.current("dataset"))
     st.selectbox("Data set", ids, format_func=names.get, key="dataset_picker", on_change=_choose)
 
 

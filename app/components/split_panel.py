@@ -119,7 +119,7 @@ def draw_choice(splits: list[Split], split: Split) -> None:
         f"{entry.created[:16].replace('T', ' ')} · {entry.id}"
         for entry in splits
     }
-    st.session_state["split_picker"] = split.id
+    state.tell_widget("split_picker", split.id)
     st.selectbox("Split", list(names), format_func=names.get, key="split_picker", on_change=_choose)
     if splitting.is_stale(state.workspace(), split):
         with st.container(border=True):

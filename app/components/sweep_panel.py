@@ -58,7 +58,7 @@ def draw(sweeps: Sequence[Sweep]) -> None:
     """
     by_id = {sweep.id: sweep for sweep in sweeps}
     asked = st.session_state.get(SWEEP) or st.query_params.get(SWEEP)
-    st.session_state[SWEEP] = asked if asked in by_id else next(iter(by_id))
+    state.tell_widget(SWEEP, asked if asked in by_id else next(iter(by_id)))
     st.selectbox("Sweep", list(by_id), format_func=lambda name: _described(by_id[name]), key=SWEEP)
     chosen = by_id[st.session_state[SWEEP]]
     st.query_params[SWEEP] = chosen.id
