@@ -1,6 +1,6 @@
 """What a run learns from and is validated on, read from memory-mapped files batch by batch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -122,16 +122,32 @@ def padded_chunks(
         yield slice(start, stop), chunk
 
 
-def as_keras_data(batches: Batches) -> "keras.utils.PyDataset":
-    """Wrap batches for `keras.Model.fit`, which prefetches them in one thread."""
+def as_keras_data(
+    batches: Batches, class_weights: Mapping[int, float] | None = None
+) -> "keras.utils.PyDataset":
+    """Wrap batches for `keras.Model.fit`, which prefetches them in one thread.
+
+    Args:
+        batches: The batches.
+        class_weights: What the loss of an image counts by its class; of one that several classes share, as
+            theirs do by their shares. Keras's own class weights would count it as its largest class alone.
+    """
     import keras
+
+    weights = None
+    if class_weights:
+        weights = np.array([class_weights.get(label, 1.0) for label in range(max(class_weights) + 1)])
 
     class KerasBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras carries no types
         def __len__(self) -> int:
             return len(batches)
 
         def __getitem__(self, index: int) -> Any:
-            return batches[index]
+            images, labels = batches[index]
+            if weights is None:
+                return images, labels
+            counted = weights[labels] if labels.ndim == 1 else labels[:, : len(weights)] @ weights
+            return images, labels, counted.astype(np.float32)
 
     return KerasBatches()
 

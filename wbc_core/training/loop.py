@@ -119,11 +119,10 @@ def _train_phase(
         report = recorder.reporter.features_computed
         train, validation = on_features(extractor, data, recorder.workspace, report)
     head.fit(
-        as_keras_data(train),
+        as_keras_data(train, data.class_weights(spec.class_weight)),
         validation_data=as_keras_data(validation),
         initial_epoch=len(recorder.history),
         epochs=phase.end,
-        class_weight=data.class_weights(spec.class_weight),
         # The order comes from seed and epoch; keras would shuffle from a state that a kill loses.
         shuffle=False,
         callbacks=[_epoch_keeper(train, recorder)],

@@ -9,7 +9,7 @@ from wbc_core.augment.shifts import shift_images
 from wbc_core.balance.weights import class_weights
 from wbc_core.records import Operation, Recipe
 from wbc_core.splitting import load_split
-from wbc_core.training.data import Batches, load_training_data
+from wbc_core.training.data import Batches, as_keras_data, load_training_data
 from wbc_core.training.loop import train
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
@@ -52,6 +52,24 @@ def test_class_weights_make_every_class_count_the_same(training_workspace: tuple
     assert weights is not None
     counts = np.bincount(data.train.labels)
     np.testing.assert_allclose([weights[k] * counts[k] for k in range(3)], counts.sum() / 3)
+
+
+def test_an_image_that_classes_share_counts_as_they_do_by_their_shares() -> None:
+    rows, labels = np.arange(4), np.array([0, 1, 2, 1])
+    images = np.zeros((4, 2, 2, 3), np.uint8)
+    weights = {0: 0.5, 1: 3.0, 2: 1.5}
+    plain = Batches(images, rows, labels, batch_size=4)
+    assert as_keras_data(plain, weights)[0][2].tolist() == [0.5, 3.0, 1.5, 3.0]
+    assert len(as_keras_data(plain)[0]) == 2
+
+    class Mixed(Batches):
+        def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+            images, shares = super().__getitem__(index)
+            return images, np.asarray(0.75 * shares + 0.25 * shares[::-1], np.float32)
+
+    mixed = Mixed(images, rows, labels, batch_size=4, shares_of=3)
+    counted = as_keras_data(mixed, weights)[0][2]
+    np.testing.assert_allclose(counted, [1.125, 2.625, 1.875, 2.375])
 
 
 def test_an_online_stage_is_drawn_anew_each_epoch_and_mixes_labels(
