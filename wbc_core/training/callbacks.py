@@ -79,13 +79,14 @@ class ProgressReporter:
         self.epoch = self._first_epoch = run.epochs
         self.val_accuracy: float | None = None
         self.patience: int | None = None
+        self.features_seconds = 0.0
         self._done = self._counted = 0
         self._began = self._first = self._last = self._said = 0.0
 
     @property
     def seconds(self) -> float:
-        """Seconds since this epoch began."""
-        return time.monotonic() - self._began
+        """Seconds since this epoch began, and what its features took where it is the first on them."""
+        return self.features_seconds + time.monotonic() - self._began
 
     @property
     def rate(self) -> float:
@@ -116,6 +117,7 @@ class ProgressReporter:
 
     def epoch_finished(self, row: Mapping[str, float]) -> None:
         """Report a finished epoch."""
+        self.features_seconds = 0.0
         self.val_accuracy = row["val_accuracy"]
         self._report(f"loss {row['loss']:.3f}")
 

@@ -1,6 +1,7 @@
 """Training one run, from its spec to its best weights."""
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -116,8 +117,9 @@ def _train_phase(
             return
     train, validation = data.train, data.validation
     if extractor is not None:  # images that never change have the same features in every epoch
-        report = recorder.reporter.features_computed
-        train, validation = on_features(extractor, data, recorder.workspace, report)
+        reporter, began = recorder.reporter, time.monotonic()
+        train, validation = on_features(extractor, data, recorder.workspace, reporter.features_computed)
+        reporter.features_seconds = time.monotonic() - began
     head.fit(
         as_keras_data(train, data.class_weights(spec.class_weight)),
         validation_data=as_keras_data(validation),

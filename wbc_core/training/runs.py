@@ -45,7 +45,7 @@ class Run(Record):
         epochs: Finished epochs.
         best_epoch: Epoch with the best validation accuracy, counted from 1; its weights are `best.keras`.
         val_accuracy: Validation accuracy of that epoch, 0..1.
-        seconds: Time spent in finished epochs, in seconds.
+        seconds: Time spent in finished epochs, and on the features that they used, in seconds.
         device: Where it ran last: `cpu` or `gpu:0`.
         device_name: What that device is.
         created: When it began, ISO 8601 in UTC.

@@ -1,7 +1,9 @@
 """Phases: which weights move when, features computed once, and a kill at any of them."""
 
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -134,6 +136,8 @@ def test_features_computed_once_give_what_looking_every_epoch_gives(
     computed = []
     whole = loop.on_features
     monkeypatch.setattr(loop, "on_features", lambda *given: computed.append(given) or whole(*given))
+    hundreds = count(0, 100)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(hundreds)))
 
     def stop(fraction: float, message: str) -> None:
         if message.startswith("epoch 2/3"):
@@ -143,6 +147,10 @@ def test_features_computed_once_give_what_looking_every_epoch_gives(
         train(workspace, RUN, spec, stop)
     train(workspace, RUN, spec)
     assert len(computed) == 2  # it began twice
+    # What the features took counts in the epoch that was the first on them.
+    counted = history(workspace, RUN)["seconds"] >= 100
+    assert counted[0]
+    assert counted.sum() == 2
     train(workspace, OTHER, replace(spec, prepared=slow))
     assert len(computed) == 2
     pd.testing.assert_frame_equal(
