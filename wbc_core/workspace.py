@@ -187,6 +187,22 @@ class Workspace:
         return plain
 
 
+def link_or_copy(path: Path, other: Path) -> None:
+    """Give a file a second name, or copy it where there are no links; the folder is made where it is missing.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        FileExistsError: The name is taken.
+    """
+    other.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(path, other)
+    except (FileNotFoundError, FileExistsError):
+        raise
+    except OSError:
+        shutil.copyfile(path, other)
+
+
 def _write_through(path: Path, *, inside: bool = True) -> None:
     """Have the kernel write a file, or a folder and what is in it, to the disk now."""
     for part in [*path.rglob("*"), path] if inside else [path]:

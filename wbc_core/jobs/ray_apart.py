@@ -20,13 +20,12 @@ from wbc_core.jobs.ray_files import (
     FileEntry,
     NodeStore,
     PlainEntry,
-    link,
     node_folder,
     run_files,
 )
 from wbc_core.jobs.ray_node import JobHolder
 from wbc_core.records import Json
-from wbc_core.workspace import Workspace
+from wbc_core.workspace import Workspace, link_or_copy
 
 KERAS_FILES = "keras"
 """Folder of a job's workspace with published weights that were sent."""
@@ -105,13 +104,13 @@ class ApartHolder(JobHolder):
             Its folder.
         """
         for entry in (FileEntry(*file) for file in files):
-            link(self._arrived(entry), self._home / entry.name)
+            link_or_copy(self._arrived(entry), self._home / entry.name)
         shutil.rmtree(self._home / "arrived", ignore_errors=True)
         for path in (self._home / KERAS_FILES).glob("*"):
             with suppress(OSError):  # keras then downloads it, as anywhere else
                 cached = cache_folder() / path.name
                 if not cached.exists():
-                    link(path, cached)
+                    link_or_copy(path, cached)
         workspace = Workspace(self._home)
         self._run, self._log = workspace.run_dir(job_id), workspace.job_log(job_id)
         return str(self._home)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wbc_core.errors import WbcError
+from wbc_core.workspace import link_or_copy
 
 CHUNK_BYTES = 16 * 2**20
 """What travels as one object; two are under way at a time."""
@@ -116,17 +117,6 @@ def run_files(run: Path) -> list[Path]:
     return [path for path in found if path.is_file() and not path.is_symlink() and path.suffix != ".lock"]
 
 
-def link(path: Path, other: Path) -> None:
-    """Give a file a second name, or copy it where the file system knows no links."""
-    other.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(path, other)
-    except (FileNotFoundError, FileExistsError):
-        raise
-    except OSError:
-        shutil.copyfile(path, other)
-
-
 def node_folder() -> Path:
     """The folder of this machine for what is brought to it; made where it is missing.
 
@@ -165,7 +155,7 @@ class NodeStore:
         """Give a file that is here a name at `path`; False where it is not here."""
         kept = self._folder / entry.sha256
         with suppress(FileNotFoundError, FileExistsError):
-            link(kept, path)
+            link_or_copy(kept, path)
             os.utime(kept)
         return path.exists()
 
@@ -180,7 +170,7 @@ class NodeStore:
         if not whole:
             raise ValueError(f"{entry.name} did not arrive as it was sent")
         with suppress(FileExistsError):
-            link(path, self._folder / entry.sha256)
+            link_or_copy(path, self._folder / entry.sha256)
 
     def make_room(self, needed: int, wanted: Collection[str]) -> None:
         """Remove what was not used for longest until there is room.

@@ -7,7 +7,6 @@ A checkpoint holds numbers only. The network is built anew from the spec, and so
 
 import errno
 import json
-import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from wbc_core.backbones.layers import compute_with_own_weights
 from wbc_core.errors import WbcError
 from wbc_core.quiet import say
-from wbc_core.workspace import Workspace
+from wbc_core.workspace import Workspace, link_or_copy
 
 if TYPE_CHECKING:
     import keras
@@ -186,10 +185,7 @@ def keep_best_before(workspace: Workspace, run_id: str, epoch: int) -> None:
     if not best.exists() or kept.exists():
         return
     with workspace.atomic_path(kept, durable=True) as scratch:
-        try:
-            os.link(best, scratch)
-        except OSError:  # not every file system has links
-            shutil.copyfile(best, scratch)
+        link_or_copy(best, scratch)
 
 
 def _replaced(workspace: Workspace, run_id: str) -> list[Path]:
