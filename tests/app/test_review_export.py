@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components import review_export
-from tests.app.test_review import button, open_review
+from tests.app.review_page import button, open_review
 from wbc_core.curation import review
 from wbc_core.curation.clean import clean_set
 from wbc_core.curation.cleaning_report import report_bytes
