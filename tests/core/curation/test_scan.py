@@ -1,6 +1,8 @@
 """Scanning measures once, stores what it found, and knows which pictures belong together."""
 
 import shutil
+import subprocess
+import sys
 from typing import Any
 
 import cv2
@@ -69,6 +71,11 @@ def test_findings_of_an_older_check_are_told_and_never_divide_a_split(
     assert load_findings(workspace, dataset, "exact_duplicates") == []
     assert duplicate_groups(workspace, dataset) == [(4, 9)]
     assert outdated_checks(workspace, dataset) == []
+
+
+def test_arrow_leaves_its_tables_memory_to_glibc() -> None:
+    told = "import wbc_core, pyarrow; print(pyarrow.default_memory_pool().backend_name)"
+    assert subprocess.check_output([sys.executable, "-c", told], text=True).strip() == "system"
 
 
 def test_added_images_alone_are_measured(
