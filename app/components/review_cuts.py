@@ -21,7 +21,7 @@ from wbc_core.curation.suggestions import (
     suggestions_of,
 )
 from wbc_core.datasets import store
-from wbc_core.records import Dataset, Finding
+from wbc_core.records import Finding
 
 PAGE = 100
 SHOWN_OF_A_GROUP = 12
@@ -222,34 +222,6 @@ def cuts_at(dataset_id: str, thresholds: Mapping[str, float | None]) -> Mapping[
     """
     stamps = cache.findings_stamps(dataset_id)
     return _cuts(str(state.workspace().home), dataset_id, tuple(thresholds.items()), stamps)
-
-
-def about_rows(dataset: Dataset, rows: Sequence[int], cuts: Mapping[str, Cut]) -> Cut:
-    """Some images as something to review: those that most checks flag first, with all that is said of each.
-
-    Args:
-        dataset: The data set.
-        rows: Row numbers.
-        cuts: What is shown of each scanned check.
-    """
-    image_ids = cache.table(dataset.id)["image_id"].to_numpy()
-    findings = []
-    for row in rows:
-        said = [shown.findings[shown.worst[row]] for shown in cuts.values() if row in shown.worst]
-        wanted = next((entry.suggested[str(row)] for entry in said if str(row) in entry.suggested), None)
-        findings.append(
-            Finding(
-                check="",
-                rows=(row,),
-                image_ids=(str(image_ids[row]),),
-                score=float(len(said)),
-                flagged=bool(said),
-                suggested={str(row): wanted} if wanted else {},
-                evidence=" ".join(entry.evidence for entry in said),
-            )
-        )
-    worst_first = sorted(findings, key=lambda entry: -entry.score)
-    return cut_of("", worst_first, dataset.class_names, cache.labels(dataset.id))
 
 
 def progress(shown: Cut, standing: Standing) -> Progress:

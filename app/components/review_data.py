@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -235,7 +236,7 @@ def items(
     page: int,
     seen: Seen,
     *,
-    notes: Mapping[int, str] | None = None,
+    notes: Mapping[int, str] = MappingProxyType({}),
 ) -> list[Item]:
     """The pictures of one page, for the grid.
 
@@ -244,7 +245,7 @@ def items(
         shown: The findings that are shown.
         page: Number of the page, from 1.
         seen: How they are marked.
-        notes: A line under each picture, in place of what differs between copies.
+        notes: Row number to words under its picture, beside what differs between copies.
     """
     if not shown.pages:
         return []
@@ -254,8 +255,7 @@ def items(
     labels = table["label"].to_numpy()
     sizes = table[["width", "height"]].to_numpy()
     pictures = cache.thumbnails(dataset.id, tuple(rows[0] for rows in groups))
-    if notes is None:
-        notes = _own_notes(shown, places, groups, sizes)
+    differ = _own_notes(shown, places, groups, sizes)
     names = dataset.class_names
     found = []
     for (place, _, _), rows, picture in zip(places, groups, pictures, strict=True):
@@ -274,7 +274,9 @@ def items(
                 likely=None if wanted is None else wanted[1],
                 suggested=suggested,
                 title=finding.evidence,
-                note=" · ".join(words for words in (notes.get(rows[0], ""), elsewhere) if words),
+                note=" · ".join(
+                    words for words in (differ.get(rows[0], ""), notes.get(rows[0], ""), elsewhere) if words
+                ),
                 group=str(place) if len(finding.rows) > 1 else None,
             )
         )

@@ -12,7 +12,8 @@ from app.components import review_actions, review_panel
 from app.components.charts import NEUTRAL, class_colours
 from app.components.image_map import Chosen, Colouring, image_map, map_thumbnails
 from app.components.page import percent, thousands
-from app.components.review_cuts import PAGE, Cut, about_rows
+from app.components.review_about import about_rows
+from app.components.review_cuts import PAGE, Cut
 from app.components.review_data import FAMILIES, family_of, seen_in
 from app.components.review_scan import network_words
 from wbc_core.curation.map import ImageMap, inside

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 import streamlit as st
@@ -166,7 +167,7 @@ def grid(
     page: Turned,
     *,
     context: str,
-    notes: Mapping[int, str] | None = None,
+    notes: Mapping[int, str] = MappingProxyType({}),
     key: str,
 ) -> None:
     """Draw one page of pictures to decide on.
@@ -177,7 +178,7 @@ def grid(
         seen: How they are marked.
         page: The page, which the arrow keys can leave.
         context: From `review_actions.context`.
-        notes: A line under each picture, in place of what differs between copies.
+        notes: Row number to words under its picture, beside what differs between copies.
         key: Unique on the page.
     """
     number = page.number if len(shown.pages) == page.of else 1
@@ -198,7 +199,7 @@ def pictures(
     seen: Seen,
     *,
     context: str,
-    notes: Mapping[int, str] | None = None,
+    notes: Mapping[int, str] = MappingProxyType({}),
     key: str = "review",
 ) -> None:
     """Draw the pictures of a check, a page at a time; the arguments are those of `grid`."""

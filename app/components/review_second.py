@@ -7,11 +7,13 @@ import streamlit as st
 from app import cache, state
 from app.components import review_actions, review_panel
 from app.components.page import plain, thousands
-from app.components.review_cuts import Cut, about_rows
+from app.components.review_about import about_rows_beside_copies
+from app.components.review_cuts import Cut
 from app.components.review_data import seen_from, seen_in, verdict_words
 from wbc_core.curation.agreement import Agreement
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.standing import nothing_decided
+from wbc_core.curation.suggestions import conflicting
 from wbc_core.records import Dataset
 
 _STEPS = {"judge": "Judge", "compare": "Compare and settle"}
@@ -106,11 +108,14 @@ def _compare(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
         row: f"First: {verdict_words(one, names)} · {second}: {verdict_words(other, names)}"
         for row, (one, other) in found.disagreements.items()
     }
-    effective = cache.standing(dataset).effective
+    judged = {row: said.check for row, said in cache.opinions(dataset.id)[second].effective.items()}
+    about = about_rows_beside_copies(dataset, rows, cuts, judged)
+    standing, open_ = cache.standing(dataset), set(found.open)
+    held = {row: held for row, held in standing.effective.items() if row not in open_}
     review_panel.pictures(
         dataset,
-        about_rows(dataset, rows, cuts),
-        seen_in({row: effective[row] for row in found.settled}),
+        about,
+        seen_in(held)._replace(conflicts=frozenset(conflicting(about.suggested, standing))),
         context=review_actions.context(dataset, settles=second),
         notes=notes,
         key="disagreements",

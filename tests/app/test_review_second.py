@@ -1,11 +1,13 @@
 """The blind second review: who sees what, where verdicts go, and how far two people agree."""
 
+import json
+
 from streamlit.testing.v1 import AppTest
 
-from app import state
-from app.components import review_actions, review_cuts
+from app import cache, state
+from app.components import review_about, review_actions, review_cuts, review_data
 from app.components.gallery import Press
-from tests.app.review_page import open_review, shown_text
+from tests.app.review_page import finding, open_review, shown_text
 from wbc_core.curation import agreement, review
 from wbc_core.curation.suggestions import accept
 from wbc_core.records import Dataset
@@ -71,3 +73,50 @@ def test_kappa_says_what_it_was_computed_on(demo_dataset: Dataset) -> None:
     page.segmented_control(key="disagreements-shown").set_value("all").run()
     assert not page.exception
     assert "Every disagreement is settled." not in shown_text(page)
+
+
+def test_a_disagreement_about_a_copy_is_settled_beside_its_group(demo_dataset: Dataset) -> None:
+    workspace, dataset = Workspace.default(), demo_dataset.id
+    cuts = review_data.cuts_of(dataset, cache.scanned_checks(dataset))
+    group = cuts["near_duplicates"].findings[0]
+    kept, copy = group.rows[:2]
+    alone = next(
+        row for row in range(demo_dataset.images) if not any(row in cut.worst for cut in cuts.values())
+    )
+    about = review_about.about_rows_beside_copies(
+        demo_dataset, [alone, copy], cuts, {copy: "near_duplicates"}
+    )
+    assert [found.rows for found in about.findings] == [
+        (copy, *(r for r in group.rows if r != copy)),
+        (alone,),
+    ]
+    items = review_data.items(
+        demo_dataset, about, 1, review_data.seen_in({}), notes={copy: "First: drop · Ben: keep"}
+    )
+    assert (items[0]["row"], items[1]["row"], items[0]["group"]) == (copy, kept, items[1]["group"])
+    assert items[0]["note"] == f"{review_data.differences(group)[copy]} · First: drop · Ben: keep"
+    review.decide(workspace, dataset, {copy: ("drop", None)}, who="Anna", check="near_duplicates")
+    agreement.give_opinion(workspace, dataset, {copy: ("keep", None)}, who="Ben", check="near_duplicates")
+    page = second_review("Ben", "compare")
+    assert not page.exception
+    grid = next(
+        json.loads(entry.proto.json) for entry in page.get("bidi_component") if "items" in entry.proto.json
+    )
+    assert [item["row"] for item in grid["items"]] == [copy, *(row for row in group.rows if row != copy)]
+
+
+def test_none_of_many_disagreements_about_one_picture_is_hidden_in_a_stack(demo_dataset: Dataset) -> None:
+    many = review_cuts.SHOWN_OF_A_GROUP
+    group = finding(
+        tuple(range(4 * many)), **{"0": "keep"}, **{str(row): "drop" for row in range(1, 4 * many)}
+    )
+    cuts = {
+        "blur": review_cuts.cut_of("blur", [group], demo_dataset.class_names, cache.labels(demo_dataset.id))
+    }
+    asked = list(range(many, 3 * many))
+    about = review_about.about_rows_beside_copies(demo_dataset, asked, cuts, {})
+    items = review_data.items(demo_dataset, about, 1, review_data.seen_in({}))
+    assert not [item for item in items if item["more"]]
+    assert {item["row"] for item in items} >= {0, *asked}
+    assert max(len(found.rows) for found in about.findings) <= many
+    assert all(0 in found.rows for found in about.findings)

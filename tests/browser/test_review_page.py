@@ -256,8 +256,11 @@ def test_a_second_person_reviews_unseen_and_a_disagreement_is_settled(
     assert actions(lab, demo) == {first: "keep", second: "drop"}
     page.get_by_text("Compare and settle").click()
     page.get_by_text("First: keep · Ben: drop").wait_for()
-    # The pictures of the step before leave the page a moment later.
-    wait_until(lambda: rows(page) == [first], "the one disagreement")
+    # The pictures of the step before leave the page a moment later. Its copies stand beside it, as they are.
+    wait_until(lambda: rows(page) == list(found[0].rows), "the one disagreement, beside its copies")
+    wait_until(lambda: mark(page, second) == "drop", "what holds for its copy")
+    assert mark(page, first) == ""
+    assert page.locator(".frame .tile").count() == len(found[0].rows)
     page.keyboard.press("d")
     wait_until(lambda: actions(lab, demo)[first] == "drop", "the settled decision")
     page.get_by_text("1 of 1 disagreements settled").wait_for()
