@@ -191,6 +191,27 @@ def test_runs_come_out_of_a_file(
     assert page.pills(key="launch-backbones").value == ["cnn"]
 
 
+def test_a_freezing_that_cannot_be_is_told_on_the_page(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
+) -> None:
+    page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
+    page.segmented_control(key="launch-preset").set_value("quick").run()
+    page.pills(key="launch-backbones").set_value(["wbcnet"]).run()
+    page.selectbox(key="launch-freeze").set_value("type:layer_normalisation").run()
+    assert "would freeze nothing of WBCNet" in shown(page)
+    assert page.button(key="launch").disabled
+    page.selectbox(key="launch-freeze").set_value("type:convolution").run()
+    assert not page.button(key="launch").disabled
+    page.text_area(key="launch-file-text").set_value("backbone: cnn\nfreeze: count:6").run()
+    page.button(key="launch-file-use").click().run()
+    assert "at most 5 layers of Plain CNN" in shown(page)
+    runs = "- backbone: cnn\n- backbone: cnn\n  freeze: type:batch_normalisation"
+    page.text_area(key="launch-file-text").set_value(runs).run()
+    page.button(key="launch-file-use").click().run()
+    assert "would freeze nothing of Plain CNN" in shown(page)
+    assert page.button(key="launch").disabled
+
+
 def test_the_cost_is_measured_by_real_steps(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterator
+from dataclasses import astuple
 from itertools import chain, takewhile
 from pathlib import Path
 
@@ -65,6 +66,35 @@ def test_it_costs_what_it_says(named_model: Named) -> None:
     assert (extractor.count_params(), macs(extractor)) == (backbone.parameters, backbone.macs)
     assert activations(extractor) == backbone.activations
     assert (len(extractor.output_shape) == 4) == backbone.ends_in_map
+
+
+def test_it_has_the_layers_that_it_says(named_model: Named) -> None:
+    name, model = named_model
+    extractor, counted = extractor_of(model), BACKBONES.get(name).layers
+    frozen = {}
+    for text in ("all", "type:convolution", "type:batch_normalisation", "type:layer_normalisation"):
+        apply_freezing(model, text)
+        frozen[text] = sum(not layer.trainable for layer in leaves(extractor) if layer.weights)
+    apply_freezing(model, "none")
+    assert list(frozen.values()) == list(astuple(counted))
+
+
+def shapes(name: str, size: int) -> list[tuple[int, ...]]:
+    return [weight.shape for weight in BACKBONES.get(name).build((size, size, 3)).weights]
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_its_weights_fit_the_sizes_that_it_says(name: str) -> None:
+    backbone, seen = BACKBONES.get(name), shapes(name, 96)
+    for size in (97, 111, 112):
+        assert (shapes(name, size) == seen) == backbone.same_weights((96, 96, 3), (size, size, 3))
+
+
+def test_weights_of_a_map_fit_every_size(named_model: Named) -> None:
+    backbone, extractor = BACKBONES.get(named_model[0]), extractor_of(named_model[1])
+    # What the map is flattened to, or a position each has a weight of, is what binds weights to a size.
+    flat = any(isinstance(layer, keras.layers.Flatten) for layer in leaves(extractor))
+    assert flat == (backbone.size_step is not None)
 
 
 def test_every_layer_with_weights_lies_in_one_block(named_model: Named) -> None:

@@ -56,6 +56,28 @@ def test_what_has_no_effect_and_which_weights_are_missing_is_told(
     assert list(answer(workspace.home, "train", prepared, "--backbone", "cnn")) == ["run"]
 
 
+def test_a_freezing_that_cannot_be_is_refused_however_it_is_asked_for(
+    workspace: Workspace, prepared: str
+) -> None:
+    nothing, beyond = "freeze=type:layer_normalisation", "freeze=count:109"
+    large, tpe = ("--backbone", "mobilenet_v3_large"), ("--search", "tpe")
+    for arguments, words in (
+        (("train", prepared, *large, "--set", nothing), "would freeze nothing of MobileNetV3-Large"),
+        (("train", prepared, *large, "--set", beyond), "at most 108 layers of MobileNetV3-Large"),
+        (("train", prepared, "--preset", "quick", "--set", nothing), "would freeze nothing of Plain CNN"),
+        (("train", prepared, "--preset", "quick", "--set", "freeze=count:6"), "at most 5 layers"),
+        (("train", prepared, *large, "--repeats", 2, "--set", nothing), "would freeze nothing"),
+        (("sweep", prepared, *large, "--grid", f"{nothing},none"), "would freeze nothing"),
+        (("sweep", prepared, *large, "--grid", f"{beyond},none"), "at most 108 layers"),
+        (("sweep", prepared, *large, "--grid", f"freeze=none,{nothing[7:]}", *tpe), "would freeze nothing"),
+        (("sweep", prepared, *large, "--grid", "dropout=0,0.1", "--set", nothing), "would freeze nothing"),
+    ):
+        refused = called(workspace.home, *arguments)
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
+        assert words in refused.stderr
+    assert queue.list_jobs(workspace) == []
+
+
 def test_a_failure_does_not_keep_the_others_from_running(workspace: Workspace, tmp_path: Path) -> None:
     dataset = build_dataset(workspace)
     jobs = [

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from wbc_core.backbones.entry import Backbone, ImageShape, Speed
+from wbc_core.backbones.entry import Backbone, ImageShape, Layers, Speed
 
 if TYPE_CHECKING:
     import keras
@@ -52,8 +52,10 @@ CNN = Backbone(
     parameters=753_328,
     macs=70_262_784,
     activations=566_912,
+    layers=Layers(5, 4),
     block_ends=tuple(f"block{number + 1}" for number in range(len(_FILTERS))),
     speed=Speed(training=450, prediction=1800, start=5),
     architecture=build,
     ends_in_map=False,
+    size_step=2 ** len(_FILTERS),
 )

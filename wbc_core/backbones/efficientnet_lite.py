@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from wbc_core.backbones.entry import Backbone, ImageShape, Speed
+from wbc_core.backbones.entry import Backbone, ImageShape, Layers, Speed
 from wbc_core.backbones.torch_file import read_arrays
 from wbc_core.backbones.weights import PackagedWeights
 
@@ -166,6 +166,7 @@ def _entry(
     parameters: int,
     macs: int,
     activations: int,
+    layers: Layers,
     speed: Speed,
 ) -> Backbone:
     return Backbone(
@@ -178,6 +179,7 @@ def _entry(
         parameters=parameters,
         macs=macs,
         activations=activations,
+        layers=layers,
         block_ends=("bn0", *(f"blocks.{count - 1}.bn2" for count in accumulate(_repeats(depth)))),
         speed=speed,
         architecture=partial(build, name=name, width=width, depth=depth, published=published),
@@ -195,6 +197,7 @@ EFFICIENTNET_LITE0 = _entry(
     parameters=3_413_024,
     macs=70_513_632,
     activations=3_699_936,
+    layers=Layers(98, 49, 49),
     speed=Speed(training=60, prediction=375, start=18),
 )
 EFFICIENTNET_LITE2 = _entry(
@@ -207,5 +210,6 @@ EFFICIENTNET_LITE2 = _entry(
     parameters=4_869_168,
     macs=105_654_384,
     activations=5_032_656,
+    layers=Layers(128, 64, 64),
     speed=Speed(training=44, prediction=300, start=23),
 )

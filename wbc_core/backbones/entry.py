@@ -31,6 +31,23 @@ class Speed:
 
 
 @dataclass(frozen=True)
+class Layers:
+    """How many layers with weights a feature extractor has, those inside of others counted too.
+
+    Attributes:
+        every: All of them.
+        convolution: Convolutions, depthwise and separable ones among them.
+        batch_normalisation: Batch normalisations.
+        layer_normalisation: Layer normalisations.
+    """
+
+    every: int
+    convolution: int
+    batch_normalisation: int = 0
+    layer_normalisation: int = 0
+
+
+@dataclass(frozen=True)
 class Backbone:
     """A feature extractor by its name in the registry.
 
@@ -44,6 +61,7 @@ class Backbone:
         parameters: Weights of the feature extractor at 96x96, those that no optimiser changes among them.
         macs: Multiply-accumulates of the feature extractor for one image of 96x96.
         activations: Values that its layers put out for one image of 96x96, all together: what training holds.
+        layers: How many layers of which type can be frozen.
         block_ends: The last layer of every block but the last, from the input on. A block is a row of the
             table in its paper: what lies between two of these in depth order belongs together.
         speed: What it costs, for the estimate before launch.
@@ -51,6 +69,8 @@ class Backbone:
             0..255 values, normalises them itself, and returns features (n, C) or a map (n, h, w, C).
         imagenet: Where the published weights are, or None where there are none.
         ends_in_map: Whether a pooling follows it; otherwise it returns features.
+        size_step: Pixels of height or width that change the shapes of its weights: sizes that hold it as
+            many times have the same; None where the weights of one size fit every other.
     """
 
     name: str
@@ -62,11 +82,13 @@ class Backbone:
     parameters: int
     macs: int
     activations: int
+    layers: Layers
     block_ends: tuple[str, ...]
     speed: Speed
     architecture: "Callable[[ImageShape, str | None], keras.Model]"
     imagenet: PublishedWeights | None = None
     ends_in_map: bool = True
+    size_step: int | None = None
 
     @property
     def block_count(self) -> int:
@@ -87,6 +109,16 @@ class Backbone:
                 got=f"{height} x {width}",
                 fix="Enlarge them with input_size=, or choose another backbone.",
             )
+
+    def same_weights(self, one: ImageShape, other: ImageShape) -> bool:
+        """Whether the weights of a network for images of one shape fit one for images of the other.
+
+        Args:
+            one: Height, width and channels, in pixels.
+            other: The same.
+        """
+        step = self.size_step
+        return step is None or [side // step for side in one[:2]] == [side // step for side in other[:2]]
 
     def blocks(self, extractor: "keras.Model") -> "list[list[keras.layers.Layer]]":
         """The layers with weights of each block, from the stem to the top.

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from wbc_core.backbones.entry import Backbone
 from wbc_core.backbones.layers import extractor_of, leaves
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
@@ -42,11 +43,13 @@ class Kind:
         form: How it is written.
         read: Its argument as text to its value; raises ValueError for any other text.
         layers: Its value and the backbone's layers with weights, block by block, to those that it freezes.
+        count: Its value and what is known of a backbone to how many that are, before it is built.
     """
 
     form: str
     read: Callable[[str], Any]
     layers: "Callable[[Any, list[Layers]], Layers]"
+    count: Callable[[Any, Backbone], int]
 
 
 KINDS = Registry[Kind]("kind of freezing")
@@ -84,15 +87,35 @@ def parse_freezing(text: str) -> list[tuple[Kind, Any]]:
 
 
 def check_freezing(text: str, backbone: str) -> None:
-    """Refuse more blocks than a backbone has; how many layers it has is known once it is built.
+    """Refuse more blocks or layers than a backbone has; it is not built for that.
 
     Raises:
-        WbcError: No freezing is written so, or the backbone has fewer blocks.
+        WbcError: No freezing is written so, or the backbone has fewer.
+    """
+    for kind, value in parse_freezing(text):
+        kind.count(value, BACKBONES.get(backbone))
+
+
+def check_something_frozen(text: str, backbone: str) -> None:
+    """Refuse a freezing that asks for layers of which a backbone has none; it is not built for that.
+
+    Of several joined by `+` one may freeze nothing: they name whichever of these layers there are.
+
+    Raises:
+        WbcError: It would freeze nothing, and does not say so as `none` and `fraction:0` do.
     """
     entry = BACKBONES.get(backbone)
-    for kind, value in parse_freezing(text):
-        if kind is KINDS.get("blocks"):
-            _first(value, [None] * entry.block_count, f"blocks of {entry.title}")
+    parts = parse_freezing(text)
+    if any(value == 0 or kind is KINDS.get("none") for kind, value in parts):
+        return
+    if any(kind.count(value, entry) for kind, value in parts):
+        return
+    types = [f"type:{name}" for name in _TYPES if getattr(entry.layers, name)]
+    raise WbcError(
+        f"freeze={text} would freeze nothing of {entry.title}.",
+        expected=f"{', '.join(types)}, a larger fraction of its {entry.layers.every} layers, or none",
+        fix="Correct freeze=.",
+    )
 
 
 def apply_freezing(model: "keras.Model", text: str) -> None:
@@ -203,14 +226,18 @@ def _type(text: str) -> str:
     return text
 
 
-def _first(count: int, things: "list[Any]", name: str) -> "list[Any]":
-    if count > len(things):
+def _at_most(there: int, count: int, name: str) -> int:
+    if count > there:
         raise WbcError(
             f"{count} {name} cannot be frozen.",
-            expected=f"at most {len(things)} {name}, which is the whole backbone",
+            expected=f"at most {there} {name}, which is the whole backbone",
             fix="Correct freeze=.",
         )
-    return things[:count]
+    return count
+
+
+def _first(count: int, things: "list[Any]", name: str) -> "list[Any]":
+    return things[: _at_most(len(things), count, name)]
 
 
 def _of_type(name: str, blocks: "list[Layers]") -> "Layers":
@@ -225,9 +252,28 @@ def _first_share(share: float, blocks: "list[Layers]") -> "Layers":
     return layers[: round(share * len(layers))]
 
 
-KINDS.add("none", Kind("none", _nothing, lambda _, blocks: []))
-KINDS.add("all", Kind("all", _nothing, lambda _, blocks: list(chain(*blocks))))
-KINDS.add("count", Kind("count:N", _count, lambda n, blocks: _first(n, list(chain(*blocks)), "layers")))
-KINDS.add("blocks", Kind("blocks:N", _count, lambda n, blocks: list(chain(*_first(n, blocks, "blocks")))))
-KINDS.add("fraction", Kind("fraction:F", _share, _first_share))
-KINDS.add("type", Kind("type:NAME", _type, _of_type))
+def _known_layers(count: int, entry: Backbone) -> int:
+    return _at_most(entry.layers.every, count, f"layers of {entry.title}")
+
+
+def _known_blocks(count: int, entry: Backbone) -> int:
+    return _at_most(entry.block_count, count, f"blocks of {entry.title}")
+
+
+def _known_share(share: float, entry: Backbone) -> int:
+    return round(share * entry.layers.every)
+
+
+for _name, _kind in {
+    "none": Kind("none", _nothing, lambda _, blocks: [], lambda _, entry: 0),
+    "all": Kind("all", _nothing, lambda _, blocks: list(chain(*blocks)), lambda _, entry: entry.layers.every),
+    "count": Kind(
+        "count:N", _count, lambda n, blocks: _first(n, list(chain(*blocks)), "layers"), _known_layers
+    ),
+    "blocks": Kind(
+        "blocks:N", _count, lambda n, blocks: list(chain(*_first(n, blocks, "blocks"))), _known_blocks
+    ),
+    "fraction": Kind("fraction:F", _share, _first_share, _known_share),
+    "type": Kind("type:NAME", _type, _of_type, lambda name, entry: getattr(entry.layers, name)),
+}.items():
+    KINDS.add(_name, _kind)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from wbc_core.backbones.entry import Backbone, ImageShape, Speed
+from wbc_core.backbones.entry import Backbone, ImageShape, Layers, Speed
 
 if TYPE_CHECKING:
     import keras
@@ -93,6 +93,7 @@ WBCNET = Backbone(
     parameters=1_864_058,
     macs=129_137_472,
     activations=937_698,
+    layers=Layers(36, 14, 14),
     block_ends=("stem2_relu", *(f"stage{number}_pool" for number in range(2, len(_STAGES) + 1))),
     speed=Speed(training=250, prediction=900, start=10),
     architecture=build,

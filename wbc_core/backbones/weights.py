@@ -305,6 +305,25 @@ def model_of_run(backbone: "Backbone", run_id: str, workspace: Workspace) -> Pat
     return path
 
 
+def other_size(
+    backbone: "Backbone", run_id: str, there: tuple[int, ...], here: tuple[int, int, int]
+) -> WbcError:
+    """The error for a run whose weights do not have the shapes of this size.
+
+    Args:
+        backbone: The backbone.
+        run_id: The run.
+        there: Height, width and channels that its backbone sees.
+        here: Those that the new one sees.
+    """
+    return WbcError(
+        f"The weights of run {run_id} do not fit {backbone.title} at this size.",
+        expected=f"images of {there[0]} x {there[1]} pixels, as there",
+        got=f"{here[0]} x {here[1]}",
+        fix="Choose a run that was trained on this size, or set input_size to it.",
+    )
+
+
 @SOURCES.register("run")
 def from_run(
     backbone: "Backbone", input_shape: tuple[int, int, int], argument: str, workspace: Workspace | None
@@ -338,12 +357,7 @@ def from_run(
     model = backbone.architecture(input_shape, None)
     for ours, theirs in zip_longest(model.weights, source.weights):
         if ours is None or theirs is None or ours.shape != theirs.shape:
-            raise WbcError(
-                f"The weights of run {argument} do not fit {backbone.title} at this size.",
-                expected=f"images of {source.input_shape[1]} x {source.input_shape[2]} pixels, as there",
-                got=f"{input_shape[0]} x {input_shape[1]}",
-                fix="Choose a run that was trained on this size, or set input_size to it.",
-            )
+            raise other_size(backbone, argument, source.input_shape[1:], input_shape)
     model.set_weights(source.get_weights())
     compute_with_own_weights(model)
     return model

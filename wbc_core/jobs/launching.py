@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wbc_core.augment.prepare import load_prepared
-from wbc_core.backbones.entry import ImageShape
+from wbc_core.backbones.entry import Backbone, ImageShape
+from wbc_core.backbones.freezing import check_something_frozen
 from wbc_core.backbones.registry import BACKBONES
-from wbc_core.backbones.weights import model_of_run, published_weights, weights_file
+from wbc_core.backbones.weights import model_of_run, other_size, published_weights, weights_file
 from wbc_core.database import transaction
 from wbc_core.datasets.store import read_dataset
 from wbc_core.jobs.devices import device_kind, visible_gpus
@@ -28,6 +29,7 @@ from wbc_core.splitting import load_split
 from wbc_core.training.checkpoint import saved_epochs
 from wbc_core.training.device import check_precision
 from wbc_core.training.estimate import Cost, foreseen_cost
+from wbc_core.training.runs import load_run
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
@@ -95,32 +97,39 @@ def check_launch(
         done: Epochs that are finished already: its first weights are not needed any more then.
 
     Raises:
-        WbcError: The backbone cannot take images of this size, the device cannot compute in its precision, or
-            the weights that it begins with are not there, or those of another backbone.
+        WbcError: The backbone cannot take images of this size, the device cannot compute in its precision,
+            what it is to freeze is nothing of its backbone, or the weights that it begins with are not there,
+            or those of another backbone or size.
     """
     spec.check_images(image_shape)
     check_precision(spec.precision, device)
     if not done:
-        _check_weights(workspace, spec)
+        check_something_frozen(spec.freeze, spec.backbone)
+        _check_weights(workspace, spec, image_shape)
 
 
-def _check_weights(workspace: Workspace, spec: RunSpec) -> None:
+def _check_weights(workspace: Workspace, spec: RunSpec, image_shape: ImageShape) -> None:
     backbone = BACKBONES.get(spec.backbone)
     kind, _, argument = spec.weights.partition(":")
     if kind == "imagenet":
         published_weights(backbone)
     elif kind == "file" and not any(":ray:" in devices for devices in live_workers(workspace)):
         weights_file(argument, workspace)  # a node of a cluster may have a file that is not here
-    elif kind == "run" and not _will_train(workspace, argument, spec.backbone):
-        model_of_run(backbone, argument, workspace)
+    elif kind == "run":
+        seen = _seen_by_run(workspace, argument, backbone)
+        if not backbone.same_weights(seen, spec.backbone_shape(image_shape)):
+            raise other_size(backbone, argument, seen, spec.backbone_shape(image_shape))
 
 
-def _will_train(workspace: Workspace, job_id: str, backbone: str) -> bool:
-    """Whether a job is in the queue, or running, that trains this backbone: its model may come in time."""
-    return any(
-        job.kind == "train" and job.spec["backbone"] == backbone and job.state not in TERMINAL_STATES
-        for job in get_jobs(workspace, [job_id])
-    )
+def _seen_by_run(workspace: Workspace, run_id: str, backbone: Backbone) -> ImageShape:
+    """What the backbone of `run:ID` sees of its images; refuses one whose model cannot come in time."""
+    for job in get_jobs(workspace, [run_id]):
+        if job.kind == "train" and job.spec["backbone"] == backbone.name and job.state not in TERMINAL_STATES:
+            waited_for = RunSpec.from_json(job.spec)
+            return waited_for.backbone_shape(TrainingSet.of(workspace, waited_for.prepared).image_shape)
+    model_of_run(backbone, run_id, workspace)
+    run = load_run(workspace, run_id)
+    return run.spec.backbone_shape(run.image_shape)
 
 
 def known_costs(workspace: Workspace, specs: Sequence[RunSpec], done: int = 0) -> list[Cost]:

@@ -201,7 +201,7 @@ def check_plan(workspace: Workspace, plan: SweepPlan) -> None:
     if plan.description["search"] == "tpe":
         # What a trial will draw is not known yet.
         space = space_from_json(plan.description["space"])
-        for name in ("input_size", "precision", "weights"):
+        for name in ("input_size", "precision", "weights", "freeze"):
             values = smallest_values(space.get(name, []))
             specs += [RunSpec.from_json({**plan.specs[0], name: value}) for value in values]
     check_all(workspace, list(dict.fromkeys(specs)))

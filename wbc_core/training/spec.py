@@ -126,7 +126,7 @@ class RunSpec(Record):
 
         Raises:
             WbcError: An unknown backbone, a value of the wrong type or out of range, or more frozen blocks
-                than there are.
+                or layers than there are.
         """
         BACKBONES.get(self.backbone)
         for name, setting in SETTINGS.items():
@@ -141,6 +141,14 @@ class RunSpec(Record):
             )
         return self
 
+    def backbone_shape(self, image_shape: ImageShape) -> ImageShape:
+        """What the backbone sees of images: their shape at the size that the network resizes them to.
+
+        Args:
+            image_shape: Height, width and 3 channels of the images, in pixels.
+        """
+        return (self.input_size, self.input_size, 3) if self.input_size else image_shape
+
     def check_images(self, image_shape: ImageShape) -> None:
         """Refuse images that the backbone cannot take at the size that the network resizes them to.
 
@@ -150,5 +158,4 @@ class RunSpec(Record):
         Raises:
             WbcError: They are too small, or `input_size` makes them so.
         """
-        resized = (self.input_size, self.input_size, 3) if self.input_size else image_shape
-        BACKBONES.get(self.backbone).check_size(resized)
+        BACKBONES.get(self.backbone).check_size(self.backbone_shape(image_shape))

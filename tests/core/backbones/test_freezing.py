@@ -1,5 +1,6 @@
 """What a freezing freezes, seen by which weights a training step moves."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,14 @@ import keras
 import numpy as np
 import pytest
 
-from wbc_core.backbones.freezing import apply_freezing, block_depths, open_blocks, parse_freezing
+from wbc_core.backbones.freezing import (
+    apply_freezing,
+    block_depths,
+    check_freezing,
+    check_something_frozen,
+    open_blocks,
+    parse_freezing,
+)
 from wbc_core.backbones.layers import extractor_of, leaves
 from wbc_core.backbones.model import build_model
 from wbc_core.backbones.registry import BACKBONES
@@ -106,6 +114,52 @@ def test_more_than_there_is_changes_nothing(cnn: keras.Model, text: str, most: s
     with pytest.raises(WbcError, match=f"at most {most}"):
         apply_freezing(cnn, text)
     assert len(cnn.trainable_variables) == 2 * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "backbone", "most"),
+    [
+        ("count:6", "cnn", "5 layers of Plain CNN"),
+        ("count:14", "vgg16", "13 layers of VGG16"),
+        ("type:convolution+count:190", "convnext_base", "189 layers of ConvNeXtBase"),
+        ("blocks:6", "cnn", "5 blocks of Plain CNN"),
+    ],
+)
+def test_more_than_there_is_is_known_before_anything_is_built(text: str, backbone: str, most: str) -> None:
+    with pytest.raises(WbcError, match=f"at most {most}"):
+        check_freezing(text, backbone)
+
+
+@pytest.mark.parametrize(
+    ("text", "backbone", "instead"),
+    [
+        ("type:batch_normalisation", "cnn", "type:convolution, a larger"),
+        ("type:batch_normalisation+layer_normalisation", "vgg16", "type:convolution, a larger"),
+        ("type:batch_normalisation", "convnext_base", "type:convolution, type:layer_normalisation, a larger"),
+        ("fraction:0.05", "cnn", "type:convolution, a larger fraction of its 5 layers, or none"),
+    ],
+)
+def test_what_would_freeze_nothing_is_refused(text: str, backbone: str, instead: str) -> None:
+    check_freezing(text, backbone)
+    with pytest.raises(WbcError, match=f"{re.escape(text)} would freeze nothing.*Expected {instead}"):
+        check_something_frozen(text, backbone)
+
+
+@pytest.mark.parametrize(
+    ("text", "backbone"),
+    [
+        ("none", "cnn"),
+        ("all", "cnn"),
+        ("fraction:0", "cnn"),
+        ("fraction:0.11", "cnn"),
+        ("count:5", "cnn"),
+        ("type:batch_normalisation+layer_normalisation", "convnext_tiny"),
+        ("blocks:1+type:layer_normalisation", "cnn"),
+    ],
+)
+def test_what_freezes_something_or_says_that_it_does_not_is_taken(text: str, backbone: str) -> None:
+    check_freezing(text, backbone)
+    check_something_frozen(text, backbone)
 
 
 @pytest.mark.parametrize(

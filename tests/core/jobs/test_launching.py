@@ -62,6 +62,36 @@ def test_weights_that_are_not_there_are_refused(workspace: Workspace, tmp_path: 
     assert launch_all(workspace, [spec("file:/only/on/the/node.h5")])
 
 
+def test_weights_of_another_size_are_refused(workspace: Workspace) -> None:
+    prepared = prepared_id(workspace)  # of 32 x 32 pixels
+    run = add_run(workspace, load_prepared(workspace, prepared), RUN, model=True).id
+
+    def launch(backbone: str, **settings: str) -> Job:
+        spec = RunSpec.parse(prepared, backbone, {"weights": f"run:{run}", **settings})
+        return launch_all(workspace, [spec.to_json()])[0]
+
+    with pytest.raises(WbcError, match=r"not fit Plain CNN at this size. Expected.*32 x 32.*48 x 48"):
+        launch("cnn", input_size="48")
+    assert queue.list_jobs(workspace) == []
+    launch("cnn", input_size="47")  # it ends in as small a map
+    waiting = launch("cnn", input_size="32")
+    run = waiting.id
+    with pytest.raises(WbcError, match=r"Expected images of 32 x 32.*got 64 x 64"):
+        launch("cnn", input_size="64")
+    run = launch_all(workspace, [RunSpec(prepared, "wbcnet").to_json()])[0].id
+    assert launch("wbcnet", input_size="64")  # whose weights fit every size
+
+
+def test_a_freezing_of_nothing_is_refused(workspace: Workspace) -> None:
+    spec = RunSpec(prepared_id(workspace), "wbcnet").to_json()
+    nothing = {**spec, "freeze": "type:layer_normalisation"}
+    with pytest.raises(WbcError, match="would freeze nothing of WBCNet"):
+        launch_all(workspace, [spec, nothing])
+    assert queue.list_jobs(workspace) == []
+    # One that an older version of the lab let begin goes on.
+    assert launch_all(workspace, [nothing], done=1)
+
+
 def test_a_file_of_weights_is_found_from_every_folder(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
