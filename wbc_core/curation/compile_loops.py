@@ -5,6 +5,7 @@ import numpy as np
 from wbc_core.curation.measure import measure_chunk
 from wbc_core.curation.measures import MEASURES
 from wbc_core.curation.nearest import nearest_pairs, whole_numbers
+from wbc_core.curation.pair_loops import keep_smallest
 from wbc_core.curation.similarity import may_show
 
 
@@ -15,6 +16,8 @@ def compile_loops() -> None:
     measure_chunk(tuple(one for _, one in MEASURES.items()), pictures)
     may_show(pictures[0], pictures)
     nearest_pairs(whole_numbers(generator.normal(size=(9, 4)), 0.25), 2, 9.0)
+    distances = np.zeros((1, 1), dtype=np.float32)
+    keep_smallest(distances, 0, np.zeros((1, 1), dtype=np.int64), distances.copy())
 
 
 if __name__ == "__main__":

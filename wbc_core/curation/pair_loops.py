@@ -10,6 +10,31 @@ Indices = NDArray[np.int64]
 
 
 @compiled
+def keep_smallest(values: Floats, first: int, places: Indices, smallest: Floats) -> None:
+    """Go on looking for the smallest of many values a row, of which these are some.
+
+    Args:
+        values: (k, n).
+        first: Place of the first column.
+        places: Of the smallest so far, smallest first, (k, m); brought up to date. Of equals the earlier
+            one stays.
+        smallest: The values there, (k, m), infinite where there is none yet; brought up to date.
+    """
+    last = smallest.shape[1] - 1
+    for row in range(len(values)):
+        bound = smallest[row, last]
+        for column in range(values.shape[1]):
+            value = values[row, column]
+            if value < bound:
+                slot = last
+                while slot > 0 and smallest[row, slot - 1] > value:
+                    smallest[row, slot], places[row, slot] = smallest[row, slot - 1], places[row, slot - 1]
+                    slot -= 1
+                smallest[row, slot], places[row, slot] = value, first + column
+                bound = smallest[row, last]
+
+
+@compiled
 def find_nearest(
     points: Floats, starts: Indices, around: Indices, leaf: int, nearest: Indices, squares: Floats
 ) -> None:
@@ -24,14 +49,14 @@ def find_nearest(
             places that no point takes are left.
         squares: Infinities, filled with their squared distances, (points of the leaf, m).
     """
-    size, most = points.shape[0], nearest.shape[1]
+    size = points.shape[0]
     longest = 0
     for other in around:
         longest = max(longest, starts[other + 1] - starts[other])
-    distances = np.empty(longest, dtype=np.float32)
+    distances = np.empty((1, longest), dtype=np.float32)
     for other in around:
         first, last = starts[other], starts[other + 1]
-        some = distances[: last - first]
+        some = distances[0, : last - first]
         for index in range(len(nearest)):
             own = starts[leaf] + index
             some[:] = 0
@@ -45,17 +70,9 @@ def find_nearest(
                     e, f = one[place] - a, two[place] - b
                     g, h = three[place] - c, four[place] - d
                     some[place] += (e * e + f * f) + (g * g + h * h)
-            farthest = squares[index, most - 1]
-            for place in range(len(some)):
-                if some[place] < farthest:
-                    slot = most - 1
-                    while slot > 0 and squares[index, slot - 1] > some[place]:
-                        squares[index, slot] = squares[index, slot - 1]
-                        nearest[index, slot] = nearest[index, slot - 1]
-                        slot -= 1
-                    squares[index, slot] = some[place]
-                    nearest[index, slot] = first + place
-                    farthest = squares[index, most - 1]
+            keep_smallest(
+                distances[:, : last - first], first, nearest[index : index + 1], squares[index : index + 1]
+            )
 
 
 @compiled

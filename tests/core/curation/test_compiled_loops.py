@@ -173,3 +173,14 @@ def test_channels_that_are_constant_or_all_the_same_have_logarithms() -> None:
     np.testing.assert_allclose(found[:3], expected[:3], atol=2e-3)
     # Rounding alone moves the small eigenvalues of the last one by a tenth.
     np.testing.assert_allclose(found[3], expected[3], atol=0.3)
+
+
+@pytest.mark.parametrize("widths", [[7], [3, 40], [1, 1, 5, 2]])
+def test_the_smallest_are_kept_over_several_parts(widths: list[int]) -> None:
+    values = np.random.default_rng(0).integers(0, 20, (4, sum(widths))).astype(np.float32)  # With ties.
+    count = min(5, values.shape[1])
+    places, smallest = np.zeros((4, count), dtype=np.int64), np.full((4, count), np.inf, dtype=np.float32)
+    for last, width in zip(np.cumsum(widths), widths, strict=True):
+        pair_loops.keep_smallest(values[:, last - width : last].copy(), int(last - width), places, smallest)
+    np.testing.assert_array_equal(places, np.argsort(values, axis=1, kind="stable")[:, :count])
+    np.testing.assert_array_equal(smallest, np.sort(values, axis=1)[:, :count])

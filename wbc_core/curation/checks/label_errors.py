@@ -16,7 +16,9 @@ from wbc_core.curation.checks.base import Check, Completion, findings_of_picture
 from wbc_core.curation.checks.label_conflicts import tell_conflicts
 from wbc_core.curation.confident_learning import label_issues
 from wbc_core.curation.measure import Measurements
+from wbc_core.curation.pair_loops import keep_smallest
 from wbc_core.curation.quick_classifier import standardise
+from wbc_core.curation.spread import over_threads
 from wbc_core.curation.support import LabelSupport, label_support
 from wbc_core.records import Finding
 
@@ -25,24 +27,26 @@ _THRESHOLD = 96.0
 _RELATIVES = 10
 _NAMED = 5
 _OWN_RELATIVES_WEIGHT = 0.3
-_BLOCK = 32
-_BATCH = 512
+_BATCH = 256
 """Suspects whose nearest pictures are looked up at a time."""
+
+_BLOCK = 1024
+"""Pictures that they are compared with at a time: their distances stay near the processor."""
 
 
 def _relatives(points: NDArray[np.float32], positions: NDArray[np.int64]) -> NDArray[np.int64]:
     """The positions of the pictures most like some of them, nearest first, int64 (k, up to 10)."""
-    count = min(_RELATIVES, len(points) - 1)
-    squares = (points**2).sum(axis=1)
-    found = np.empty((len(positions), count), dtype=np.int64)
-    for start in range(0, len(positions), _BLOCK):
-        block = positions[start : start + _BLOCK]
-        distances = squares - 2 * points[block] @ points.T
-        distances[np.arange(len(block)), block] = np.inf
-        nearest = np.argpartition(distances, count - 1, axis=1)[:, :count]
-        order = np.argsort(np.take_along_axis(distances, nearest, axis=1), axis=1, kind="stable")
-        found[start : start + _BLOCK] = np.take_along_axis(nearest, order, axis=1)
-    return found
+    shape = (len(positions), min(_RELATIVES, len(points) - 1))
+    nearest, distances = np.zeros(shape, dtype=np.int64), np.full(shape, np.inf, dtype=np.float32)
+    suspects = points[positions] * np.float32(-2.0)
+    for start in range(0, len(points), _BLOCK):
+        block = points[start : start + _BLOCK]
+        squares = suspects @ block.T
+        squares += (block**2).sum(axis=1)
+        own = np.flatnonzero((positions >= start) & (positions < start + len(block)))
+        squares[own, positions[own] - start] = np.inf
+        keep_smallest(squares, start, nearest, distances)
+    return nearest
 
 
 def _scores(
@@ -61,9 +65,10 @@ def _scores(
     # A score is told rounded to two digits.
     suspects, highest = suspects[highest >= lowest - 0.01], highest[highest >= lowest - 0.01]
     points = standardise(features)
-    for start in range(0, len(suspects), _BATCH):
-        batch = suspects[start : start + _BATCH]
-        nearest = _relatives(points, batch)
+    starts = range(0, len(suspects), _BATCH)
+    batches = [suspects[start : start + _BATCH] for start in starts]
+    found = over_threads(lambda batch: _relatives(points, batch), batches)
+    for start, batch, nearest in zip(starts, batches, found, strict=True):
         of_label = (support.labels[nearest] == support.labels[batch, None]).mean(axis=1)
         of_other = (support.labels[nearest] == support.likely[batch, None]).mean(axis=1)
         against = (1 - _OWN_RELATIVES_WEIGHT * of_label) * np.minimum(1.0, 0.5 + of_other)
