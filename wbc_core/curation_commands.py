@@ -1,6 +1,7 @@
 """The commands from an import to the clean set: `wbc import`, `scan`, `findings`, `decide` and `clean`."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -89,6 +90,7 @@ def findings(
     workspace: Workspace,
     dataset: DatasetReference,
     check: Annotated[str | None, Option(help="Only this check.")] = None,
+    flagged: Annotated[bool, Option("--flagged", help="Only what reaches its check's threshold.")] = False,
 ) -> list[Json]:
     """List what the scan found, worst first."""
     from wbc_core.curation.scan import load_findings
@@ -103,6 +105,7 @@ def findings(
             "evidence": found.evidence,
         }
         for found in load_findings(workspace, _dataset(workspace, dataset), check)
+        if found.flagged or not flagged
     ]
 
 
@@ -125,7 +128,9 @@ def decide(
         Path | None,
         Option("--from", metavar="FILE.csv", help="Make the decisions of an exported file again."),
     ] = None,
-    dry_run: Annotated[bool, Option("--dry-run", help="With --from: only say what would change.")] = False,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="With --accept or --from: only say what would change.")
+    ] = False,
     by: Annotated[str, Option(help="Who decides.")] = "command line",
 ) -> Json:
     """Keep, drop or relabel images; every decision is logged and can be undone."""
@@ -144,8 +149,11 @@ def decide(
     record = find_dataset(workspace, dataset)
     if from_ is not None:
         return _decide_from(workspace, record.id, from_, by, dry_run)
-    if dry_run:
-        raise WbcError("--dry-run goes with --from only.", fix="Leave it out, or name a file by --from.")
+    if dry_run and not accept:
+        raise WbcError(
+            "--dry-run goes with --accept or --from only.",
+            fix="Leave it out, or name checks by --accept or a file by --from.",
+        )
     if threshold is not None and not accept:
         raise WbcError(
             "--threshold goes with --accept only.", fix="Leave it out, or name a check by --accept."
@@ -154,7 +162,7 @@ def decide(
         # All that were scanned: where none was, all are asked for, and the answer says what to do.
         every = scanned_checks(workspace, record.id) or CHECKS.names()
         chosen = every if accept == ["all"] else named_values(accept, "--accept")
-        return _accept(workspace, record.id, chosen, by, threshold)
+        return _accept(workspace, record.id, chosen, by, threshold, dry_run)
     if undo:
         decided = review.undo(workspace, record.id, undo, who=by)
     else:
@@ -172,19 +180,25 @@ def decide(
 
 
 def _accept(
-    workspace: Workspace, dataset_id: str, checks: list[str], by: str, threshold: float | None
+    workspace: Workspace, dataset_id: str, checks: list[str], by: str, threshold: float | None, dry_run: bool
 ) -> Json:
-    """Follow the suggestions, and say how many groups are left because their labels conflict."""
-    from wbc_core.curation import review, suggestions
+    """Follow the suggestions, or only say what that would change; tell which groups are left for a person."""
+    from wbc_core.curation import accepting, review
 
-    done = suggestions.accept(workspace, dataset_id, checks, who=by, threshold=threshold)
-    if done.conflicts:
-        print(suggestions.conflicts_left(done.conflicts), file=sys.stderr)
-    return {
-        "decided": done.images,
-        "conflicts": done.conflicts,
+    plan = accepting.plan_acceptance(workspace, dataset_id, checks, threshold)
+    if plan.conflicts:
+        print(accepting.conflicts_left(plan.conflicts), file=sys.stderr)
+    decided = 0 if dry_run else accepting.follow(workspace, plan, who=by)
+    result: Json = {
+        "decided": decided,
+        "conflicts": plan.conflicts,
         "head": review.head(workspace, dataset_id),
     }
+    if dry_run:
+        actions = {row: (made.action, made.label) for row, made in plan.verdicts.items()}
+        effect = accepting.effect_by_class(plan.dataset.class_names, plan.labels, actions)
+        result["classes"] = [{"class": one.pop("name"), **one} for one in map(asdict, effect)]
+    return result
 
 
 def _decide_from(workspace: Workspace, dataset_id: str, path: Path, by: str, dry_run: bool) -> Json:

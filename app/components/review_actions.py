@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple
 from itertools import groupby, islice
 
 import pandas as pd
@@ -11,11 +12,11 @@ from app import cache, state
 from app.components.gallery import Press
 from app.components.page import thousands
 from app.components.review_cuts import Cut
-from app.components.review_data import effect_of
 from wbc_core.curation import agreement, review
+from wbc_core.curation.accepting import accepted_reason, conflicts_left, effect_by_class
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.scan import threshold_of_scan
-from wbc_core.curation.suggestions import Action, Open, accepted_reason, conflicts_left, open_suggestions
+from wbc_core.curation.suggestions import Action, Open, open_suggestions
 from wbc_core.datasets import store
 from wbc_core.records import Dataset, Decision
 
@@ -147,8 +148,8 @@ def accept_dialog(dataset: Dataset, shown: Cut) -> None:
         "Images that are dropped, or that someone has decided on under this check, stay as they are."
         f"{conflicts} This is one step: **Undo** takes it all back."
     )
-    columns = ["Class", "Images", "Drop", "Relabel", "Arrive"]
-    table = pd.DataFrame(effect_of(dataset, opened.actions), columns=columns)
+    effect = effect_by_class(dataset.class_names, cache.labels(dataset.id), opened.actions)
+    table = pd.DataFrame(map(astuple, effect), columns=["Class", "Images", "Drop", "Relabel", "Arrive"])
     if not table["Relabel"].any():
         table = table.drop(columns=["Relabel", "Arrive"])
     counts = {name: st.column_config.NumberColumn(format="localized") for name in table.columns[1:]}

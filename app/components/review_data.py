@@ -281,29 +281,3 @@ def items(
             )
         )
     return found
-
-
-def effect_of(dataset: Dataset, actions: Mapping[int, Action]) -> list[tuple[str, int, int, int, int]]:
-    """What some verdicts change: class, its images, how many leave by drop, by relabel, how many arrive.
-
-    Args:
-        dataset: The data set.
-        actions: Row number to verdict. Classes that nothing changes are left out.
-    """
-    classes = len(dataset.class_names)
-    labels = cache.table(dataset.id)["label"].to_numpy()
-    dropped = [row for row, (action, _) in actions.items() if action == "drop"]
-    moved = [(row, label) for row, (action, label) in actions.items() if action == "relabel"]
-    counts = [
-        np.bincount(labels[dropped].astype(np.int64), minlength=classes),
-        np.bincount(labels[[row for row, _ in moved]].astype(np.int64), minlength=classes),
-        np.bincount(np.array([label for _, label in moved], dtype=np.int64), minlength=classes),
-    ]
-    totals = cache.class_counts(dataset.id)
-    return [
-        (name, totals[name], *changes)
-        for name, changes in zip(
-            dataset.class_names, zip(*(c.tolist() for c in counts), strict=True), strict=True
-        )
-        if any(changes)
-    ]

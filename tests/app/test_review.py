@@ -11,10 +11,10 @@ import pytest
 from app import cache
 from app.components import review_cuts, review_data
 from tests.app.review_page import conflicts_of, finding, flagged, open_review, shown_text
+from wbc_core.curation.accepting import accept
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.scan import load_findings
 from wbc_core.curation.standing import nothing_decided, standing_after
-from wbc_core.curation.suggestions import accept
 from wbc_core.jobs import queue
 from wbc_core.records import Dataset, Decision, Finding
 from wbc_core.workspace import Workspace

@@ -9,10 +9,11 @@ from app.components.gallery import Press
 from tests.app.review_page import agreeing, button, conflicts_of, finding, open_review, shown_text
 from tests.core.curation.conftest import hidden_conflict
 from wbc_core.curation import review
+from wbc_core.curation.accepting import accept, conflicts_left
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.cleaning_report import cleaning_facts
 from wbc_core.curation.scan import DUPLICATE_CHECKS, scan, threshold_of_scan
-from wbc_core.curation.suggestions import accept, conflicting, conflicts_left, open_suggestions
+from wbc_core.curation.suggestions import conflicting, open_suggestions
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, Finding
 from wbc_core.workspace import Workspace
@@ -201,14 +202,6 @@ def test_nothing_is_offered_that_accepting_all_would_leave(demo_dataset: Dataset
     followed = {row for row, item in items.items() if any(entry[1] == "drop" for entry in item["suggested"])}
     assert followed == set(open_suggestions(shown.suggested, standing).actions)
     assert (items[second]["suggested"], items[second]["badge"]) == ([], None)
-
-
-def test_what_accepting_would_do_counts_leaving_and_arriving(demo_dataset: Dataset) -> None:
-    labels = cache.table(demo_dataset.id)["label"].to_numpy()
-    first, second = (int((labels == label).argmax()) for label in (0, 1))
-    effect = review_data.effect_of(demo_dataset, {first: ("drop", None), second: ("relabel", 0)})
-    names = demo_dataset.class_names
-    assert [(name, *changes) for name, _, *changes in effect] == [(names[0], 1, 0, 1), (names[1], 0, 1, 0)]
 
 
 def test_a_relabel_is_suggested_by_the_name_of_a_class() -> None:

@@ -9,7 +9,7 @@ from app.components import review_about, review_actions, review_cuts, review_dat
 from app.components.gallery import Press
 from tests.app.review_page import finding, open_review, shown_text
 from wbc_core.curation import agreement, review
-from wbc_core.curation.suggestions import accept
+from wbc_core.curation.accepting import accept
 from wbc_core.records import Dataset
 from wbc_core.workspace import Workspace
 

@@ -60,6 +60,32 @@ def test_findings_name_their_rows_and_give_the_evidence_in_full(
     assert lines[1].endswith("under 2 different labels (class 0 1, class 1 1).")
 
 
+def test_findings_can_be_only_those_that_reach_the_threshold(workspace: Workspace, dataset: Dataset) -> None:
+    scan(workspace, dataset.id, ["contrast"])
+    every = answer(workspace.home, "findings", "small")
+    flagged = answer(workspace.home, "findings", "small", "--flagged")
+    assert flagged == [found for found in every if found["flagged"]]
+    assert 0 < len(flagged) < len(every)
+
+
+def test_a_dry_run_of_accepting_says_per_class_what_would_go_and_writes_nothing(
+    workspace: Workspace, dataset: Dataset
+) -> None:
+    review.undo(workspace, dataset.id, 3, who="Ada")
+    asked = ("decide", "small", "--accept", "exact_duplicates")
+    dry = called(workspace.home, *asked, "--dry-run", "--json")
+    assert json.loads(dry.stdout) == {"decided": 0, "conflicts": 1, "head": 6, "classes": []}
+    assert "left for you to decide" in dry.stderr
+    answer(workspace.home, "decide", "small", "--relabel", "0=class 1")
+    would = {"class": "class 1", "images": 10, "drop": 1, "relabel": 0, "arrive": 0}
+    dry_run = answer(workspace.home, *asked, "--dry-run")
+    assert dry_run == {"decided": 0, "conflicts": 0, "head": 7, "classes": [would]}
+    last = called(workspace.home, *asked, "--dry-run").stdout.splitlines()[-1]
+    assert last.split() == ["class", "1", "10", "1", "0", "0"]
+    assert review.head(workspace, dataset.id) == 7
+    assert answer(workspace.home, *asked)["decided"] == 1
+
+
 def test_decide_from_says_what_it_would_do_and_then_does_it_in_one_step(
     workspace: Workspace, dataset: Dataset, log: Path, tmp_path: Path
 ) -> None:
@@ -98,7 +124,7 @@ WRONG: list[tuple[list[Any], str]] = [
     (["decide", "small", "--from", "/dev/zero"], "zero"),
     (["decide", "small", "--from", "BAD"], "line 3: the action 'explode'"),
     (["decide", "small", "--from", "BAD", "--drop", "1"], "exactly one"),
-    (["decide", "small", "--drop", "1", "--dry-run"], "--from"),
+    (["decide", "small", "--drop", "1", "--dry-run"], "--accept or --from"),
     (["decide", "small", "--drop", "1", "--threshold", "2"], "--accept"),
     (["decide", "small", "--accept", ","], "--accept names nothing"),
     (["scan", "small", "--checks", ""], "--checks names nothing"),

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wbc_core.curation.checks import CHECKS
-from wbc_core.curation.review import ACTIONS, Verdict, decide_each
-from wbc_core.curation.scan import DUPLICATE_CHECKS, load_findings, scanned_checks, threshold_of_scan
-from wbc_core.curation.standing import DROP, RELABEL, Standing, brought_up_to_date, nothing_decided
-from wbc_core.datasets.store import load_table, read_dataset
-from wbc_core.errors import WbcError
+from wbc_core.curation.review import ACTIONS
+from wbc_core.curation.scan import DUPLICATE_CHECKS, load_findings, scanned_checks
+from wbc_core.curation.standing import DROP, RELABEL, Standing
 from wbc_core.records import Dataset, Decision, Finding
 from wbc_core.workspace import Workspace
 
@@ -59,19 +56,6 @@ class Open:
 
     actions: dict[int, Action]
     conflicts: frozenset[tuple[int, ...]]
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """What accepting suggestions did.
-
-    Attributes:
-        images: Number of images decided.
-        conflicts: Number of groups of copies that were left for a person, because their labels conflict.
-    """
-
-    images: int
-    conflicts: int
 
 
 def suggested_verdict(suggested: str, class_names: Sequence[str]) -> Action | None:
@@ -299,87 +283,3 @@ def _break_chains(made: Suggestions, standing: Standing, actions: dict[int, Acti
             else:
                 gone.add(row)
                 must_stay.add(kept)
-
-
-def _check_threshold(checks: Sequence[str], threshold: float) -> None:
-    if len(checks) != 1:
-        raise WbcError(
-            "A threshold is that of one check: each measures something else.",
-            expected="one check",
-            got=", ".join(checks),
-            fix="Accept one check after the other.",
-        )
-    low, high = CHECKS.get(checks[0]).threshold_range
-    if not low <= threshold <= high:
-        raise WbcError(
-            f"{CHECKS.get(checks[0]).title} cannot be cut at this threshold.",
-            expected=f"{low:g} to {high:g} {CHECKS.get(checks[0]).unit}",
-            got=f"{threshold:g}",
-        )
-
-
-def accept(
-    workspace: Workspace,
-    dataset_id: str,
-    checks: Sequence[str],
-    *,
-    who: str,
-    threshold: float | None = None,
-) -> Accepted:
-    """Follow every drop and relabel that the flagged findings of some checks suggest, as one step.
-
-    Args:
-        workspace: The lab.
-        dataset_id: Id of the data set.
-        checks: Names of checks that were scanned.
-        who: Name of the person who accepts.
-        threshold: Score from which a finding is followed, where there is one check; that of the scan else.
-
-    Returns:
-        What was done. Rows that are dropped or decided so already are left as they are; so are rows that
-        someone decided on while looking at the same check, or kept or relabelled without naming one: that
-        verdict is a person's, the suggestion is not; and so is what `open_suggestions` leaves out.
-
-    Raises:
-        WbcError: No such data set, an unknown check, one not scanned yet, no name, or a threshold for several
-            checks or out of the check's range.
-    """
-    if threshold is not None:
-        _check_threshold(checks, threshold)
-    dataset = read_dataset(workspace, dataset_id)
-    standing = brought_up_to_date(workspace, dataset, nothing_decided(dataset))
-    labels = load_table(workspace, dataset.id)["label"].to_numpy(dtype=np.int64)
-    wanted: dict[int, Verdict] = {}
-    every: list[Suggestions] = []
-    left: set[tuple[int, ...]] = set()
-    for check in checks:
-        made = suggestions_of_scan(workspace, dataset, check, labels, threshold)
-        reached = threshold_of_scan(workspace, dataset.id, check) if threshold is None else threshold
-        opened = open_suggestions(made, standing)
-        every += (made, *made.beside)
-        left |= opened.conflicts
-        for row, (action, label) in opened.actions.items():
-            if row not in wanted or (action == "drop" and wanted[row].action == "relabel"):
-                wanted[row] = Verdict(action, label, accepted_reason(check), check, reached)
-    if wanted:
-        decide_each(workspace, dataset.id, sorted(wanted.items()), who=who)
-    # What another of the checks dropped is no conflict any more.
-    now = brought_up_to_date(workspace, dataset, standing)
-    still = {made.findings[place].rows for made in every for place in conflicting(made, now)}
-    return Accepted(len(wanted), len(left & still))
-
-
-def accepted_reason(check: str) -> str:
-    """What the log says of a suggestion that was followed."""
-    return f"suggestion of {check} accepted"
-
-
-def conflicts_left(groups: int) -> str:
-    """What to tell of groups that were left out.
-
-    Example:
-        >>> conflicts_left(1)
-        '1 group whose labels conflict is left for you to decide.'
-    """
-    several = f"{groups:,} groups whose labels conflict are"
-    return f"{'1 group whose labels conflict is' if groups == 1 else several} left for you to decide."

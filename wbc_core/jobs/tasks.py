@@ -341,9 +341,9 @@ def demo(workspace: Workspace, job_id: str, spec: Json, progress: Progress) -> J
     """
     from wbc_core.augment.prepare import prepare
     from wbc_core.augment.recipe import load_recipe
+    from wbc_core.curation.accepting import accept
     from wbc_core.curation.review import effective_decisions
     from wbc_core.curation.scan import scan
-    from wbc_core.curation.suggestions import accept
     from wbc_core.datasets.synthetic import build_demo_dataset
     from wbc_core.jobs.launching import launch, priority_of_work
     from wbc_core.splitting import make_split

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.core.curation.conftest import Store
+from wbc_core.curation.accepting import accept
 from wbc_core.curation.checks import label_errors
 from wbc_core.curation.checks.class_outliers import CLASS_OUTLIERS
 from wbc_core.curation.checks.foreign import FOREIGN
@@ -15,7 +16,6 @@ from wbc_core.curation.checks.label_errors import LABEL_ERRORS
 from wbc_core.curation.measure import Measurements, measure
 from wbc_core.curation.review import effective_decisions
 from wbc_core.curation.scan import Embedding, load_findings, scan
-from wbc_core.curation.suggestions import accept
 from wbc_core.datasets.defects import landscape
 from wbc_core.datasets.synthetic import draw_cells
 from wbc_core.records import Finding

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.curation.conftest import Store, noise_images
+from wbc_core.curation.accepting import accept
 from wbc_core.curation.clean import clean_set
 from wbc_core.curation.outcome import held_by_check, outcome
 from wbc_core.curation.review import ACTIONS, Verdict, decide, effective_decisions, undo
 from wbc_core.curation.scan import scan
 from wbc_core.curation.standing import brought_up_to_date, nothing_decided
-from wbc_core.curation.suggestions import accept
 from wbc_core.workspace import Workspace
 
 LINES = st.lists(

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_sample_image
 
 from tests.core.curation.conftest import write_dataset
+from wbc_core.curation.accepting import accept
 from wbc_core.curation.clean import clean_set
 from wbc_core.curation.scan import load_findings, scan
-from wbc_core.curation.suggestions import accept
 from wbc_core.datasets.importers import import_source
 from wbc_core.datasets.store import DatasetWriter
 from wbc_core.workspace import Workspace

@@ -4,16 +4,11 @@ import numpy as np
 import pytest
 
 from tests.core.curation.conftest import Store, hidden_conflict, noise_images
+from wbc_core.curation.accepting import Accepted, accept
 from wbc_core.curation.review import decide, decision_log, effective_decisions, undo
 from wbc_core.curation.scan import DUPLICATE_CHECKS, duplicate_groups, load_findings, scan
 from wbc_core.curation.standing import brought_up_to_date, nothing_decided
-from wbc_core.curation.suggestions import (
-    Accepted,
-    accept,
-    conflicting,
-    open_suggestions,
-    suggestions_of,
-)
+from wbc_core.curation.suggestions import conflicting, open_suggestions, suggestions_of
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, Finding
 from wbc_core.splitting import make_split, split_table
