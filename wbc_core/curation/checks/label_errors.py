@@ -38,7 +38,7 @@ def _relatives(points: NDArray[np.float32], positions: NDArray[np.int64]) -> NDA
     """The positions of the pictures most like some of them, nearest first, int64 (k, up to 10)."""
     shape = (len(positions), min(_RELATIVES, len(points) - 1))
     nearest, distances = np.zeros(shape, dtype=np.int64), np.full(shape, np.inf, dtype=np.float32)
-    suspects = points[positions] * np.float32(-2.0)
+    suspects = (points[positions] * -2.0).astype(np.float32, copy=False)
     for start in range(0, len(points), _BLOCK):
         block = points[start : start + _BLOCK]
         squares = suspects @ block.T
