@@ -11,7 +11,7 @@ from wbc_core.workspace import Workspace
 
 KINDS = ("dataset", "split", "prepared", "run", "job")
 _PERSON = "person"
-_JUST_NAMED = "just_named"
+_NAMED, _JUST_NAMED = "named", "just_named"
 _LONGEST_NAME = 80
 _UNNAMED_AS = "unnamed_as"
 _CLONE = "clone"
@@ -109,7 +109,12 @@ def take_name(name: str) -> None:
 
 
 def _name_given() -> None:
-    st.session_state[_JUST_NAMED] = True
+    st.session_state[_NAMED] = st.session_state[_JUST_NAMED] = True
+
+
+def has_given_name() -> bool:
+    """Whether the person has given a name in this session, or emptied it."""
+    return _NAMED in st.session_state
 
 
 def just_named() -> bool:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import cache, state
 from app.components.job_table import describe
+from app.components.kept_name import kept_name
 from app.components.page import link
 from app.formatting import plain, thousands
 from wbc_core import splitting
@@ -88,3 +89,4 @@ def draw() -> None:
             f":material/memory: Trains on {plain(gpus()[0]) if gpus() else 'the CPU'}",
             help="Where the jobs of this machine train. Pages never load a model themselves.",
         )
+        kept_name()

@@ -230,6 +230,15 @@ def test_a_name_outlives_a_reload_and_undo_with_it(lab: Lab, demo: Dataset, open
     page.wait_for_function("sessionStorage.getItem('wbc-person') === ''")
 
 
+def test_a_name_outlives_a_reload_where_there_is_nothing_to_decide_on(demo: Dataset, open_page: Open) -> None:
+    page = open_page(f"/?dataset={demo.id}")
+    name(page, "Ada")
+    page.wait_for_function("sessionStorage.getItem('wbc-person') === 'Ada'")
+    page.reload()
+    field = page.get_by_role("textbox", name="Your name")
+    wait_until(lambda: field.input_value() == "Ada", "the name of before")
+
+
 def test_a_second_person_reviews_unseen_and_a_disagreement_is_settled(
     lab: Lab, demo: Dataset, open_page: Open
 ) -> None:

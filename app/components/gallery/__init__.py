@@ -122,12 +122,6 @@ def _turned(key: str, on_turn: Callable[[int], None]) -> None:
         on_turn(by)
 
 
-def _named(key: str) -> None:
-    name = (st.session_state.get(key) or {}).get("name")
-    if name:
-        state.take_name(str(name))
-
-
 def gallery(
     items: Sequence[Item],
     *,
@@ -176,9 +170,7 @@ def gallery(
             "page": page[0],
             "pages": page[1],
             "take_keys": actions and state.just_named(),
-            "person": state.given_name(),
         },
         on_outbox_change=partial(_receive, key, on_press) if actions and on_press else lambda: None,
         on_turn_change=partial(_turned, key, on_turn),
-        on_name_change=partial(_named, key),
     )

@@ -8,7 +8,6 @@ function choiceKeys(names) {
 }
 
 const TURN_WITHIN_MS = 5000;
-const NAME = "wbc-person";
 
 class Gallery {
   constructor(root, store) {
@@ -65,19 +64,6 @@ class Gallery {
     this.grid.update(data.items, data.colours, { turned, same: before?.context === data.context });
     if (turned) this.wait(0);
     if (data.take_keys) this.leaveField();
-    if (data.actions) this.keepName(data);
-  }
-
-  // A reload begins a session without a name: the tab gives it the last one, even where that was emptied.
-  keepName({ person, take_keys: justGiven }) {
-    try {
-      const kept = sessionStorage.getItem(NAME);
-      if (person || justGiven) sessionStorage.setItem(NAME, person);
-      else if (kept && !this.named) this.setTriggerValue("name", kept);
-      this.named = true;
-    } catch {
-      // Without storage the name is entered again.
-    }
   }
 
   // Who has entered a name goes on by keys, which would else be written behind the name.
