@@ -17,6 +17,7 @@ from wbc_core.command_line import (
 )
 from wbc_core.curation_commands import DatasetReference
 from wbc_core.errors import WbcError
+from wbc_core.quiet import say
 from wbc_core.records import PRIORITIES, Job, Json
 from wbc_core.result_commands import RunReference, Tta
 from wbc_core.study_commands import follow_run
@@ -80,7 +81,12 @@ def jobs(
         Argument(metavar="[ID]", help="Id of a job; pause and start take the whole queue without."),
     ] = None,
     epochs: Annotated[
-        int | None, Option(min=1, help="With resume: continue a finished run to so many epochs in all.")
+        int | None,
+        Option(
+            min=1,
+            help="With resume: continue a finished run to so many epochs in all. With show: what that would "
+            "do to its learning rate.",
+        ),
     ] = None,
     set_: Annotated[list[str] | None, Option("--set", help="With clone: a changed setting.")] = None,
 ) -> Json | list[Json]:
@@ -109,7 +115,11 @@ def jobs(
         return _compared(workspace, clones.clone_run(workspace, job, key_values(set_ or [], "key=value")))
     if action == "retry":
         return _compared(workspace, clones.retry_with_half_batch(workspace, job))
-    if action == "resume" and epochs is not None:
+    if action in ("show", "resume") and epochs is not None:
+        foreseen = clones.foresee_continuation(workspace, job, epochs)
+        if action == "show":
+            return {**queue.get_job(workspace, job).to_json(), "learning_rate_ahead": foreseen}
+        say(foreseen)
         return _compared(workspace, clones.continue_run(workspace, job, epochs))
     act = {
         "show": queue.get_job,

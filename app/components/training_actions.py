@@ -54,6 +54,14 @@ def _queue(make: Callable[..., Job], *arguments: object) -> None:
     st.rerun()
 
 
+def _learning_rate_ahead(job: Job, epochs: int) -> None:
+    """Say what the schedule does to the learning rate of the longer run."""
+    try:
+        st.caption(plain(clones.foresee_continuation(state.workspace(), job.id, epochs)))
+    except WbcError as error:  # its files may be damaged
+        st.error(plain(str(error)))
+
+
 def _continue(job: Job, further: clones.Continuation) -> None:
     with st.popover("Continue with more epochs", icon=":material/add_circle:"):
         epochs = st.number_input(
@@ -68,6 +76,7 @@ def _continue(job: Job, further: clones.Continuation) -> None:
                 f"Nothing of its patience was left after {further.had} epochs; it gets as much again, "
                 f"{further.patience} in all."
             )
+        _learning_rate_ahead(job, int(epochs))
         if st.button("Queue the longer run", type="primary", key=f"continue-{job.id}"):
             _queue(clones.continue_run, job.id, int(epochs))
 

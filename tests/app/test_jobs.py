@@ -256,6 +256,8 @@ def test_a_run_without_patience_left_says_that_it_gets_as_much_again(
     end(workspace, job, "succeeded", result={"epochs": 3, "ended": "early stopping"})
     page.run()
     assert page.number_input(key=f"epochs-{job}").min == 4
+    assert plain("The learning rate, 1 at the end of epoch 3,") not in shown(page)
+    assert plain("The learning rate goes on at 0.001 and falls on a plateau as before.") in shown(page)
     assert "Nothing of its patience was left after 3 epochs; it gets as much again, 4 in all." in shown(page)
     page.button(key=f"continue-{job}").click().run()
     assert not page.exception

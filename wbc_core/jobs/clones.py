@@ -10,13 +10,15 @@ from wbc_core.jobs.queue import get_job
 from wbc_core.records import Job, Json
 from wbc_core.training.checkpoint import saved_epochs
 from wbc_core.training.runs import history
-from wbc_core.training.schedules import EARLY_STOPPING, epochs_since_best, patience_left
+from wbc_core.training.schedules import EARLY_STOPPING, epochs_since_best, patience_left, rates_ahead
 from wbc_core.training.settings import SETTINGS, read_settings
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
 OUT_OF_MEMORY = "out of memory"
 """What the error of a training says that its device's memory was too small for."""
+
+_GENTLY = "To train on gently instead, clone it with weights=run:{} and a lower learning rate."
 
 MOST_EPOCHS = int(SETTINGS["epochs"].high)
 """Epochs that a training has at most."""
@@ -138,6 +140,20 @@ def continuation(workspace: Workspace, job: Job) -> Continuation | None:
     return Continuation(had, spec.epochs, patience, waited)
 
 
+def foresee_continuation(workspace: Workspace, job_id: str, epochs: int) -> str:
+    """What happens to the learning rate where `continue_run` is called with the same, in words.
+
+    Raises:
+        WbcError: As `continue_run`.
+    """
+    _, longer, _ = _longer(workspace, job_id, epochs)
+    rows: Any = history(workspace, job_id).to_dict("records")
+    if not rows:
+        return "What its learning rate was is not known: its history.csv is missing."
+    told, goes_up = rates_ahead(longer, rows)
+    return f"{told} {_GENTLY.format(job_id)}" if goes_up else told
+
+
 def continue_run(workspace: Workspace, job_id: str, epochs: int) -> Job:
     """Queue a new run that goes on from a finished one's last epoch.
 
@@ -151,6 +167,12 @@ def continue_run(workspace: Workspace, job_id: str, epochs: int) -> Job:
     Raises:
         WbcError: The job is no such training, or the epochs are not more than it had.
     """
+    job, longer, done = _longer(workspace, job_id, epochs)
+    return launch(workspace, {**longer.to_json(), "resumes": job_id}, done=done, priority=job.priority)
+
+
+def _longer(workspace: Workspace, job_id: str, epochs: int) -> tuple[Job, RunSpec, int]:
+    """A finished training, its spec with more epochs, and how many it had."""
     job = get_job(workspace, job_id)
     further = continuation(workspace, job)
     if further is None:
@@ -166,6 +188,4 @@ def continue_run(workspace: Workspace, job_id: str, epochs: int) -> Job:
             f"Run {job_id} has had these epochs.", expected=f"more than {further.had} in all", got=epochs
         )
     changed = {"epochs": epochs, "early_stopping_patience": further.patience}
-    longer = RunSpec.from_json({**launched_spec(workspace, job), **changed}).checked()
-    spec = {**longer.to_json(), "resumes": job_id}
-    return launch(workspace, spec, done=further.had, priority=job.priority)
+    return job, RunSpec.from_json({**launched_spec(workspace, job), **changed}).checked(), further.had

@@ -16,6 +16,10 @@ _MIN_IMPROVEMENT = 1e-4
 """How much lower a validation loss must be to count, as in keras.callbacks.ReduceLROnPlateau."""
 _LOST_EPOCHS = 3
 _LOST = 10.0
+_LOOKS = 20
+"""Moments of an epoch at which the rates ahead are looked at."""
+_AS_MUCH = 1.05
+"""Rates of which none is larger than the other by more count as the same."""
 _ONE_CYCLE_RISE = 0.3
 _ONE_CYCLE_START = 1 / 25
 _ONE_CYCLE_END = 1e-4
@@ -90,6 +94,41 @@ def learning_rate(spec: "RunSpec", epoch: float, rows: Sequence[Row]) -> float:
     length = spec.epochs - spec.first_main_epoch - warmup
     share = min(1.0, (passed - warmup) / max(length, 1))
     return spec.learning_rate * _FACTORS[spec.schedule](spec, share, main_rows(spec, rows))
+
+
+def rates_ahead(longer: "RunSpec", rows: Sequence[Row]) -> tuple[str, bool]:
+    """What happens to the learning rate of a run that goes on with more epochs.
+
+    Args:
+        longer: The run with its new number of epochs.
+        rows: What its finished epochs measured, at least one and fewer than that number.
+
+    Returns:
+        It in words, and whether it goes up.
+
+    Example:
+        >>> from wbc_core.training.spec import RunSpec
+        >>> longer = RunSpec("", "cnn", epochs=20, schedule="cosine")
+        >>> print(rates_ahead(longer, [{"learning_rate": 1e-6}] * 10)[0])  # doctest: +NORMALIZE_WHITESPACE
+        The learning rate, 1e-06 at the end of epoch 10, jumps to 0.0005 in epoch 11, 50 % of the full 0.001:
+        the cosine schedule now lasts 20 epochs. It falls to 0 by the end of epoch 20.
+    """
+    had, last = len(rows), rows[-1]["learning_rate"]
+    looks = range((longer.epochs - had) * _LOOKS + 1)
+    ahead = [learning_rate(longer, had + look / _LOOKS, rows) for look in looks]
+    first, highest, end = ahead[0], max(ahead), ahead[-1]
+    falls = f"falls to {end:.2g} by the end of epoch {longer.epochs}" if end < highest else "stays there"
+    if longer.schedule == "plateau":
+        falls = "falls on a plateau as before"
+    if highest <= _AS_MUCH * last:
+        return f"The learning rate goes on at {first:.2g} and {falls}.", False
+    rises = f", rises to {highest:.2g} in epoch {had + ahead.index(highest) // _LOOKS + 1}"
+    return (
+        f"The learning rate, {last:.2g} at the end of epoch {had}, jumps to {first:.2g} in epoch {had + 1}"
+        f"{rises if highest > _AS_MUCH * first else ''}, "
+        f"{100 * highest / longer.learning_rate:.0f} % of the full {longer.learning_rate:g}: the "
+        f"{longer.schedule.replace('_', '-')} schedule now lasts {longer.epochs} epochs. It {falls}."
+    ), True
 
 
 EARLY_STOPPING = "early stopping"

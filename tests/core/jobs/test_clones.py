@@ -1,10 +1,14 @@
 """Trainings made from earlier ones: what differs, half the batch, more epochs."""
 
+import json
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from tests.results_lab import prepared_id
+from tests.core.test_command_line import called
+from tests.results_lab import RUN, add_run, prepared_id
+from wbc_core.augment.prepare import load_prepared
 from wbc_core.errors import WbcError
 from wbc_core.jobs import clones, queue
 from wbc_core.jobs.launching import launch
@@ -126,6 +130,29 @@ def test_more_epochs_go_on_from_the_finished_run(
         ("job-resumed000", RunSpec.from_json(spec), ["checkpoint", "spec.json", "summary.json"]),
     ]
     assert (folder / "reports").exists()
+
+
+def test_what_more_epochs_do_to_the_learning_rate_is_told_before(workspace: Workspace) -> None:
+    cosine = {**real_spec(workspace), "schedule": "cosine"}
+    run = add_run(workspace, load_prepared(workspace, cosine["prepared"]), RUN)
+    first = ended(workspace, "succeeded", cosine)
+    assert "is not known" in clones.foresee_continuation(workspace, first.id, 10)
+    workspace.run_dir(first.id).mkdir(parents=True)
+    rows = pd.read_csv(workspace.run_dir(run.id) / "history.csv").iloc[[0, 1, 2, 2, 2]]
+    rows.assign(learning_rate=[1e-3, 9e-4, 6e-4, 3e-4, 2e-6]).to_csv(
+        workspace.run_dir(first.id) / "history.csv"
+    )
+    told = clones.foresee_continuation(workspace, first.id, 10)
+    assert "2e-06 at the end of epoch 5, jumps to 0.0005 in epoch 6, 50 % of the full 0.001" in told
+    assert f"clone it with weights=run:{first.id} and a lower learning rate" in told
+    with pytest.raises(WbcError, match="more than 5"):
+        clones.foresee_continuation(workspace, first.id, 5)
+    done = called(workspace.home, "jobs", "show", first.id, "--epochs", "10")
+    assert f"learning_rate_ahead: {told}" in done.stdout
+    assert queue.list_jobs(workspace, states=("queued",)) == []
+    done = called(workspace.home, "jobs", "resume", first.id, "--epochs", "10", "--json")
+    assert done.stderr.strip() == told
+    assert json.loads(done.stdout)["differences"] == {"epochs": [5, 10]}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wbc_core.training.schedules import SCHEDULES, has_diverged, learning_rate, patience_left
+from wbc_core.training.schedules import (
+    SCHEDULES,
+    has_diverged,
+    learning_rate,
+    patience_left,
+    rates_ahead,
+)
 from wbc_core.training.spec import RunSpec
 
 
@@ -46,6 +52,47 @@ def test_every_schedule_stays_between_nothing_and_the_full_rate(schedule: str) -
     assert rates[0] < rates[12]  # every one of them warms up
     assert max(rates) == pytest.approx(0.1)
     assert (rates[-1] < 0.001) == (schedule in ("cosine", "one_cycle"))
+
+
+@pytest.mark.parametrize(
+    ("values", "last", "words"),
+    [
+        (
+            {"schedule": "cosine"},
+            1e-5,
+            "The learning rate, 1e-05 at the end of epoch 20, jumps to 0.025 in epoch 21, 25 % of the full "
+            "0.1: the cosine schedule now lasts 30 epochs. It falls to 0 by the end of epoch 30.",
+        ),
+        (
+            {"schedule": "cosine", "epochs": 25},
+            0.0095,
+            "goes on at 0.0095 and falls to 0 by the end of epoch 25",
+        ),
+        ({"schedule": "one_cycle"}, 1e-5, "jumps to 0.046 in epoch 21, 46 % of the full 0.1: the one-cycle"),
+        (
+            {"schedule": "one_cycle", "epochs": 100},
+            1e-5,
+            "jumps to 0.076 in epoch 21, rises to 0.1 in epoch 31, 100 % of the full 0.1",
+        ),
+        ({"schedule": "constant"}, 0.1, "The learning rate goes on at 0.1 and stays there."),
+        (
+            {"schedule": "plateau"},
+            0.05,
+            "goes on at 0.05 and falls on a plateau as before.",
+        ),
+    ],
+)
+def test_what_more_epochs_do_to_the_learning_rate_is_said(
+    values: dict[str, object], last: float, words: str
+) -> None:
+    longer = spec_with(**{"epochs": 30, "plateau_patience": 10, **values})
+    history = rows(val_loss=[1.0] * 20, learning_rate=[last] * 20)
+    told, goes_up = rates_ahead(longer, history)
+    assert words in told
+    assert goes_up == ("jumps" in told)
+    if goes_up:
+        jumped = f"jumps to {learning_rate(longer, 20, history):.2g}"
+        assert jumped in told
 
 
 def test_the_head_alone_has_a_rate_of_its_own_and_the_schedule_begins_after_it() -> None:
