@@ -58,7 +58,7 @@ def _choose_two(run_ids: list[str], names: Mapping[str, str], key: str) -> tuple
     for place, (column, letter) in enumerate(zip(st.columns(2), "AB", strict=True)):
         name = f"matrix-{letter.lower()}{key}"
         asked = st.session_state.get(name) or st.query_params.get(name)
-        st.session_state[name] = asked if asked in run_ids else run_ids[place]
+        state.tell_widget(name, asked if asked in run_ids else run_ids[place])
         with column:
             picked = st.selectbox(letter, run_ids, format_func=names.get, key=name)
         st.query_params[name] = picked

@@ -92,7 +92,7 @@ def _inside(
 
 def _choose(key: str, chosen: Chosen | None) -> None:
     st.session_state[key] = chosen
-    st.session_state["page-map"] = 1
+    state.tell_widget("page-map", 1)
 
 
 def _described_by(found: ImageMap) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import cache
+from app import cache, state
 from app.components import review_actions, review_data
 from app.components.check_filter import check_filter
 from app.components.gallery import gallery
@@ -24,7 +24,7 @@ from wbc_core.records import Dataset
 
 
 def _first_page() -> None:
-    st.session_state["page"] = 1
+    state.tell_widget("page", 1)
 
 
 def _choose(check: str) -> None:
@@ -73,7 +73,7 @@ def heading(dataset: Dataset, shown: Cut) -> None:
         # An older lab kept only the next 200 below the threshold.
         cut_short = chosen < entry.threshold and shown.check in cache.outdated_checks(dataset.id)
         # Given as `value`, the widget would keep the place that it has for another data set.
-        st.session_state[f"slider-{shown.check}"] = chosen
+        state.tell_widget(f"slider-{shown.check}", chosen)
         control.slider(
             f"Threshold · {'at least ' if cut_short else ''}{thousands(shown.images)} flagged",
             low,
@@ -157,7 +157,7 @@ def choose_page(pages: int, key: str) -> tuple[DeltaGenerator, Turned]:
 
 
 def _turn(page: Turned, by: int) -> None:
-    st.session_state[page.key] = min(max(page.number + by, 1), page.of)
+    state.tell_widget(page.key, min(max(page.number + by, 1), page.of))
 
 
 def grid(

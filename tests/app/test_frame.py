@@ -12,6 +12,7 @@ from app.components.gallery import Press, write_presses
 from app.formatting import percent, plain, seconds, thousands
 from app.pages import PAGES
 from tests.results_lab import add_run, build_dataset, build_split
+from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.review import decide
 from wbc_core.database import engine_of
 from wbc_core.datasets.synthetic import build_demo_dataset
@@ -52,6 +53,14 @@ def test_every_page_opens_on_a_scanned_data_set(demo_dataset: Dataset, view: str
 def test_no_collection_of_all_objects_follows_a_draw() -> None:
     # A name that Streamlit does not know raises.
     assert config.get_option("runner.postScriptGC") is False
+
+
+def test_a_change_by_hand_is_not_told_to_the_browser_again(demo_dataset: Dataset) -> None:
+    page = open_app("review", dataset=demo_dataset.id, check="blur")
+    high = CHECKS.get("blur").threshold_range[1]
+    page.slider(key="slider-blur").set_value(high).run()
+    assert page.slider(key="slider-blur").value == high
+    assert not page.slider(key="slider-blur").proto.set_value
 
 
 def test_without_a_choice_the_newest_data_set_is_taken_and_named_in_the_url(demo_dataset: Dataset) -> None:
