@@ -1,7 +1,7 @@
 """What a session remembers: ids, never objects, kept in the URL so that a link reopens the view."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -153,6 +153,25 @@ def tell_widget(key: str, value: object) -> None:
         st.session_state[key] = value
 
 
+def _written(name: str) -> str:
+    return f"{name}_written"
+
+
+def view_asked(name: str, titles: Iterable[str], *, default: str | None = None) -> str:
+    """The view that `choose_view` will show, for what is drawn before it.
+
+    Args:
+        name: Of the query parameter, and of the widget's key.
+        titles: Name of each view.
+        default: Name of the view that is shown at first; the first one where None.
+    """
+    known, in_url = list(titles), st.query_params.get(name)
+    # What the URL says since it was last written is a link's wish; else the last click counts.
+    followed = in_url in known and in_url != st.session_state.get(_written(name))
+    asked = in_url if followed else st.session_state.get(name) or in_url
+    return asked if asked in known else default or known[0]
+
+
 def choose_view(
     label: str,
     name: str,
@@ -170,11 +189,7 @@ def choose_view(
         default: Name of the view that is shown at first; the first one where None.
         help: What there is to know about the views.
     """
-    written, in_url = f"{name}_written", st.query_params.get(name)
-    # What the URL says since it was last written is a link's wish; else the last click counts.
-    followed = in_url in titles and in_url != st.session_state.get(written)
-    asked = in_url if followed else st.session_state.get(name) or in_url
-    tell_widget(name, asked if asked in titles else default or next(iter(titles)))
+    tell_widget(name, view_asked(name, titles, default=default))
     chosen = st.segmented_control(
         label,
         list(titles),
@@ -184,7 +199,7 @@ def choose_view(
         label_visibility="collapsed",
         help=help,
     )
-    if chosen != in_url:
+    if chosen != st.query_params.get(name):
         st.query_params[name] = chosen
-    st.session_state[written] = chosen
+    st.session_state[_written(name)] = chosen
     return str(chosen)

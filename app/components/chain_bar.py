@@ -24,12 +24,14 @@ class Link:
         view: The page that it opens.
         there: Whether the record exists; if not, the step is greyed.
         stale: Whether it was made from an older clean set.
+        help: What the mouse tells of it; None for nothing.
     """
 
     label: str
     view: str
     there: bool = True
     stale: bool = False
+    help: str | None = None
 
 
 def _current_run() -> Run | None:
@@ -65,7 +67,7 @@ def _escaped(name: str) -> str:
     return plain(name if len(name) <= 28 else name[:27] + "…")
 
 
-def _prepare_links(dataset: Dataset) -> list[Link]:
+def _prepare_links(dataset: Dataset, blind: bool) -> list[Link]:
     split = current_split(dataset.id)
     if split is None:
         return [
@@ -74,11 +76,13 @@ def _prepare_links(dataset: Dataset) -> list[Link]:
             Link("runs", "launch", there=False),
             Link("compare", "compare", there=False),
         ]
-    stale = cache.clean_set(dataset.id).id != split.clean
+    stale = not blind and cache.clean_set(dataset.id).id != split.clean
     prepared = current_prepared(split.id)
     here = [run for run in runs.list_runs(state.workspace()) if run.split == split.id]
     shares = "/".join(f"{fraction * 100:.3g}" for fraction in split.fractions)
-    recipe = f"{_escaped(prepared.recipe.name)} recipe {prepared.images:,}" if prepared else "recipe"
+    recipe = f"{_escaped(prepared.recipe.name)} recipe" if prepared else "recipe"
+    if prepared is not None and not blind:
+        recipe += f" {prepared.images:,}"
     if prepared is not None and prepared.leaky:
         recipe += " :red-badge[:material/water_damage: leaky order]"
     count = f"{len(here)} run" + ("s" if len(here) != 1 else "")
@@ -90,22 +94,24 @@ def _prepare_links(dataset: Dataset) -> list[Link]:
     ]
 
 
-def links(dataset: Dataset | None) -> list[Link]:
+def links(dataset: Dataset | None, *, blind: bool = False) -> list[Link]:
     """The steps of the chain for the records that the session works on.
 
     Args:
         dataset: The data set; None where there is none yet.
+        blind: Whether nothing is to tell how many images are left after the decisions.
     """
     if dataset is None:
         steps = (("data set", "dataset"), ("clean", "review"), ("split", "split_balance"))
         rest = (("recipe", "augment"), ("runs", "launch"), ("compare", "compare"))
         return [Link(label, view, there=False) for label, view in (*steps, *rest)]
     scanned = bool(cache.scanned_checks(dataset.id)) or cache.log_stamp(dataset.id)[1] > 0
-    kept = f"clean {cache.standing(dataset).kept:,}" if scanned else "clean"
+    kept = f"clean {cache.standing(dataset).kept:,}" if scanned and not blind else "clean"
+    unseen = "How many images are left is not shown while you judge unseen." if blind else None
     return [
         Link(f"{_escaped(dataset.name)} {dataset.images:,}", "dataset"),
-        Link(kept, "review", there=scanned),
-        *_prepare_links(dataset),
+        Link(kept, "review", there=scanned, help=unseen),
+        *_prepare_links(dataset, blind),
     ]
 
 
@@ -115,20 +121,20 @@ def _text(step: Link) -> str:
     return f"{step.label} :red-badge[:material/history: stale]" if step.stale else step.label
 
 
-def draw() -> None:
-    """Draw the chain bar for the session's ids."""
+def draw(*, blind: bool = False) -> None:
+    """Draw the chain bar for the session's ids; `blind` as for `links`."""
     identifier = state.current("dataset")
     dataset = cache.open_dataset(identifier) if identifier else None
     parameters = state.link_parameters()
     with st.container(
         key="chain-bar", horizontal=True, wrap=False, gap=None, vertical_alignment="center", width="stretch"
     ):
-        for position, step in enumerate(links(dataset)):
+        for position, step in enumerate(links(dataset, blind=blind)):
             if position:
                 st.markdown(":gray[:material/chevron_right:]", width="content")
             st.page_link(
                 PAGES[step.view].script,
                 label=_text(step),
                 query_params=parameters,
-                help="Made from an older clean set: make it again." if step.stale else None,
+                help="Made from an older clean set: make it again." if step.stale else step.help,
             )

@@ -41,17 +41,18 @@ button[data-testid="stBaseButton-primary"], button[data-testid="stBaseButton-pri
 </style>"""
 
 
-def begin(title: str, purpose: str) -> None:
+def begin(title: str, purpose: str, *, blind: bool = False) -> None:
     """Draw what opens every page: its title, one sentence of purpose and the chain bar.
 
     Args:
         title: The page's title, in sentence case.
         purpose: What a person does here, in one sentence.
+        blind: Whether the chain bar is not to tell how many images are left after the decisions.
     """
     st.html(_STYLE + (_DARK_STYLE if st.context.theme.type == "dark" else ""))
     st.title(title, anchor=False)
     st.markdown(f":gray[{purpose}]")
-    chain_bar.draw()
+    chain_bar.draw(blind=blind)
 
 
 def link(

@@ -20,6 +20,11 @@ _STEPS = {"judge": "Judge", "compare": "Compare and settle"}
 _DISAGREEMENTS = {"open": "Open", "all": "All disagreements"}
 
 
+def judging() -> bool:
+    """Whether a second reviewer is judging, who is not to see what the first one decided."""
+    return state.view_asked("second", _STEPS) == "judge"
+
+
 def panel(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
     """Draw the second review.
 

@@ -21,7 +21,8 @@ VIEWS = {
     "second": ":material/group: Second review",
 }
 
-begin("Review", "Look at what the checks found, worst first, and decide what stays.")
+blind = state.view_asked("view", VIEWS) == "second" and review_second.judging()
+begin("Review", "Look at what the checks found, worst first, and decide what stays.", blind=blind)
 dataset = require_dataset()
 
 scan = review_scan.last_scan(dataset.id)

@@ -8,6 +8,7 @@ from app import cache, state
 from app.components import review_about, review_actions, review_cuts, review_data
 from app.components.gallery import Press
 from tests.app.review_page import finding, open_review, shown_text
+from tests.results_lab import build_split
 from wbc_core.curation import agreement, review
 from wbc_core.curation.accepting import accept
 from wbc_core.records import Dataset
@@ -35,6 +36,23 @@ def test_a_second_review_needs_a_name_and_shows_nobody_elses_verdicts(demo_datas
     agreement.give_opinion(workspace, demo_dataset.id, {row: ("drop", None)}, who="Ben")
     page.run()
     assert "1 dropped" in page.get("progress")[0].proto.text
+
+
+def test_nothing_tells_a_second_reviewer_how_many_images_are_left(demo_dataset: Dataset) -> None:
+    workspace, dataset = Workspace.default(), demo_dataset.id
+    prepared = build_split(workspace, demo_dataset)[1]
+    review.decide(workspace, dataset, {3: ("drop", None), 4: ("drop", None)}, who="Anna")
+
+    def chain(page: AppTest) -> list[str]:
+        return [link.label for link in page.get("page_link")]
+
+    page = second_review("Ben", check="exact_duplicates")
+    assert {"clean", "plain recipe"} <= set(chain(page))
+    assert not [label for label in chain(page) if "158" in label or "stale" in label]
+    page.segmented_control(key="second").set_value("compare").run()
+    told = [label.partition(" :red-badge")[0] for label in chain(page) if "stale" in label]
+    assert told == ["split 50/50", f"plain recipe {prepared.images}"]
+    assert "clean 158" in chain(page)
 
 
 def test_presses_go_to_the_log_they_belong_to(demo_dataset: Dataset) -> None:
