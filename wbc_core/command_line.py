@@ -165,6 +165,11 @@ def console_progress() -> Iterator[Progress]:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
+def say(message: str) -> None:
+    """Tell the user something that is no part of the result."""
+    print(message, file=sys.stderr, flush=True)
+
+
 def split_values(texts: Sequence[str]) -> list[str]:
     """Split values at commas.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from wbc_core.command_line import command, key_values, run_task, split_values, whole_numbers
+from wbc_core.command_line import command, key_values, run_task, say, split_values, whole_numbers
 from wbc_core.errors import WbcError
 from wbc_core.records import Json
 from wbc_core.study_commands import PriorityOption, follow_run, follow_runs
@@ -64,20 +64,21 @@ def train(
         return show_sweep(workspace, made["sweep"])
     spec = RunSpec.parse(prepared, backbone, settings)
     job = launch(workspace, spec.to_json(), priority=priority)
-    notes = to_know([spec], settings)
-    return (follow_run(workspace, job.id) if wait else {"run": job.id}) | notes
+    notes = to_know(workspace, [spec], settings)
+    if not wait:
+        return {"run": job.id, "foreseen_seconds": job.spec["foreseen"]["seconds"]} | notes
+    return follow_run(workspace, job.id) | notes
 
 
 def launch_preset(workspace: Workspace, specs: Sequence["RunSpec"], *, priority: str, wait: bool) -> Json:
     """Queue the runs of a preset; says which ImageNet weights are not at hand, and where to get them."""
     from wbc_core.jobs.launching import launch_all
-    from wbc_core.training.presets import missing_weights
 
     jobs = launch_all(workspace, [spec.to_json() for spec in specs], priority=priority)
     told: Json = {
         "runs": [job.id for job in jobs],
         "foreseen_seconds": sum(job.spec["foreseen"]["seconds"] for job in jobs),
-        "missing_weights": missing_weights(specs),
+        **to_know(workspace, specs),
     }
     return told | ({"results": follow_runs(workspace, told["runs"])} if wait else {})
 
@@ -86,7 +87,6 @@ def repeat_preset(workspace: Workspace, plans: Sequence["SweepPlan"], *, priorit
     """Queue each run of a preset with its repeats, a sweep of its own, once all of them are checked."""
     from wbc_core.database import transaction
     from wbc_core.jobs.sweep import KIND, cross_validation_spec, queue_plan, seconds_needed
-    from wbc_core.training.presets import missing_weights
     from wbc_core.training.spec import RunSpec
 
     if plans[0].description["folds"]:
@@ -101,7 +101,7 @@ def repeat_preset(workspace: Workspace, plans: Sequence["SweepPlan"], *, priorit
         "sweeps": [one["sweep"] for one in made],
         "runs": runs,
         "foreseen_seconds": sum(seconds_needed(workspace, plan) for plan in plans),
-        "missing_weights": missing_weights([RunSpec.from_json(plan.specs[0]) for plan in plans]),
+        **to_know(workspace, [RunSpec.from_json(plan.specs[0]) for plan in plans]),
     }
     if not wait:
         return told
@@ -124,10 +124,13 @@ def repeat_seeds(repeats: int | None, seeds: str | None) -> list[int]:
     return whole_numbers([seeds]) if seeds else list(range(repeats or 0))
 
 
-def to_know(specs: Sequence["RunSpec"], given: Iterable[str]) -> Json:
+def to_know(workspace: Workspace, specs: Sequence["RunSpec"], given: Iterable[str] = ()) -> Json:
     """What to know of runs that were asked for; empty where there is nothing.
 
+    What is likely not meant, or could be had sooner, is said at once: the runs may be followed for hours.
+
     Args:
+        workspace: The lab.
         specs: The runs.
         given: Names of the settings that were named.
 
@@ -135,11 +138,15 @@ def to_know(specs: Sequence["RunSpec"], given: Iterable[str]) -> Json:
         `without_effect`: those of the settings that change nothing in any of the runs, beside their others;
         `missing_weights`: backbones whose ImageNet weights are not at hand, each with where to get them.
     """
+    from wbc_core.jobs.launch_advice import advice
+    from wbc_core.jobs.launching import known_costs
     from wbc_core.training.presets import missing_weights
     from wbc_core.training.settings import SETTINGS
 
     plain = [spec.to_json() for spec in specs]
     idle = [name for name in given if not any(SETTINGS[name].applies(values) for values in plain)]
+    for words, runs in advice(workspace, specs, known_costs(workspace, specs)).items():
+        say(f"{', '.join(dict.fromkeys(run.backbone for run in runs))}: {words}")
     missing = missing_weights(specs)
     return ({"without_effect": idle} if idle else {}) | ({"missing_weights": missing} if missing else {})
 
@@ -149,11 +156,12 @@ def queue_sweep(workspace: Workspace, plan: "SweepPlan", priority: str, given: I
     from wbc_core.jobs.sweep import KIND, cross_validation_spec, queue_plan
     from wbc_core.training.spec import RunSpec
 
-    notes = to_know([RunSpec.from_json(spec) for spec in plan.specs], given)
-    if not plan.description["folds"]:
+    if plan.description["folds"]:
+        told = run_task(workspace, KIND, cross_validation_spec(workspace, plan, priority=priority))
+    else:
         made, runs = queue_plan(workspace, plan, priority=priority)
-        return {"sweep": made, "runs": runs} | notes
-    return run_task(workspace, KIND, cross_validation_spec(workspace, plan, priority=priority)) | notes
+        told = {"sweep": made, "runs": runs}
+    return told | to_know(workspace, [RunSpec.from_json(spec) for spec in plan.specs], given)
 
 
 def show_sweep(workspace: Workspace, sweep_id: str) -> Json:

@@ -1,7 +1,6 @@
 """What the runs of the Launch page will cost, foreseen or measured, and what to know before they start."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -11,16 +10,14 @@ from app.components.job_panel import standing
 from app.components.page import plain
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.jobs import queue
-from wbc_core.jobs.launching import TrainingSet, training_device
+from wbc_core.jobs.launch_advice import advice
+from wbc_core.jobs.launching import training_device
 from wbc_core.jobs.order import submit_first
 from wbc_core.records import TERMINAL_STATES
 from wbc_core.training.estimate import Cost, about
 from wbc_core.training.presets import missing_weights
 from wbc_core.training.settings import SETTINGS
 from wbc_core.training.spec import RunSpec
-
-_LONG = 2 * 3600.0
-"""Seconds above which a way to wait less is pointed out."""
 
 
 def differing(specs: Sequence[RunSpec]) -> list[str]:
@@ -110,38 +107,8 @@ def _progress(job_ids: list[str]) -> None:
     st.fragment(poll, run_every=1.0)()
 
 
-def _advice(spec: RunSpec, cost: Cost) -> list[str]:
-    backbone = BACKBONES.get(spec.backbone)
-    found = []
-    if spec.weights == "random" and spec.freeze != "none":
-        found.append("Frozen layers would keep random weights: choose first weights, or freeze nothing.")
-    elif spec.freeze == "all":
-        found.append("The backbone is frozen whole: only the head learns.")
-    if spec.precision != "float32" and training_device(state.workspace()) == "cpu":
-        found.append(f"{spec.precision} pays on a GPU; a CPU takes longer with it.")
-    learnt = TrainingSet.of(state.workspace(), spec.prepared)
-    steps = -(-learnt.images // spec.batch_size)
-    if spec.accumulation > steps:
-        found.append(
-            f"An epoch has {steps} steps, and {spec.accumulation} are gathered before the weights move: "
-            "choose less accumulation."
-        )
-    if cost.seconds > _LONG and spec.freeze != "all":
-        foreseen = learnt.cost(replace(spec, freeze="all", weights="imagenet"))
-        if foreseen.seconds < cost.seconds / 3 and backbone.imagenet is not None:
-            found.append(
-                f"{about(cost.seconds).capitalize()} on this many cores. With the backbone frozen whole "
-                f"(freeze=all, ImageNet weights): {about(foreseen.seconds)}."
-            )
-    return found
-
-
 def warnings(specs: Sequence[RunSpec], found: Sequence[Cost]) -> None:
     """Draw what a person should know before these runs start; the same words once."""
-    said: dict[str, list[str]] = {}
-    for spec, cost in zip(specs, found, strict=True):
-        for words in _advice(spec, cost):
-            said.setdefault(words, []).append(title_of(spec, specs))
     if missing := missing_weights(specs):
         names = ", ".join(f"**{plain(BACKBONES.get(name).title)}**" for name in missing)
         lines = "\n".join(f"- {plain(words)}" for words in missing.values())
@@ -151,5 +118,6 @@ def warnings(specs: Sequence[RunSpec], found: Sequence[Cost]) -> None:
         )
         with st.expander("Where they come from, and where to place them"):
             st.markdown(lines)
-    for words, titles in said.items():
-        st.warning(f"**{plain(', '.join(titles))}**: {plain(words)}", icon=":material/info:")
+    for words, runs in advice(state.workspace(), specs, found).items():
+        titles = plain(", ".join(title_of(spec, specs) for spec in runs))
+        st.warning(f"**{titles}**: {plain(words)}", icon=":material/info:")

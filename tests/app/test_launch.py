@@ -12,7 +12,7 @@ from wbc_core.augment.prepare import prepare
 from wbc_core.augment.recipe import load_recipe
 from wbc_core.curation.review import decide
 from wbc_core.datasets.store import DatasetWriter
-from wbc_core.jobs import queue
+from wbc_core.jobs import launch_advice, queue
 from wbc_core.jobs.worker import follow
 from wbc_core.records import Dataset
 from wbc_core.splitting import load_split, make_split
@@ -149,7 +149,7 @@ def test_the_reports_freezing_study_is_three_runs(
 def test_a_long_run_says_how_to_wait_less(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: Dataset, prepared: str
 ) -> None:
-    monkeypatch.setattr(launch_cost, "_LONG", 60.0)
+    monkeypatch.setattr(launch_advice, "_LONG", 60.0)
     page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
     page.pills(key="launch-backbones").set_value(["convnext_base"]).run()
     page.number_input(key="launch-epochs").set_value(1000).run()

@@ -1,5 +1,6 @@
 """The commands that train: what they tell of what they queue, and that one failure holds nothing up."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,15 @@ def test_what_has_no_effect_and_which_weights_are_missing_is_told(
     assert told["without_effect"] == ["pooling"]
     effective = answer(workspace.home, *sweep, "--set", "optimiser=sgd")
     assert list(effective) == ["sweep", "runs"]
-    assert list(answer(workspace.home, "train", prepared, "--backbone", "cnn")) == ["run"]
+    assert list(answer(workspace.home, "train", prepared, "--backbone", "cnn")) == ["run", "foreseen_seconds"]
+
+
+def test_what_is_hardly_meant_is_said_before_a_run_is_followed(workspace: Workspace, prepared: str) -> None:
+    frozen = ("train", prepared, "--backbone", "mobilenet_v3_small", "--set", "freeze=all", "epochs=1")
+    random = called(workspace.home, *frozen, "weights=random", "--json")
+    assert "mobilenet_v3_small: Frozen layers would keep random weights" in random.stderr
+    assert json.loads(random.stdout)["foreseen_seconds"] > 0
+    assert "only the head learns" in called(workspace.home, *frozen, "weights=imagenet").stderr
 
 
 def test_a_freezing_that_cannot_be_is_refused_however_it_is_asked_for(
