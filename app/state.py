@@ -70,17 +70,18 @@ def link_parameters() -> dict[str, str]:
     return {kind: identifier for kind in KINDS if (identifier := current(kind))}
 
 
-def clone(spec: Mapping[str, Any]) -> None:
+def clone(spec: Mapping[str, Any], source: str) -> None:
     """Have the Launch page begin with the backbone and the settings of a run.
 
     Args:
         spec: JSON of a `RunSpec`.
+        source: What they come from, in words, such as "run job-0123456789".
     """
-    st.session_state[_CLONE] = dict(spec)
+    st.session_state[_CLONE] = {**spec, "source": source}
 
 
 def take_clone() -> dict[str, Any] | None:
-    """The spec that the Launch page is to begin with, once; None where none was asked for."""
+    """The spec that the Launch page is to begin with, once, and its `source`; None where there is none."""
     spec: dict[str, Any] | None = st.session_state.pop(_CLONE, None)
     return spec
 

@@ -27,7 +27,7 @@ def _read() -> None:
         st.session_state["launch-file-error"] = str(error)
         return
     if len(found) == 1:
-        fill_from(found[0])
+        fill_from(found[0], "the YAML file")
         leave()
     else:
         forget_origin()

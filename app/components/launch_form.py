@@ -36,6 +36,8 @@ _FEW = 2
 """Backbones that are described in sight."""
 _VARIANTS = "launch-variants"
 _CLONES = "launch-clones"
+_SOURCE = "launch-source"
+"""Key of what the form was filled from, in words, where that is no preset."""
 
 
 def _key(name: str) -> str:
@@ -62,10 +64,17 @@ def _first_preset() -> str:
     return "best_small" if at_hand else "quick"
 
 
-def fill_from(spec: RunSpec) -> None:
-    """Have the form show a run's backbone and settings."""
+def fill_from(spec: RunSpec, source: str) -> None:
+    """Have the form show a run's backbone and settings, and no preset as chosen.
+
+    Args:
+        spec: The run.
+        source: What it comes from, in words.
+    """
     forget_origin()
     st.session_state[_VARIANTS] = []
+    st.session_state[_key("preset")] = None
+    st.session_state[_SOURCE] = source
     _fill([spec.backbone], spec.to_json())
 
 
@@ -73,8 +82,7 @@ def take_clone() -> bool:
     """Fill the form from the run that another page asked to begin with; whether there was one."""
     cloned = state.take_clone()
     if cloned:
-        st.session_state.setdefault(_key("preset"), _first_preset())
-        fill_from(RunSpec.from_json(cloned))
+        fill_from(RunSpec.from_json(cloned), cloned["source"])
         st.session_state[_CLONES] = cloned
     return cloned is not None
 
@@ -90,6 +98,15 @@ def origin(spec: RunSpec) -> dict[str, str]:
 def forget_origin() -> None:
     """From here on the form is filled by hand: what is launched next is no clone."""
     st.session_state.pop(_CLONES, None)
+
+
+def _begun_from(preset: str | None) -> str:
+    """What the form was filled from, and what was changed since where that is a preset."""
+    if preset is None:
+        return f"Filled from **{plain(st.session_state[_SOURCE])}**; a preset fills it anew."
+    values = PRESETS.get(preset).values()
+    changed = [SETTINGS[name].title for name in SETTINGS if st.session_state[_key(name)] != values[name]]
+    return PRESETS.get(preset).help + (f" **Changed here:** {', '.join(changed)}." if changed else "")
 
 
 def backbones_and_preset() -> list[str]:
@@ -110,7 +127,7 @@ def backbones_and_preset() -> list[str]:
         on_change=_apply_preset,
         required=True,
     )
-    st.caption(PRESETS.get(preset).help)
+    st.caption(_begun_from(preset))
     chosen = st.pills(
         "Backbones, one run each",
         BACKBONES.names(),

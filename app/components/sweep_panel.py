@@ -122,7 +122,8 @@ def _head(sweep: Sweep, runs: Sequence[SweepRun], summary: Sequence[Json]) -> No
 def _use(sweep: Sweep, best: Json) -> None:
     """Open the Launch page with the settings of a trial, on the set that the sweep was asked for."""
     spec = next(job.spec for job in sweep.jobs if job.id == best["runs"][0])
-    state.clone({**spec, **best["parameters"], "prepared": sweep.prepared})
+    settings = {**spec, **best["parameters"], "prepared": sweep.prepared}
+    state.clone(settings, f"trial {best['trial']} of sweep {sweep.id}")
     state.select("prepared", sweep.prepared)
     st.switch_page(PAGES["launch"].script, query_params=state.link_parameters())
 

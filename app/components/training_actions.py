@@ -41,7 +41,7 @@ def _clone(job: Job) -> None:
             ("prepared", prepared.id),
         ):
             state.select(kind, identifier)
-    state.clone({**clones.launched_spec(state.workspace(), job), "clones": job.id})
+    state.clone({**clones.launched_spec(state.workspace(), job), "clones": job.id}, f"run {job.id}")
     st.switch_page(PAGES["launch"].script, query_params=state.link_parameters())
 
 

@@ -195,7 +195,12 @@ def test_a_clone_opens_the_launch_page(workspace: Workspace, page: AppTest) -> N
     page.button(key=f"clone-{clone}").click().run()
     assert not page.exception
     assert page.title[0].value == "Launch"
-    assert page.session_state["clone"] == {**SPEC, "learning_rate": 3e-4, "clones": clone}
+    assert page.session_state["clone"] == {
+        **SPEC,
+        "learning_rate": 3e-4,
+        "clones": clone,
+        "source": f"run {clone}",
+    }
 
 
 def test_a_run_out_of_memory_is_retried_with_half_the_batch(workspace: Workspace, page: AppTest) -> None:

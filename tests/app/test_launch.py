@@ -107,6 +107,9 @@ def test_a_preset_fills_the_form(
     page.segmented_control(key="launch-preset").set_value("quick").run()
     assert page.number_input(key="launch-epochs").value == 10
     assert page.pills(key="launch-backbones").value == ["cnn"]
+    assert "Changed here" not in shown(page)
+    page.number_input(key="launch-epochs").set_value(12).run()
+    assert "**Changed here:** Epochs." in shown(page)
 
 
 def keys(page: AppTest) -> set[str]:
@@ -177,6 +180,8 @@ def test_runs_come_out_of_a_file(
     page.button(key="launch-file-use").click().run()
     assert page.pills(key="launch-backbones").value == ["cnn"]
     assert page.number_input(key="launch-epochs").value == 5
+    assert page.segmented_control(key="launch-preset").value is None
+    assert "Filled from **the YAML file**" in shown(page)
     page.text_area(key="launch-file-text").set_value(
         "- backbone: cnn\n- backbone: cnn\n  freeze: nothing"
     ).run()
@@ -238,8 +243,10 @@ def test_a_clone_fills_the_form_and_remembers_its_origin(
     spec = RunSpec(prepared, "mobilenet_v3_small", epochs=7, dropout=0.55)
     first = queue.submit(workspace, "train", spec.to_json()).id
     page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
-    page.session_state["clone"] = {**spec.to_json(), "clones": first}
+    page.session_state["clone"] = {**spec.to_json(), "clones": first, "source": f"run {first}"}
     page.run()
+    assert page.segmented_control(key="launch-preset").value is None
+    assert f"Filled from **run {first}**" in shown(page).replace("\\", "")
     assert page.pills(key="launch-backbones").value == ["mobilenet_v3_small"]
     assert page.number_input(key="launch-epochs").value == 7
     page.number_input(key="launch-learning_rate").set_value(3e-4).run()
@@ -252,6 +259,9 @@ def test_a_clone_fills_the_form_and_remembers_its_origin(
     assert "clones" not in other.spec  # another network
     page.button(key="launch").click().run()
     assert "clones" not in queue.list_jobs(workspace)[1].spec  # launched: from here on the form is one's own
+    page.segmented_control(key="launch-preset").set_value("quick").run()
+    assert page.number_input(key="launch-epochs").value == 10
+    assert "Filled from" not in shown(page)
 
 
 def test_without_a_backbone_nothing_can_be_launched(
