@@ -7,6 +7,7 @@ from typer import Argument, Option
 
 import wbc_core.training_commands  # noqa: F401  # its commands are registered
 from wbc_core.command_line import (
+    Shown,
     WorkFailed,
     application,
     command,
@@ -89,16 +90,19 @@ def jobs(
         ),
     ] = None,
     set_: Annotated[list[str] | None, Option("--set", help="With clone: a changed setting.")] = None,
-) -> Json | list[Json]:
+) -> Json | Shown:
     """List the jobs; show, cancel or resume one, or read its log; order and pause those that wait."""
     from wbc_core.jobs import clones, launching, order, queue
+    from wbc_core.jobs.listing import short_list
 
     of_one = ("show", "cancel", "resume", "logs", "clone", "retry", *order.MOVES, *PRIORITIES)
     actions = ("list", "pause", "start", *of_one)
     if action not in actions:
         raise WbcError(f"There is no `wbc jobs {action}`.", expected=f"one of {', '.join(actions)}")
     if action == "list":
-        return [listed.to_json() for listed in queue.recent_jobs(workspace)]
+        listed = queue.recent_jobs(workspace)
+        lines = short_list(workspace, listed) or "No job has been submitted yet."
+        return Shown([entry.to_json() for entry in listed], lines)
     if job is None and action in ("pause", "start"):
         (order.pause_queue if action == "pause" else order.start_queue)(workspace)
         waiting = [entry.id for entry in order.waiting_jobs(workspace)]

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,8 +69,23 @@ def command(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return register
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A result that a person reads in another form.
+
+    Attributes:
+        result: What --json prints.
+        lines: What is laid out without it.
+    """
+
+    result: object
+    lines: object
+
+
 def show(result: object, *, as_json: bool) -> None:
     """Print a result: JSON, or lines that a person reads."""
+    if isinstance(result, Shown):
+        result = result.result if as_json else result.lines
     if result is None:
         return
     if as_json:
@@ -163,11 +179,6 @@ def console_progress() -> Iterator[Progress]:
     finally:
         if on_terminal:  # an error is then alone on its line
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-
-def say(message: str) -> None:
-    """Tell the user something that is no part of the result."""
-    print(message, file=sys.stderr, flush=True)
 
 
 def split_values(texts: Sequence[str]) -> list[str]:

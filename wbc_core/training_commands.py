@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from wbc_core.command_line import command, key_values, run_task, say, split_values, whole_numbers
+from wbc_core.command_line import command, key_values, run_task, split_values, whole_numbers
 from wbc_core.errors import WbcError
+from wbc_core.quiet import say
 from wbc_core.records import Json
 from wbc_core.study_commands import PriorityOption, follow_run, follow_runs
 from wbc_core.workspace import Workspace

@@ -1,0 +1,123 @@
+"""The list of jobs as a person reads it: one short line each, by which two runs are told apart."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import PurePath
+from typing import Any
+
+from wbc_core.augment.prepare import load_prepared
+from wbc_core.errors import WbcError
+from wbc_core.jobs.clones import launched_spec
+from wbc_core.records import Job, Json
+from wbc_core.training.settings import SETTINGS
+from wbc_core.training.spec import RunSpec
+from wbc_core.workspace import Workspace, now
+
+_WIDTH = 100
+"""Characters of a line."""
+_LONGEST = 27
+"""Characters of what a job does: `train mobilenet_v3_large`, `robustness job-0123456789`."""
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def short_list(workspace: Workspace, jobs: Sequence[Job]) -> list[dict[str, str]]:
+    """Lay jobs out for a screen of 100 characters.
+
+    Args:
+        workspace: Whose jobs.
+        jobs: The jobs, in the order of the lines.
+
+    Returns:
+        `id`, `what` (kind and backbone, run or source), `state`, `done` (epochs of a training, else a share),
+        `accuracy` (of a training, on the held-out images), `age` (since it was submitted) and `about`: why
+        it failed; else of a training what others of its backbone do not share, its recipe or settings, then
+        the settings that are no defaults.
+    """
+    specs = {job.id: _settings(workspace, job) for job in jobs if job.kind == "train"}
+    lines = [
+        {
+            "id": job.id,
+            "what": _clipped(f"{job.kind} {_subject(job.spec)}".strip(), _LONGEST),
+            "state": _state(job),
+            "done": _done(job),
+            "accuracy": _accuracy(job),
+            "age": _age(job),
+        }
+        for job in jobs
+    ]
+    widths = [max(map(len, [name, *(line[name] for line in lines)])) for name in lines[0]] if lines else []
+    room = _WIDTH - sum(width + 2 for width in widths)
+    for line, job in zip(lines, jobs, strict=True):
+        line["about"] = _clipped(_about(workspace, job, specs), room)
+    return lines
+
+
+def _settings(workspace: Workspace, job: Job) -> Json:
+    with suppress(WbcError):  # the list must show a job whose files are damaged
+        return launched_spec(workspace, job)
+    return RunSpec.from_json(job.spec).to_json()
+
+
+def _subject(spec: Json) -> str:
+    """What a job is about: the first of these that its spec names."""
+    for name in ("backbone", "run", "dataset", "split", "sweep"):
+        if isinstance(spec.get(name), str):
+            return str(spec[name])
+    if "specs" in spec:
+        return str(spec["specs"][0]["backbone"])
+    return PurePath(str(spec.get("source", ""))).name
+
+
+def _state(job: Job) -> str:
+    if job.state == "queued" and job.paused:
+        return "paused"
+    return "stopping" if job.state == "running" and job.cancel_requested else job.state
+
+
+def _done(job: Job) -> str:
+    if job.kind == "train":
+        return f"{(job.result or {}).get('epochs') or job.epoch or 0}/{job.spec['epochs']}"
+    return f"{job.progress:.0%}"
+
+
+def _accuracy(job: Job) -> str:
+    found = (job.result or {}).get("accuracy") if job.kind == "train" else None
+    return "-" if found is None else f"{found:.1%}"
+
+
+def _age(job: Job) -> str:
+    passed = datetime.fromisoformat(now()) - datetime.fromisoformat(job.created)
+    size, unit = next((entry for entry in _UNITS if passed.total_seconds() >= entry[0]), _UNITS[-1])
+    return f"{max(0, int(passed.total_seconds() // size))} {unit}"
+
+
+def _about(workspace: Workspace, job: Job, specs: Mapping[str, Json]) -> str:
+    if job.state == "failed":
+        return " ".join((job.error or "").split())
+    words = [f"{job.priority} priority"] if job.priority != "normal" else []
+    if job.id in specs:
+        words += _telling(workspace, specs[job.id], specs.values())
+    return " ".join(words)
+
+
+def _telling(workspace: Workspace, own: Json, specs: Iterable[Json]) -> list[str]:
+    """What tells most of a training, first what others of its backbone do not share."""
+    same = [spec for spec in specs if spec["backbone"] == own["backbone"]]
+    words = []
+    if any(spec["prepared"] != own["prepared"] for spec in same):
+        with suppress(WbcError):  # the set may be gone
+            words.append(f"{load_prepared(workspace, own['prepared']).recipe.name} recipe")
+    unshared = [name for name in SETTINGS if any(spec[name] != own[name] for spec in same)]
+    plain = RunSpec("", "").to_json()
+    further = [name for name in SETTINGS if name not in unshared and own[name] != plain[name]]
+    # The epochs stand in a column of their own.
+    return words + [f"{name}={_written(own[name])}" for name in [*unshared, *further] if name != "epochs"]
+
+
+def _written(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _clipped(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: max(0, room - 1)].rstrip()}…"
