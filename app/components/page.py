@@ -29,6 +29,19 @@ _STYLE = """<style>
   /* A touch screen shows a table's tools for good, over what stands above it. */
   [data-testid="stElementToolbar"] { display: none; }
   [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] { row-gap: .75rem; }
+  .stMainBlockContainer > .stVerticalBlock { gap: .65rem; }
+  .stMainBlockContainer > .stVerticalBlock > .stElementContainer .stMarkdown p,
+  :is(.st-key-review-heading, .st-key-review-kappa) .stMarkdown p {
+    font-size: .9rem; line-height: 1.4;
+  }
+  :is(.st-key-review-heading, .st-key-review-kappa) :is(.stVerticalBlock, .stHorizontalBlock) { gap: .3rem; }
+  .st-key-review-heading .stSlider { margin-bottom: -.75rem; }
+  .st-key-review-views, .st-key-review-steps { column-gap: .5rem; }
+  /* The words of what has an icon, where there is no room for both. */
+  .st-key-view span:has(> [data-testid="stIconMaterial"]) { display: none; }
+  :is(.st-key-scan-choice, .st-key-undo-step) button [data-testid="stMarkdownContainer"] {
+    position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
+  }
 }
 </style>"""
 

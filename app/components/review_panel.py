@@ -60,7 +60,8 @@ def heading(dataset: Dataset, shown: Cut) -> None:
     """Say what the check finds; where images have scores of their own, draw its threshold."""
     entry = CHECKS.get(shown.check)
     graded = is_graded(shown.check, cache.findings(dataset.id, shown.check))
-    about, control = st.columns([3, 2], vertical_alignment="center") if graded else (st.container(), None)
+    with st.container(key="review-heading"):
+        about, control = st.columns([3, 2], vertical_alignment="center") if graded else (st.container(), None)
     about.markdown(f":gray[{entry.description}]")
     network = cache.network(dataset.id, shown.check)
     if network:

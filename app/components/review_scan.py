@@ -77,7 +77,7 @@ def new_checks(dataset: Dataset, scanned: list[str]) -> None:
 
 def again(dataset: Dataset) -> None:
     """Draw the popover that scans again, with the lab's own features or a network's."""
-    with st.popover("Scan again", icon=":material/refresh:"):
+    with st.popover("Scan again", icon=":material/refresh:", key="scan-choice"):
         st.markdown(
             "What was measured is taken over: only new images and changed checks take time. A network's "
             "features, which take minutes, judge the labels only: label errors, and in class outliers how "

@@ -66,7 +66,8 @@ def _judge(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
 
 def _kappa(found: Agreement, second: str) -> None:
     """Say how far the two agree, and what it was computed on."""
-    kappa, between = st.columns([1, 3], vertical_alignment="center")
+    with st.container(key="review-kappa"):
+        kappa, between = st.columns([1, 3], vertical_alignment="center")
     value = "–" if found.kappa is None else f"{found.kappa:.2f}"
     kappa.metric("Cohen's kappa", value)
     if found.interval is None:

@@ -33,7 +33,7 @@ if not scanned:
         review_scan.first_scan(dataset)
     st.stop()
 
-with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+with st.container(key="review-views", horizontal=True, vertical_alignment="center", gap="small"):
     view = state.choose_view("View", "view", VIEWS)
     if not scanning:
         review_scan.again(dataset)
@@ -51,7 +51,7 @@ if view == "findings":
         review_panel.statements(shown)
     elif shown.images:
         review_panel.progress_line(shown, standing)
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(key="review-steps", horizontal=True, vertical_alignment="center", gap="small"):
             review_panel.accept_and_undo(dataset, shown, standing)
     if shown.pages:
         context = review_actions.context(dataset, check, threshold=shown.made_by[0])

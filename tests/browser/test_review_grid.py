@@ -4,7 +4,8 @@ import os
 import signal
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+import pytest
+from playwright.sync_api import Browser, FloatRect, Page
 
 from tests.browser.conftest import Lab, Open, serve, wait_until
 from wbc_core.curation import review
@@ -304,3 +305,27 @@ def test_a_phone_can_review_by_touch(lab: Lab, demo: Dataset, open_page: Open) -
     box = page.get_by_role("button", name="Keep", exact=True).bounding_box()
     assert box is not None
     assert box["height"] >= 44
+
+
+@pytest.mark.parametrize("check", ["exact_duplicates", "exposure"])
+def test_a_phone_shows_the_first_pictures_without_scrolling(
+    demo: Dataset, open_page: Open, check: str
+) -> None:
+    page = open_page(review_path(demo, check), **PHONE)
+    rows(page)
+
+    def box(selector: str) -> FloatRect:
+        place = page.locator(selector).first.bounding_box()
+        assert place is not None
+        return place
+
+    bar, picture = box(".gallery.actions .bar"), box(".tile")
+    assert picture["y"] + picture["height"] <= bar["y"]
+    assert bar["height"] <= 0.12 * 844
+    lines = ((".st-key-accept-all", ".st-key-undo-step"), (".st-key-view", ".st-key-scan-choice"))
+    for left, right in (map(box, line) for line in lines):
+        assert right["y"] < left["y"] + left["height"] / 2 < right["y"] + right["height"]
+    # All of the evidence is to be read after a tap.
+    page.locator(".gallery .about").tap()
+    whole = "words => words.scrollWidth <= words.clientWidth"
+    assert page.locator(".bar .evidence").evaluate(whole)

@@ -56,6 +56,11 @@ function key(filter, event) {
   event.stopPropagation();
 }
 
+// What a narrow screen still shows to the left of a check: the one before it, or the heading.
+function before(element) {
+  return element.previousElementSibling ?? element.closest(".family");
+}
+
 export default function draw({ data, parentElement, setTriggerValue }) {
   const filter = parentElement.querySelector(".filter");
   filter.send = (name) => setTriggerValue("chosen", name);
@@ -85,6 +90,6 @@ export default function draw({ data, parentElement, setTriggerValue }) {
   if (focused) filter.querySelector(`[data-check="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   if (chosenBefore !== data.chosen) {
     const element = filter.querySelector("[aria-checked=true]");
-    if (element && filter.scrollWidth > filter.clientWidth) filter.scrollLeft = element.offsetLeft - 40;
+    if (element && filter.scrollWidth > filter.clientWidth) filter.scrollLeft = before(element).offsetLeft - 40;
   }
 }
