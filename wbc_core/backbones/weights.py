@@ -8,11 +8,14 @@ import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+from zipfile import BadZipFile
 
+from wbc_core.backbones.keras_archive import check_archive, load_archive
 from wbc_core.backbones.layers import compute_with_own_weights, extractor_of
 from wbc_core.errors import WbcError
 from wbc_core.registry import Registry
@@ -27,6 +30,8 @@ Source = Callable[["Backbone", tuple[int, int, int], str, Workspace | None], "ke
 
 SOURCES = Registry[Source]("source of weights")
 
+_ENDINGS = (".weights.h5", ".h5", ".keras")
+"""Of files of weights."""
 _DOWNLOAD_TIMEOUT = 20.0  # seconds without a byte, after which the server counts as out of reach
 
 
@@ -125,7 +130,8 @@ def carried_file(workspace: Workspace, argument: str) -> Path:
     """Where the file of `weights=file:ARGUMENT` lies on a machine to which a run's files were brought."""
     digest = hashlib.sha256(argument.encode()).hexdigest()
     # The ending says in which way it was written.
-    return workspace.home / "weights" / f"{digest}{'.weights' * argument.endswith('.weights.h5')}.h5"
+    ending = next((known for known in _ENDINGS if argument.endswith(known)), "")
+    return workspace.home / "weights" / f"{digest}{ending}"
 
 
 def weights_source(weights: str) -> tuple[Source, str]:
@@ -233,17 +239,19 @@ def weights_file(argument: str, workspace: Workspace | None) -> Path:
         workspace: Where it may have been brought to, see `carried_file`.
 
     Raises:
-        WbcError: There is no such file.
+        WbcError: There is no such file, or a `.keras` file is none.
     """
     path = Path(argument).expanduser()
     carried = carried_file(workspace, argument) if workspace else path
     source = carried if carried.is_file() else path
-    if path.suffix != ".h5" or not source.is_file():
+    if path.suffix not in (".h5", ".keras") or not source.is_file():
         raise WbcError(
             f"There is no file of weights at {argument!r}.",
-            expected="weights=file:PATH with a .weights.h5 or .h5 file",
+            expected="weights=file:PATH with a .weights.h5, .h5 or .keras file",
             fix="Check the path; it is read on the machine that trains.",
         )
+    if path.suffix == ".keras":
+        check_archive(source)
     return source
 
 
@@ -258,7 +266,8 @@ def from_file(
     Args:
         backbone: The backbone.
         input_shape: Height, width and 3 channels.
-        argument: Path of a `.weights.h5` file of Keras 3, or a `.h5` file of keras.applications without top.
+        argument: Path of a `.weights.h5` file of Keras 3, a `.h5` file of keras.applications without top, or
+            a `.keras` file of this backbone alone or inside a classifier, of which only the weights are read.
         workspace: Where the file may have been brought to, see `carried_file`.
 
     Raises:
@@ -266,18 +275,29 @@ def from_file(
     """
     source = weights_file(argument, workspace)
     model = backbone.architecture(input_shape, None)
+    load = partial(load_archive, model) if source.suffix == ".keras" else model.load_weights
     try:
         with warnings.catch_warnings():
             # keras only warns where a file lacks whole layers, and leaves them random.
             warnings.filterwarnings("error", message="Skipping nested container", category=UserWarning)
-            model.load_weights(source)
-    except (ValueError, OSError, KeyError, IndexError, TypeError, RuntimeError, UserWarning) as error:
+            load(source)
+    except (
+        ValueError,
+        OSError,
+        KeyError,
+        IndexError,
+        TypeError,
+        RuntimeError,
+        UserWarning,
+        BadZipFile,
+    ) as error:
         raise WbcError(
             f"The weights in {Path(argument).name} do not fit {backbone.title}.",
             expected=f"{len(model.weights)} arrays with the shapes of its feature extractor",
             got=str(error).splitlines()[0] if str(error) else type(error).__name__,
             fix="Use a file saved from the same backbone without its classifier, or weights=random.",
         ) from error
+    compute_with_own_weights(model)
     return model
 
 

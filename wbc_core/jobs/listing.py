@@ -116,6 +116,8 @@ def _telling(workspace: Workspace, own: Json, specs: Iterable[Json]) -> list[str
 
 
 def _written(value: Any) -> str:
+    if isinstance(value, str) and value.startswith("file:"):
+        return f"file:{PurePath(value).name}"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -44,10 +44,12 @@ def test_weights_that_are_not_there_are_refused(workspace: Workspace, tmp_path: 
         return RunSpec.parse(prepared, backbone, {"weights": weights}).to_json()
 
     add_run(workspace, load_prepared(workspace, prepared), RUN)
+    (tmp_path / "no.keras").write_bytes(b"no zip")
     for weights, backbone, words in (
         ("imagenet", "cnn", "no published ImageNet weights"),
         (f"file:{tmp_path / 'own.weights.h5'}", "cnn", "no file of weights"),
         ("run:job-0000000000", "cnn", "no run job-0000000000"),
+        (f"file:{tmp_path / 'no.keras'}", "cnn", "no.keras is no file that Keras saved"),
         (f"run:{RUN}", "wbcnet", "Expected wbcnet; got cnn"),
         (f"run:{RUN}", "cnn", "no model yet"),
     ):
