@@ -14,6 +14,7 @@ from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
 from wbc_core.records import Record, Split
 from wbc_core.splitting import PARTS, kept_groups, load_split, record_split, split_table
+from wbc_core.wording import counted
 from wbc_core.workspace import Workspace
 
 
@@ -60,17 +61,15 @@ class Changes(Record):
         words = "; ".join(part for part in told if part)
         sentences = [words[:1].upper() + words[1:] if words else "No image of the split was changed"]
         if self.returned:
-            sentences.append(f"{_images(self.returned)} kept again stay out, since they were in no part")
+            sentences.append(
+                f"{counted(self.returned, 'image')} kept again stay out, since they were in no part"
+            )
         return ". ".join(sentences) + "."
-
-
-def _images(count: int) -> str:
-    return f"{count:,} image{'s' * (count != 1)}"
 
 
 def _told(counts: Mapping[str, int], done: str) -> str:
     parts = ", ".join(f"{count:,} of {part}" for part, count in counts.items() if count)
-    return f"{_images(sum(counts.values()))} {done} ({parts})" if parts else ""
+    return f"{counted(sum(counts.values()), 'image')} {done} ({parts})" if parts else ""
 
 
 def changes_since(workspace: Workspace, split_id: str, *, until: int | None = None) -> Changes:
@@ -211,10 +210,10 @@ class RawTrain:
 
     def words(self) -> str:
         """The difference to the clean train part in a few sentences."""
-        told = f"Raw: {_images(self.dropped)} that cleaning dropped, back in the train part"
+        told = f"Raw: {counted(self.dropped, 'image')} that cleaning dropped, back in the train part"
         told += f", and {self.relabelled:,} under the old label." if self.relabelled else "."
         if self.left_out:
-            told += f" {_images(self.left_out)} dropped as copies of held-out ones stay out of both."
+            told += f" {counted(self.left_out, 'image')} dropped as copies of held-out ones stay out of both."
         return told
 
 

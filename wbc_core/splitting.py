@@ -16,6 +16,7 @@ from wbc_core.datasets.store import load_table, read_dataset
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
 from wbc_core.records import Split, content_id
+from wbc_core.wording import counted
 from wbc_core.workspace import Workspace, now
 
 PARTS = ("train", "validation", "test")
@@ -268,8 +269,8 @@ def _refuse_empty_parts(
 ) -> None:
     for part, label in np.argwhere(counts == 0):
         raise WbcError(
-            f"The class {clean.dataset.class_names[label]} is too small: none of its "
-            f"{totals[label]:,} images would be in the {names[part]} part.",
+            f"The class {clean.dataset.class_names[label]} is too small: of "
+            f"{counted(totals[label], 'image')} none would be in the {names[part]} part.",
             expected="at least one image of every class in each part",
             fix="Use fractions that are nearer to each other, or import more images of it.",
         )

@@ -13,6 +13,7 @@ from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, PreparedSet, Split
 from wbc_core.training import runs
 from wbc_core.training.runs import Run
+from wbc_core.wording import counted
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _prepare_links(dataset: Dataset, blind: bool) -> list[Link]:
         recipe += f" {prepared.images:,}"
     if prepared is not None and prepared.leaky:
         recipe += " :red-badge[:material/water_damage: leaky order]"
-    count = f"{len(here)} run" + ("s" if len(here) != 1 else "")
+    count = counted(len(here), "run")
     return [
         Link(f"split {shares}", "split_balance", stale=stale),
         Link(recipe, "augment", there=prepared is not None, stale=stale and prepared is not None),

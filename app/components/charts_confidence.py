@@ -7,6 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.components import charts
+from wbc_core.wording import counted
 
 _COLOURS = {"As trained": charts.NEUTRAL, "With temperature": charts.ACCENT}
 
@@ -49,9 +50,9 @@ def reliability(series: Mapping[str, Sequence[Mapping[str, Any]]], *, height: in
                 "opacity": 0.8,
                 "line": {"width": 0},
             },
-            customdata=[entry["images"] for entry in bins],
+            customdata=[counted(entry["images"], "image") for entry in bins],
             cliponaxis=False,
-            hovertemplate="confidence %{x:.3g} %, right %{y:.3g} %, %{customdata:,} images",
+            hovertemplate="confidence %{x:.3g} %, right %{y:.3g} %, %{customdata}",
         )
         for name, bins in series.items()
     ]

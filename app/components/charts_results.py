@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.components import charts
+from wbc_core.wording import counted
 
 Scale = Literal["counts", "row", "column"]
 _AXIS = {
@@ -135,7 +136,7 @@ def _cell_hover(counts: np.ndarray, cell: tuple[int, int], class_names: Sequence
     number, of_true, of_predicted = counts[cell], counts[true].sum(), counts[:, predicted].sum()
     label, named = escape(class_names[true], quote=False), escape(class_names[predicted], quote=False)
     verb = "recognised" if true == predicted else f"taken for {named}"
-    lines = [f"<b>{label}</b> {verb}: {number:,.0f} images"]
+    lines = [f"<b>{label}</b> {verb}: {counted(number, 'image')}"]
     if of_true:
         lines.append(f"{100 * number / of_true:.3g} % of all {label}")
     if of_predicted:

@@ -18,6 +18,7 @@ from app.components.results_text import (
 from wbc_core.evaluation.compare import FITTED_HERE
 from wbc_core.evaluation.pairs import SIGNIFICANCE
 from wbc_core.evaluation.significance import p_value, points
+from wbc_core.wording import counted
 
 _VERDICTS = 8
 _CHARTED = 16
@@ -199,5 +200,5 @@ def _draw_run_pairs(comparison: Mapping[str, Any], key: str) -> None:
     _draw_pairs(comparison["pairs"], f"differences{key}", names)
     st.caption(
         "Intervals: paired bootstrap on the same resampled images, 2,000 draws. p: McNemar's test, "
-        f"Holm-adjusted over all {len(comparison['pairs'])} pairs of runs."
+        f"Holm-adjusted over {counted(len(comparison['pairs']), 'pair')} of runs."
     )

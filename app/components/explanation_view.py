@@ -12,6 +12,7 @@ from app.components.pictures import Picture, strip
 from wbc_core.evaluation import overlays
 from wbc_core.evaluation.explanations import Explanation, MixUp
 from wbc_core.training.runs import Run
+from wbc_core.wording import counted
 
 Chosen = TypeVar("Chosen", int, str)
 
@@ -128,7 +129,7 @@ def maps(run: Run, explained: Explanation) -> None:
 
 def averaged(run: Run, mix_up: MixUp) -> None:
     """Draw the mean image of a mix-up with its mean maps."""
-    images = f"Mean of {thousands(mix_up.count)} image{'s' * (mix_up.count != 1)}"
+    images = f"Mean of {counted(mix_up.count, 'image')}"
     strip(_pictures(run, mix_up, images), size=_SIDE)
     _scales(mix_up)
 

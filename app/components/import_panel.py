@@ -8,11 +8,12 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.components.page import plain, thousands
+from app.components.page import plain
 from app.formatting import file_name
 from wbc_core.errors import WbcError
 from wbc_core.jobs import queue
 from wbc_core.records import Job
+from wbc_core.wording import counted
 
 _CHUNK_BYTES = 8 << 20
 
@@ -97,7 +98,7 @@ def rejected_files(job: Job) -> None:
     rejected = (job.result or {}).get("rejected") or []
     if not rejected:
         return
-    count = "1 file was" if len(rejected) == 1 else f"{thousands(len(rejected))} files were"
+    count = counted(len(rejected), "file was", "files were")
     with st.expander(f":red[{count} left out]", icon=":material/report:", expanded=True):
         st.dataframe(
             pd.DataFrame(rejected).rename(columns={"source": "File", "why": "Why"}),
@@ -109,8 +110,7 @@ def rejected_files(job: Job) -> None:
 def imported_line(job: Job) -> None:
     """Say in one line what an import brought in."""
     result = job.result or {}
-    st.success(
-        f"{thousands(result.get('images', 0))} images in {len(result.get('classes', {}))} classes came in "
-        f"from {plain(Path(str(job.spec.get('source', ''))).name)}.",
-        icon=":material/check_circle:",
-    )
+    images = counted(result.get("images", 0), "image")
+    classes = counted(len(result.get("classes", {})), "class", "classes")
+    source = plain(Path(str(job.spec.get("source", ""))).name)
+    st.success(f"{images} in {classes} came in from {source}.", icon=":material/check_circle:")

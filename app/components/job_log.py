@@ -5,6 +5,7 @@ import streamlit as st
 from app import state
 from app.formatting import thousands
 from wbc_core.jobs.logs import search_log
+from wbc_core.wording import counted
 
 _SHOWN = 200
 
@@ -41,5 +42,6 @@ def job_log(job_id: str) -> None:
 
 
 def _counted(found: int, lines: int, searched: bool) -> str:
-    counted = f"{thousands(found)} of {thousands(lines)} lines" if searched else f"{thousands(lines)} lines"
-    return f"{counted}, the last {_SHOWN} shown" if found > _SHOWN else counted
+    every = counted(lines, "line")
+    told = f"{thousands(found)} of {every}" if searched else every
+    return f"{told}, the last {_SHOWN} shown" if found > _SHOWN else told

@@ -12,6 +12,7 @@ from wbc_core.errors import WbcError
 from wbc_core.training.presets import with_published_weights
 from wbc_core.training.spec import RunSpec
 from wbc_core.training.spec_file import read_specs, write_specs
+from wbc_core.wording import counted
 
 _RUNS = "launch-file-runs"
 
@@ -54,7 +55,10 @@ def file_in() -> None:
             {"Run": title_of(spec, specs), **{name: str(getattr(spec, name)) for name in varied}}
             for spec in specs
         ]
-        st.markdown(f"**{len(specs)} runs from the file**; what differs between them:")
+        st.markdown(
+            f"**{counted(len(specs), 'run')} from the file**"
+            + ("; what differs between them:" if varied else "")
+        )
         st.dataframe(pd.DataFrame(rows), hide_index=True)
         st.button("Back to the form", icon=":material/undo:", key="launch-file-leave", on_click=leave)
         return

@@ -17,6 +17,7 @@ from wbc_core.evaluation.significance import p_value, points
 from wbc_core.jobs import paired_study
 from wbc_core.jobs.study_comparison import way_title
 from wbc_core.records import TERMINAL_STATES, Job, Json
+from wbc_core.wording import counted
 
 _SCORES = {"accuracy": "Accuracy", "macro_f1": "Macro-F1"}
 _WAYS = {paired_study.BALANCE: "Plan", paired_study.CLEANING: "Trained on"}
@@ -35,7 +36,7 @@ def _described(job: Job) -> str:
     seeds, settings = len(job.spec["seeds"]), job.spec["settings"]
     return (
         f"{BACKBONES.get(job.spec['backbone']).title}, {settings.get('epochs', '')} epochs, "
-        f"{seeds} {'seed' if seeds == 1 else 'seeds'}, {job.created[:16].replace('T', ' ')} · {job.id}"
+        f"{counted(seeds, 'seed')}, {job.created[:16].replace('T', ' ')} · {job.id}"
     )
 
 

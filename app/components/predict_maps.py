@@ -9,13 +9,14 @@ import streamlit as st
 from app import explanation_cache, state
 from app.components import explanation_view
 from app.components.job_panel import job_panel
-from app.components.page import percent, plain, thousands
+from app.components.page import percent, plain
 from wbc_core.errors import WbcError
 from wbc_core.evaluation import predictions as core
 from wbc_core.jobs import queue
 from wbc_core.records import Job
 from wbc_core.training import runs
 from wbc_core.training.runs import Run
+from wbc_core.wording import counted
 
 _LISTED = 60
 _TOGETHER = 12
@@ -94,7 +95,7 @@ def _missing(run: Run, source: Path, names: Sequence[str], ids: dict[str, str]) 
         ):
             _submit(run, source, unknown[:1])
         if len(unknown) > alone and st.button(
-            f"Explain {thousands(len(unknown))} picture{'s' * (len(unknown) != 1)}",
+            f"Explain {counted(len(unknown), 'picture')}",
             key="explain-all",
             icon=":material/select_all:",
         ):

@@ -21,6 +21,7 @@ from wbc_core.evaluation.mixup_costs import load_costs
 from wbc_core.jobs.busy_gpu import training_on_gpu
 from wbc_core.records import Job
 from wbc_core.training.runs import Run
+from wbc_core.wording import counted
 
 MARKS = {FOR_A_PERSON: "for a person", FOREIGN_PICTURE: "unlike the training images"}
 WAYS = {"nobody": "No", "share": "A share", "probability": "Below a probability"}
@@ -86,7 +87,7 @@ def for_a_person(job: Job, table: pd.DataFrame) -> pd.DataFrame:
     )
     of_all = share(sent / len(chosen))
     st.markdown(
-        f"**{thousands(sent)} of {thousands(len(chosen))}** pictures go to a person ({of_all}). {where}"
+        f"Pictures that go to a person: **{thousands(sent)} of {thousands(len(chosen))}** ({of_all}). {where}"
     )
     return chosen
 
@@ -108,7 +109,7 @@ def by_least_cost(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     chosen = with_least_cost(table, costs)
     other = thousands((chosen[LEAST_COST] != chosen["predicted"]).sum())
     st.markdown(
-        f"By least expected cost **{other} of {thousands(len(chosen))}** pictures have another class: it "
+        f"Pictures with another class by least expected cost: **{other} of {thousands(len(chosen))}**. It "
         "stands under them and in a column of the CSV file. The count below is of the most probable classes."
     )
     return chosen
@@ -132,7 +133,7 @@ def foreign_warning(table: pd.DataFrame) -> None:
     of_all = count / len(table)
     many = " So many speak for another stain, camera or crop than the run knows." if of_all >= _MANY else ""
     st.warning(
-        f"{thousands(count)} of {thousands(len(table))} pictures ({share(of_all)}) are unlike the images "
-        f"that the run learnt from: what it names them means little.{many}",
+        f"Unlike the images that the run learnt from: {thousands(count)} of {counted(len(table), 'picture')} "
+        f"({share(of_all)}). What it names them means little.{many}",
         icon=":material/warning:",
     )

@@ -21,6 +21,7 @@ from wbc_core.evaluation.prediction_csv import write_predictions
 from wbc_core.jobs import queue
 from wbc_core.records import Job
 from wbc_core.training.runs import Run
+from wbc_core.wording import counted
 
 TYPES = ["png", "jpg", "jpeg", "tif", "tiff", "bmp", "webp", "gif", "zip", "npz"]
 _SHOWN = 60
@@ -159,7 +160,7 @@ def left_out(job: Job) -> None:
     rejected = (job.result or {}).get("rejected") or []
     if not rejected:
         return
-    count = f"{thousands(len(rejected))} file{'s' * (len(rejected) != 1)}"
+    count = counted(len(rejected), "file")
     with st.expander(f":red[{count} could not be read]", icon=":material/report:", expanded=True):
         st.dataframe(pd.DataFrame(rejected).rename(columns={"source": "File", "why": "Why"}), hide_index=True)
 
@@ -186,5 +187,5 @@ def told(job: Job, table: pd.DataFrame) -> str:
     """What was predicted by which run, in words."""
     source = Path(job.spec["source"])
     uploaded = source.is_relative_to(state.workspace().uploads_dir)
-    pictures = f"{thousands(len(table))} {'uploaded ' if uploaded else ''}picture{'s' * (len(table) != 1)}"
+    pictures = counted(len(table), "uploaded picture" if uploaded else "picture")
     return f"{pictures}{'' if uploaded else f' of {plain(source.name)}'}, named by {plain(job.spec['run'])}"

@@ -17,6 +17,7 @@ from wbc_core.augment.recipe import (
 )
 from wbc_core.errors import WbcError
 from wbc_core.records import Recipe
+from wbc_core.wording import counted
 
 LOADED = "recipe_loaded"
 """Key of the name of the recipe that was put into the form last."""
@@ -129,7 +130,9 @@ def _list(saved: list[Recipe]) -> None:
     )
     chosen = names[name]
     count = len(chosen.operations) + len(chosen.online)
-    st.caption(f"{count} operations, seed {chosen.seed}. Choose it under “Start from” to work on it.")
+    st.caption(
+        f"{counted(count, 'operation')}, seed {chosen.seed}. Choose it under “Start from” to work on it."
+    )
     key = f"recipe_rename_{name}"
     st.text_input("New name", name, key=key, max_chars=40)
     with st.container(horizontal=True):

@@ -14,6 +14,7 @@ from wbc_core.errors import WbcError
 from wbc_core.jobs import queue, relaunch
 from wbc_core.records import TERMINAL_STATES, Job
 from wbc_core.training.runs import Run
+from wbc_core.wording import counted
 
 
 def draw(run: Run, report: Mapping[str, Any], name: str) -> None:
@@ -60,7 +61,7 @@ def _launch(run: Run) -> None:
     if relaunch.relaunched_with(state.workspace(), run.id, cache.clean_set(run.dataset).id):
         st.markdown(":gray[It was trained again with these decisions; see below.]")
         return
-    label = f"Train again with {thousands(changes.images)} change{'s' * (changes.images != 1)}"
+    label = f"Train again with {counted(changes.images, 'change')}"
     spec = {"run": run.id, "head": stamp[0]}
     weight = "primary" if changes.learnt else "secondary"
     if job_button(label, relaunch.KIND, spec, type=weight, icon=":material/replay:", key="relaunch"):

@@ -16,6 +16,7 @@ from app.components.results_text import decimals, number, share, share_with_inte
 from wbc_core.evaluation import browsing
 from wbc_core.evaluation.calibration import BINNINGS
 from wbc_core.training.runs import Run
+from wbc_core.wording import counted
 
 BINNING_NAMES = {"equal_width": "Equal width", "equal_mass": "Equal mass"}
 _FIGURES = {
@@ -136,7 +137,7 @@ def reject_in_words(entry: Mapping[str, Any]) -> str:
     return (
         f"Send {share(entry['share'])} to a person: accuracy of the rest becomes "
         f"**{share_with_interval(entry['accuracy'], entry['accuracy_ci'])}**. "
-        f"Confidence below {share(entry['threshold'])} goes: {thousands(entry['sent'])} pictures here "
+        f"Confidence below {share(entry['threshold'])} goes: {counted(entry['sent'], 'picture')} here "
         f"({share(entry['sent_share'])}), with {thousands(entry['errors_sent'])} of the {thousands(errors)} "
         "errors."
     )

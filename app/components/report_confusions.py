@@ -12,6 +12,7 @@ from app.components.report_decisions import decide_on
 from app.components.report_images import FILE_NOT_KEPT
 from wbc_core.evaluation import browsing
 from wbc_core.training.runs import Run
+from wbc_core.wording import counted
 
 SCALES = {"row": "By row", "column": "By column", "counts": "Counts"}
 _SHOWN = 60
@@ -107,9 +108,8 @@ def _cell_gallery(report: Mapping[str, Any], name: str, cell: tuple[int, int]) -
         st.markdown(":gray[No image is in this cell.]")
         return
     shown = images.head(_SHOWN)
-    number = thousands(len(images))
-    told = f"The first {_SHOWN} of {number}" if len(images) > _SHOWN else number
-    st.caption(f"{told} image{'s' * (len(images) != 1)}, the least probable true class first")
+    first = f"The first {_SHOWN} of " if len(images) > _SHOWN else ""
+    st.caption(f"{first}{counted(len(images), 'image')}, the least probable true class first")
     decide_on(report, name, shown, key="cell-images", height=520)
     st.button(
         "See where the model looked",

@@ -14,6 +14,7 @@ from app.components.report_images import image_items
 from wbc_core import splitting
 from wbc_core.curation import review
 from wbc_core.evaluation.verdicts import decided_since, verdicts
+from wbc_core.wording import counted
 
 _DONE = {"keep": "kept", "drop": "dropped", "relabel": "relabelled"}
 
@@ -76,9 +77,8 @@ def _decided(report: Mapping[str, Any], effective: Mapping[int, Any]) -> None:
             st.caption("Nothing was decided since this run's clean set.", width="content")
             return
         parts = ", ".join(f"{thousands(count)} {_DONE[action]}" for action, count in counts.items() if count)
-        plural = "s" * (total != 1)
         st.caption(
-            f"**{thousands(total)} image{plural}** decided since this run's clean set: {parts}.",
+            f"**{counted(total, 'image')}** decided since this run's clean set: {parts}.",
             width="content",
         )
         link("review", "See the log", query={"log": "open"})

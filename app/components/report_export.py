@@ -21,6 +21,7 @@ from wbc_core.export.writing import CARD
 from wbc_core.jobs import queue
 from wbc_core.records import TERMINAL_STATES, Job, Json
 from wbc_core.training.runs import Run, load_run
+from wbc_core.wording import counted
 
 _DOWNLOAD_LIMIT_BYTES = 200 << 20
 
@@ -66,7 +67,7 @@ def _choose(run: Run, active: bool) -> None:
     if missing := [entry.title for _, entry in FORMATS.items() if entry.missing()]:
         st.caption(f"{', '.join(missing)}: `pip install 'wbc-lab[export]'` brings what is missing.")
     spec = {"run": run.id, "to": [*chosen, CARD]}
-    files = f"{len(chosen)} file{'' if len(chosen) == 1 else 's'} and the model card"
+    files = f"{counted(len(chosen), 'file')} and the model card"
     label = f"Export {files}" if chosen else "Export the model card"
     look = {"type": "primary", "icon": ":material/ios_share:", "key": "export", "disabled": active}
     if job_button(label, "export", spec, **look):

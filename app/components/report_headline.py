@@ -8,6 +8,7 @@ import streamlit as st
 from app.components import leaky
 from app.components.page import thousands
 from app.components.results_text import CHOSEN_ON_VALIDATION, interval, share, share_with_interval
+from wbc_core.wording import counted
 
 
 def draw(report: Mapping[str, Any]) -> None:
@@ -49,7 +50,7 @@ def draw(report: Mapping[str, Any]) -> None:
         order = report["leaky_held_out"]
         st.caption(
             "These figures are of real images only. Held out as the source report did, with "
-            f"{thousands(order['synthetic'])} synthetic images among {thousands(order['images'])}, "
+            f"{counted(order['synthetic'], 'synthetic image')} among {thousands(order['images'])}, "
             f"accuracy is {share_with_interval(order['accuracy'], order['accuracy_ci'])}."
         )
     if report["part"] == "validation":

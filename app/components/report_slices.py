@@ -16,6 +16,7 @@ from wbc_core.evaluation import browsing
 from wbc_core.evaluation.significance import p_value, points
 from wbc_core.evaluation.slicing import KINDS
 from wbc_core.training.runs import Run
+from wbc_core.wording import counted
 
 _SHOWN = 60
 _TOLD = 5
@@ -57,16 +58,16 @@ def _title(entry: Mapping[str, Any]) -> str:
 def _verdict(found: Mapping[str, Any]) -> None:
     """Say in words which slices are worse."""
     worse = [entry for entry in found["slices"] if entry["worse"]]
-    tested = f"{thousands(len(found['slices']))} slices"
+    tested = counted(len(found["slices"]), "slice")
     if not worse:
         st.markdown(f"**No slice is shown to be worse than the rest**, of {tested}.")
     else:
-        plural = "slices are" if len(worse) > 1 else "slice is"
+        count = counted(len(worse), "slice is", "slices are")
         more = f" The first {_TOLD}:" if len(worse) > _TOLD else ""
-        st.markdown(f"**{len(worse)} {plural} significantly worse than the rest**, of {tested}.{more}")
+        st.markdown(f"**{count} significantly worse than the rest**, of {tested}.{more}")
     st.markdown("\n".join(f"- {_words(entry)}" for entry in worse[:_TOLD]))
     small, least = sum(found["too_small"].values()), found["minimum_images"]
-    left_out = f" {thousands(small)} with fewer than {least} images are left out." if small else ""
+    left_out = f" {counted(small, 'is', 'are')} left out, with fewer than {least} images." if small else ""
     same = [KINDS[kind].lower() for kind in found["undivided"]]
     undivided = f" All images are alike in {' and '.join(same)}." if same else ""
     st.caption(
@@ -80,7 +81,7 @@ def _words(entry: Mapping[str, Any]) -> str:
     difference = points(entry["difference"], entry["difference_ci"])
     return (
         f"**{plain(_title(entry))}**: {share_with_interval(entry['accuracy'], entry['accuracy_ci'])} of "
-        f"{thousands(entry['images'])} images right, of the rest {share(entry['rest_accuracy'])}: "
+        f"{counted(entry['images'], 'image')} right, of the rest {share(entry['rest_accuracy'])}: "
         f"{difference} points. {share(entry['commonest_class_share'])} are {plain(entry['commonest_class'])}."
     )
 
@@ -155,7 +156,6 @@ def _images(
     rows = membership.loc[membership[chosen["kind"]] == chosen["slice"], "row"]
     images = browsing.images_of(results_cache.report_predictions(report["run"], name), rows)
     st.subheader(plain(_title(chosen)), anchor=False)
-    number = thousands(len(images))
-    told = f"The first {_SHOWN} of {number}" if len(images) > _SHOWN else number
-    st.caption(f"{told} images, the least probable true class first")
+    first = f"The first {_SHOWN} of " if len(images) > _SHOWN else ""
+    st.caption(f"{first}{counted(len(images), 'image')}, the least probable true class first")
     decide_on(report, name, images.head(_SHOWN), key="slice-images", height=520)

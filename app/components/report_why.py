@@ -9,11 +9,12 @@ import streamlit as st
 from app import explanation_cache, results_cache
 from app.components import explanation_view
 from app.components.job_panel import job_button
-from app.components.page import percent, plain, thousands
+from app.components.page import percent, plain
 from app.components.report_confusions import cell_words, chosen_cell
 from app.components.report_images import FILE_NOT_KEPT
 from wbc_core.evaluation import browsing
 from wbc_core.training.runs import Run
+from wbc_core.wording import counted
 
 _ERRORS = 12
 _OF_CELL = 24
@@ -108,8 +109,8 @@ def _missing(
             icon=":material/center_focus_strong:",
         ):
             st.rerun()
-        parts = [f"{thousands(len(unknown))} image{'s' * (len(unknown) != 1)}"] if unknown else []
-        parts += [f"{len(open_mix_ups)} mix-up{'s' * (len(open_mix_ups) != 1)}"] if open_mix_ups else []
+        parts = [counted(len(unknown), "image")] if unknown else []
+        parts += [counted(len(open_mix_ups), "mix-up")] if open_mix_ups else []
         if (len(unknown) > alone or open_mix_ups) and job_button(
             f"Explain {' and '.join(parts)}",
             "explain",
@@ -128,7 +129,7 @@ def _mix_ups(run: Run, report: Mapping[str, Any], mix_ups: Sequence[browsing.Cel
         st.markdown(f"**{words[:1].upper()}{words[1:]}**")
         averaged = explanation_cache.mix_up(run, cell)
         if averaged is None:
-            count = thousands(len(cell.image_ids))
-            st.markdown(f":gray[{count} image{'s' * (count != '1')}, whose maps were not averaged yet.]")
+            images = counted(len(cell.image_ids), "image")
+            st.markdown(f":gray[{images}, whose maps were not averaged yet.]")
         else:
             explanation_view.averaged(run, averaged)

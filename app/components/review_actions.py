@@ -10,7 +10,6 @@ import streamlit as st
 
 from app import cache, state
 from app.components.gallery import Press
-from app.components.page import thousands
 from app.components.review_cuts import Cut
 from wbc_core.curation import agreement, review
 from wbc_core.curation.accepting import accepted_reason, conflicts_left, effect_by_class
@@ -19,6 +18,7 @@ from wbc_core.curation.scan import threshold_of_scan
 from wbc_core.curation.suggestions import Action, Open, open_suggestions
 from wbc_core.datasets import store
 from wbc_core.records import Dataset, Decision
+from wbc_core.wording import counted
 
 _LOG_LINES = 200
 
@@ -107,17 +107,14 @@ def _accepted(
 
 def _tell_left(images: int) -> None:
     if images:
-        st.toast(f"{thousands(images)} image{'s' * (images != 1)} decided in the meantime stay as they are.")
+        stay = "stays as it is" if images == 1 else "stay as they are"
+        st.toast(f"{counted(images, 'image')} decided in the meantime {stay}.")
 
 
 def verb(actions: Mapping[int, Action]) -> str:
     """What accepting would do, as a button says it ("Drop 214 images")."""
     counts = {name: sum(action == name for action, _ in actions.values()) for name in ("drop", "relabel")}
-    parts = [
-        f"{name} {thousands(count)} image{'s' if count != 1 else ''}"
-        for name, count in counts.items()
-        if count
-    ]
+    parts = [f"{name} {counted(count, 'image')}" for name, count in counts.items() if count]
     return " and ".join(parts).capitalize()
 
 
@@ -172,7 +169,9 @@ def undo_button(dataset: Dataset) -> None:
     if st.button("Undo last step", icon=":material/undo:", key="undo-step"):
         count = review.undo(state.workspace(), dataset.id, who=state.person(), only_by=state.person())
         st.toast(
-            f"{thousands(count)} images are as before." if count else "There is nothing of yours to undo."
+            f"{counted(count, 'image is', 'images are')} as before."
+            if count
+            else "There is nothing of yours to undo."
         )
         st.rerun()
 
@@ -205,7 +204,7 @@ def log(dataset: Dataset) -> None:
             (
                 entry.at[:19].replace("T", " "),
                 entry.who,
-                f"row {entry.row}" if images == 1 else f"{thousands(images)} images",
+                f"row {entry.row}" if images == 1 else counted(images, "image"),
                 entry.action,
                 "" if entry.label is None else names[entry.label],
                 _checked(entry),

@@ -15,6 +15,7 @@ from wbc_core.curation.cleaning_text import methods_text
 from wbc_core.curation.decision_csv import write_decisions
 from wbc_core.jobs import queue
 from wbc_core.records import TERMINAL_STATES, Dataset, Job
+from wbc_core.wording import counted
 
 _DOWNLOAD_LIMIT_BYTES = 200 << 20
 _FORMATS = {
@@ -42,7 +43,7 @@ def _last_export(dataset_id: str) -> Job | None:
 def _clean_set(dataset: Dataset) -> None:
     cleaned = cache.clean_set(dataset.id)
     st.markdown(
-        f"The clean set holds **{thousands(len(cleaned.rows))}** of {thousands(dataset.images)} images. "
+        f"The clean set holds **{thousands(len(cleaned.rows))}** of {counted(dataset.images, 'image')}. "
         "Every format comes back with the same pixels and labels."
     )
     chosen = st.segmented_control(

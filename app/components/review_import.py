@@ -14,6 +14,7 @@ from wbc_core.curation import replay
 from wbc_core.curation.decision_csv import LARGEST_BYTES
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset
+from wbc_core.wording import counted
 
 _UNKNOWN_SHOWN = 200
 _COLUMNS = {"drop": "Drop", "relabel": "Relabel", "keep": "Keep"}
@@ -36,7 +37,7 @@ def _plan(
 def _apply(plan: replay.Replay) -> None:
     decided = replay.apply_replay(state.workspace(), plan, who=state.person())
     st.session_state["imports"] = st.session_state.get("imports", 0) + 1
-    st.toast(f"{thousands(decided)} decisions were taken over. Undo takes them all back.")
+    st.toast(f"{counted(decided, 'decision was', 'decisions were')} taken over. Undo takes all of it back.")
 
 
 def effect_table(plan: replay.Replay) -> pd.DataFrame:
@@ -49,21 +50,16 @@ def effect_table(plan: replay.Replay) -> pd.DataFrame:
     return table.rename_axis("Class now").reset_index()
 
 
-def _decisions(number: int) -> str:
-    return f"{thousands(number)} decision{'' if number == 1 else 's'}"
-
-
 def _preview(plan: replay.Replay) -> None:
     if plan.verdicts:
         table = effect_table(plan)
         st.dataframe(table, hide_index=True, height=min(38 + 35 * len(table), 388))
     facts = []
     if plan.unchanged:
-        verb = "holds" if plan.unchanged == 1 else "hold"
-        facts.append(f"{_decisions(plan.unchanged)} of the file {verb} already.")
+        held = counted(plan.unchanged, "decision of the file holds", "decisions of the file hold")
+        facts.append(f"{held} already.")
     if plan.unknown:
-        one = len(plan.unknown) == 1
-        images = "1 image of the file is" if one else f"{thousands(len(plan.unknown))} images of the file are"
+        images = counted(len(plan.unknown), "image of the file is", "images of the file are")
         facts.append(f"{images} not in this data set: what was decided there does not apply.")
     if facts:
         st.markdown(" ".join(facts))
@@ -74,7 +70,7 @@ def _preview(plan: replay.Replay) -> None:
             st.code("\n".join(shown), language=None, height=200)
     if plan.verdicts:
         st.button(
-            f"Make {_decisions(len(plan.verdicts))}",
+            f"Make {counted(len(plan.verdicts), 'decision')}",
             type="primary",
             icon=":material/done_all:",
             key="import-decisions",

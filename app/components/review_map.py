@@ -20,6 +20,7 @@ from wbc_core.curation.map import ImageMap, inside
 from wbc_core.curation.scan import network_name
 from wbc_core.curation.standing import Standing
 from wbc_core.records import Dataset
+from wbc_core.wording import counted
 
 _FAMILY_COLOURS = (NEUTRAL, "#c8404c", "#10b0e0", "#7878e8", "#e8892b")
 _VERDICT_COLOURS = (NEUTRAL, "#087060", "#c8404c", "#8048b0")
@@ -125,7 +126,7 @@ def panel(dataset: Dataset, cuts: Mapping[str, Cut], standing: Standing) -> None
             icon=":material/scatter_plot:",
         )
         return
-    images = f"{thousands(dataset.images)} images"
+    images = counted(dataset.images, "image")
     sampled = len(found.drawn) < dataset.images
     if sampled:
         images = f"A sample of {thousands(len(found.drawn))} of {images}; the lasso opens the others, too"
@@ -164,7 +165,7 @@ def _chosen_images(
     made_by = tuple((name, *shown.made_by) for name, shown in cuts.items())
     rows = _inside(str(state.workspace().home), dataset.id, chosen, made_by, cuts, colourings)
     hidden = " What the legend hides is left out." if chosen.hidden else ""
-    st.markdown(f"**{thousands(len(rows))} images** lie inside.{hidden}")
+    st.markdown(f"**{counted(len(rows), 'image')}** {'lies' if len(rows) == 1 else 'lie'} inside.{hidden}")
     if not len(rows):
         return
     above, page = review_panel.choose_page(len(range(0, len(rows), PAGE)), "page-map")

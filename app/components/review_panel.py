@@ -21,6 +21,7 @@ from wbc_core.curation.scan import DUPLICATE_CHECKS
 from wbc_core.curation.standing import Standing
 from wbc_core.curation.suggestions import open_suggestions
 from wbc_core.records import Dataset
+from wbc_core.wording import counted
 
 
 def _first_page() -> None:
@@ -115,8 +116,8 @@ def accept_and_undo(dataset: Dataset, shown: Cut, standing: Standing) -> None:
     """Draw the buttons that accept every suggestion and that take the last step back."""
     opened = open_suggestions(shown.suggested, standing)
     suggested = len(opened.actions)
-    label = f"Accept all {thousands(suggested)} suggestions" if suggested else "No suggestion is open"
-    icon = ":material/done_all:"
+    label = f"Accept {'all ' * (suggested > 1)}{counted(suggested, 'suggestion')}"
+    label, icon = label if suggested else "No suggestion is open", ":material/done_all:"
     if st.button(label, icon=icon, type="primary", disabled=not suggested, key="accept-all"):
         review_actions.accept_dialog(dataset, shown)
     review_actions.undo_button(dataset)

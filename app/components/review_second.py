@@ -15,6 +15,7 @@ from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.standing import nothing_decided
 from wbc_core.curation.suggestions import conflicting
 from wbc_core.records import Dataset
+from wbc_core.wording import counted
 
 _STEPS = {"judge": "Judge", "compare": "Compare and settle"}
 _DISAGREEMENTS = {"open": "Open", "all": "All disagreements"}
@@ -78,7 +79,7 @@ def _kappa(found: Agreement, second: str) -> None:
     else:
         words = f"95 % interval {found.interval[0]:.2f} to {found.interval[1]:.2f} (Cohen 1960)."
     between.markdown(
-        f"{words} Computed on the **{thousands(found.images)}** images that both {plain(second)} and "
+        f"{words} Computed on the **{counted(found.images, 'image')}** that both {plain(second)} and "
         f"somebody else judged; on **{thousands(found.agreed)}** they agree. Verdicts are keep, drop, or "
         "relabel to a class; two relabels agree only on the same class."
     )
@@ -101,7 +102,7 @@ def _compare(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
     total, settled = len(found.disagreements), len(found.settled)
     st.progress(
         found.share_settled,
-        text=f"**{thousands(settled)}** of {thousands(total)} disagreements settled. What you press here "
+        text=f"**{thousands(settled)}** of {counted(total, 'disagreement')} settled. What you press here "
         "is the decision that holds.",
     )
     shown = state.choose_view("Disagreements", "disagreements-shown", _DISAGREEMENTS)

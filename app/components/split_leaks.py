@@ -9,6 +9,7 @@ from app.components.split_panel import make
 from wbc_core import splitting
 from wbc_core.errors import WbcError
 from wbc_core.records import Split
+from wbc_core.wording import counted
 
 _SHOWN = 4
 _MESSAGE = "split_message"
@@ -21,7 +22,9 @@ def _drop_and_split(split: Split) -> None:
         st.session_state[_MESSAGE] = str(error)
         return
     make(split.dataset, split.fractions, split.seed)
-    st.toast(f"Dropped {thousands(dropped)} copies; the Review page can undo it.", icon=":material/undo:")
+    st.toast(
+        f"Dropped {counted(dropped, 'copy', 'copies')}; the Review page can undo it.", icon=":material/undo:"
+    )
 
 
 def draw(split: Split) -> bool:

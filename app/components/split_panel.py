@@ -10,6 +10,7 @@ from wbc_core import splitting
 from wbc_core.curation.scan import DUPLICATE_CHECKS
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, Split
+from wbc_core.wording import counted
 
 _GROUPS_SHOWN = 12
 _MESSAGE = "split_message"
@@ -146,7 +147,7 @@ def draw_groups(split: Split, groups: list[list[int]], parts: dict[int, str]) ->
     if not groups:
         st.caption("No group of duplicates is left in the clean set, so every image was dealt on its own.")
         return
-    count = f"{thousands(len(groups))} group" + ("s" if len(groups) > 1 else "")
+    count = counted(len(groups), "group")
     with st.expander(f"{count} of duplicates kept together"):
         for group in groups[:_GROUPS_SHOWN]:
             sources = cache.thumbnails(split.dataset, tuple(group[:8]))

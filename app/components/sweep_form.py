@@ -20,6 +20,7 @@ from wbc_core.training.estimate import about
 from wbc_core.training.setting import Setting
 from wbc_core.training.settings import SETTINGS
 from wbc_core.training.spec import RunSpec
+from wbc_core.wording import counted
 
 _SEARCHES = {"grid": "Grid", "random": "Random", "tpe": "TPE with pruning"}
 _HOW = {
@@ -208,9 +209,9 @@ def _cost_and_launch(plan: Callable[[], sweep.SweepPlan], priority: str) -> None
     repeats = asked.runs // trials
     st.metric("All together, at most", f"{about(seconds)} on 2 CPU cores")
     st.caption(
-        f"{thousands(trials)} trials"
+        counted(trials, "trial")
         + (f", each {repeats} times" if repeats > 1 else "")
-        + f": {thousands(asked.runs)} runs, one at a time on each device, if none ends early."
+        + f": {counted(asked.runs, 'run')}, one at a time on each device, if none ends early."
         + (
             " They will train on a GPU, which is many times faster."
             if training_device(workspace) == "gpu"
@@ -218,7 +219,7 @@ def _cost_and_launch(plan: Callable[[], sweep.SweepPlan], priority: str) -> None
         )
     )
     st.button(
-        "Train 1 network" if asked.runs == 1 else f"Train {thousands(asked.runs)} networks",
+        f"Train {counted(asked.runs, 'network')}",
         type="primary",
         icon=":material/play_arrow:",
         key="sweep-start",

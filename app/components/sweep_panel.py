@@ -23,6 +23,7 @@ from wbc_core.jobs.sweep_results import (
 )
 from wbc_core.records import TERMINAL_STATES, Json
 from wbc_core.training.settings import SETTINGS
+from wbc_core.wording import counted
 
 VIEW = "sweep_view"
 SWEEP = "sweep"
@@ -102,7 +103,7 @@ def _head(sweep: Sweep, runs: Sequence[SweepRun], summary: Sequence[Json]) -> No
             _use(sweep, best)
         waiting = [run.job.id for run in runs if run.job.state == "queued"]
         if waiting and st.button(
-            "Cancel 1 waiting run" if len(waiting) == 1 else f"Cancel {thousands(len(waiting))} waiting runs",
+            f"Cancel {counted(len(waiting), 'waiting run')}",
             icon=":material/stop_circle:",
             key="sweep-cancel",
         ):

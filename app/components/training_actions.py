@@ -13,6 +13,7 @@ from wbc_core.augment.prepare import load_prepared
 from wbc_core.errors import WbcError
 from wbc_core.jobs import clones
 from wbc_core.records import Job
+from wbc_core.wording import counted
 
 
 def _written(value: Any) -> str:
@@ -73,8 +74,8 @@ def _continue(job: Job, further: clones.Continuation) -> None:
         )
         if further.waited:
             st.caption(
-                f"Nothing of its patience was left after {further.had} epochs; it gets as much again, "
-                f"{further.patience} in all."
+                f"Nothing of its patience was left after {counted(further.had, 'epoch')}; it gets as much "
+                f"again, {further.patience} in all."
             )
         _learning_rate_ahead(job, int(epochs))
         if st.button("Queue the longer run", type="primary", key=f"continue-{job.id}"):

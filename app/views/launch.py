@@ -12,6 +12,7 @@ from wbc_core.augment import prepare
 from wbc_core.errors import WbcError
 from wbc_core.jobs import launching, queue
 from wbc_core.records import PreparedSet
+from wbc_core.wording import counted
 
 _LAUNCHED = "launched_jobs"
 
@@ -88,7 +89,7 @@ with cost:
         launch_cost.warnings(specs, found)
     elif not problem:
         st.info("Choose at least one backbone.", icon=":material/arrow_back:")
-    runs = "1 run" if len(specs) == 1 else f"{len(specs)} runs"
+    runs = counted(len(specs), "run")
     with st.container(horizontal=True, gap="small"):
         pressed = st.button(
             f"Launch {runs}" if specs else "Launch",
@@ -112,6 +113,6 @@ with cost:
     waiting = {job.id for job in queue.active_jobs(workspace)}
     launched = [job_id for job_id in st.session_state.get(_LAUNCHED, []) if job_id in waiting]
     if launched:
-        count = "1 run is" if len(launched) == 1 else f"{len(launched)} runs are"
+        count = counted(len(launched), "run is", "runs are")
         st.success(f"{count} in the queue.", icon=":material/check:")
         link("jobs", "Watch them on the Jobs page")

@@ -8,6 +8,7 @@ from app.components.chain_bar import current_split
 from app.components.page import begin, empty, require_dataset
 from wbc_core.augment import prepare
 from wbc_core.jobs.sweep_results import list_sweeps
+from wbc_core.wording import counted
 
 begin("Sweep", "Train many runs that differ in a few settings, and see which settings matter.")
 dataset = require_dataset()
@@ -26,7 +27,7 @@ names = {entry.id for entry in sets}
 sweeps = [sweep for sweep in list_sweeps(state.workspace()) if sweep.prepared in names]
 view = "new"
 if sweeps:
-    count = "1 sweep" if len(sweeps) == 1 else f"{len(sweeps)} sweeps"
+    count = counted(len(sweeps), "sweep")
     view = state.choose_view("View", sweep_panel.VIEW, {"results": count, "new": "New sweep"})
 if view == "new":
     if not sweeps:

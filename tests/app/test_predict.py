@@ -100,9 +100,9 @@ def test_what_needs_a_person_is_marked(workspace: Workspace, page: AppTest, run:
     page.query_params["reject_below"] = "70"
     page.run()
     assert not page.exception
-    assert "1 of 2 pictures (50.0 %) are unlike the images" in page.warning[0].value
+    assert "Unlike the images that the run learnt from: 1 of 2 pictures (50.0 %)." in page.warning[0].value
     assert "temperature of 1.50" in shown(page)
-    assert "**1 of 2** pictures go to a person" in shown(page)
+    assert "Pictures that go to a person: **1 of 2**" in shown(page)
     options = page.selectbox(key="predicted-class").options
     assert options[:3] == ["all classes", "for a person", "unlike the training images"]
     table = page.dataframe[0].value
@@ -126,7 +126,7 @@ def test_costs_of_mixups_name_a_second_class(
     page.query_params["least_cost"] = "true"
     page.run()
     assert not page.exception
-    assert "**1 of 2** pictures have another class" in shown(page)
+    assert "Pictures with another class by least expected cost: **1 of 2**." in shown(page)
 
 
 def test_a_share_needs_validation_predictions(

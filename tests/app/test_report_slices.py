@@ -55,7 +55,7 @@ def test_too_few_images_for_any_slice(workspace: Workspace, page: AppTest) -> No
     slice_report(workspace, RUN, minimum=100)
     page.run()
     assert not page.exception
-    assert "with fewer than 100 images are left out" in shown(page)
+    assert "left out, with fewer than 100 images" in shown(page)
 
 
 def test_worse_slices_are_named_in_words(workspace: Workspace, page: AppTest, run: Run) -> None:

@@ -27,7 +27,7 @@ def test_accepting_shows_the_effect_first_and_is_one_step_to_undo(demo_dataset: 
     page = open_review(check="exact_duplicates")
     actions = open_suggestions(shown.suggested, cache.standing(demo_dataset)).actions
     assert kept not in actions
-    button(page, f"Accept all {len(actions)} suggestions").click().run()
+    button(page, "Accept").click().run()
     assert not page.exception
     table = next(frame.value for frame in page.dataframe if "Drop" in frame.value)
     assert table["Drop"].sum() == len(actions)
@@ -57,6 +57,19 @@ def test_accepting_at_a_moved_threshold_is_logged_with_it_and_told_by_the_report
     page.query_params["log"] = "open"
     page.run()
     assert page.dataframe[0].value["Check"].tolist() == [f"Blur ≥ {low:g}"]
+
+
+def test_one_suggestion_is_offered_and_undone_in_the_singular(demo_dataset: Dataset) -> None:
+    shown = review_cuts.cut(demo_dataset.id, "exact_duplicates")
+    actions = open_suggestions(shown.suggested, cache.standing(demo_dataset)).actions
+    assert len(actions) == 1
+    page = open_review(check="exact_duplicates")
+    assert page.button(key="accept-all").label == "Accept 1 suggestion"
+    page.button(key="accept-all").click().run()
+    assert page.button(key="accept-now").label == "Drop 1 image"
+    page.button(key="accept-now").click().run()
+    page.button(key="undo-step").click().run()
+    assert "1 image is as before." in [toast.value for toast in page.toast]
 
 
 def test_accepting_never_drops_the_last_copy_that_a_person_left(demo_dataset: Dataset) -> None:

@@ -38,6 +38,15 @@ def test_the_map_opens_what_is_drawn_around_and_not_hidden(demo_dataset: Dataset
     assert f"**{left} images** lie inside. What the legend hides is left out." in text
 
 
+def test_one_image_inside_an_outline_is_one_image(demo_dataset: Dataset) -> None:
+    points = cache.map_of(demo_dataset.id).points
+    apart = int(np.argmax(points[:, 0]))
+    (left, low), high = points[apart] - (1e-6, 1e6), points[apart, 1] + 1e6
+    right = left + 1
+    chosen = Chosen(((left, low), (right, low), (right, high), (left, high)), "Class", (), at=1)
+    assert "**1 image** lies inside." in open_map(chosen, demo_dataset)
+
+
 def test_what_was_drawn_around_and_set_in_one_data_set_is_not_taken_to_another(demo_dataset: Dataset) -> None:
     other = build_demo_dataset(Workspace.default(), images=80, seed=1)
     scan(Workspace.default(), other.id)

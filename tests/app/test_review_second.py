@@ -81,12 +81,12 @@ def test_kappa_says_what_it_was_computed_on(demo_dataset: Dataset) -> None:
     page = second_review("Cleo", "compare")
     assert not page.exception
     assert page.metric[0].value == "0.40"
-    assert "**3** images that both Ben and somebody else" in shown_text(page)
-    assert "**0** of 1 disagreements settled" in page.get("progress")[0].proto.text
+    assert "**3 images** that both Ben and somebody else" in shown_text(page)
+    assert "**0** of 1 disagreement settled" in page.get("progress")[0].proto.text
     assert "Every disagreement" not in shown_text(page)
     agreement.settle(workspace, dataset, {5: ("drop", None)}, who="Cleo", second="Ben")
     page.run()
-    assert "**1** of 1 disagreements settled" in page.get("progress")[0].proto.text
+    assert "**1** of 1 disagreement settled" in page.get("progress")[0].proto.text
     assert "Every disagreement is settled." in shown_text(page)
     page.segmented_control(key="disagreements-shown").set_value("all").run()
     assert not page.exception

@@ -272,7 +272,7 @@ def test_a_second_person_reviews_unseen_and_a_disagreement_is_settled(
     assert page.locator(".frame .tile").count() == len(found[0].rows)
     page.keyboard.press("d")
     wait_until(lambda: actions(lab, demo)[first] == "drop", "the settled decision")
-    page.get_by_text("1 of 1 disagreements settled").wait_for()
+    page.get_by_text("1 of 1 disagreement settled").wait_for()
     # Settled, it leaves the open ones.
     page.locator(".tile").first.wait_for(state="detached")
     page.get_by_text("All disagreements").click()

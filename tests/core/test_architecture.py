@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ORDER = [
-    {"errors", "records", "registry", "progress", "quiet", "freed_memory"},
+    {"errors", "records", "registry", "progress", "quiet", "freed_memory", "wording"},
     {"workspace", "database"},
     {"datasets"},
     {"curation"},

@@ -20,6 +20,7 @@ from wbc_core.curation.suggestions import (
 from wbc_core.datasets.store import load_table, read_dataset
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, Decision
+from wbc_core.wording import counted
 from wbc_core.workspace import Workspace
 
 
@@ -228,5 +229,5 @@ def conflicts_left(groups: int) -> str:
         >>> conflicts_left(1)
         '1 group whose labels conflict is left for you to decide.'
     """
-    several = f"{groups:,} groups whose labels conflict are"
-    return f"{'1 group whose labels conflict is' if groups == 1 else several} left for you to decide."
+    left = counted(groups, "group whose labels conflict is", "groups whose labels conflict are")
+    return f"{left} left for you to decide."

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from wbc_core.curation.cleaning_examples import Example
 from wbc_core.curation.cleaning_report import ClassFacts, CleaningFacts, Reviewer, SecondReview
-from wbc_core.curation.cleaning_text import images, listed, methods_text, share, short, threshold
+from wbc_core.curation.cleaning_text import listed, methods_text, share, short, threshold
+from wbc_core.wording import counted
 
 _CLASSES = 12
 _REVIEWERS = 6
@@ -70,9 +71,10 @@ def page_of(facts: CleaningFacts) -> Page:
     """Lay the facts out."""
     height, width, _ = facts.dataset.image_shape
     text, references = methods_text(facts)
+    classes = counted(len(facts.dataset.class_names), "class", "classes")
     return Page(
         title=short(facts.dataset.name, 60),
-        about=f"{facts.dataset.id}, {width} × {height} pixels, {len(facts.dataset.class_names):,} classes",
+        about=f"{facts.dataset.id}, {width} × {height} pixels, {classes}",
         figures=_figures(facts),
         classes=_class_table(facts),
         examples=facts.examples,
@@ -91,7 +93,7 @@ def _figures(facts: CleaningFacts) -> tuple[Figure, ...]:
         Figure(f"{facts.dropped:,}", f"dropped, {share(facts.dropped, facts.dataset.images)}", "gone"),
         Figure(f"{facts.relabelled:,}", f"relabelled, {share(facts.relabelled, facts.dataset.images)}"),
         Figure(f"{facts.kept:,}", "images in the clean set", "now"),
-        Figure(f"{judged:,}", f"decided on by {reviewers:,} reviewer{'' if reviewers == 1 else 's'}"),
+        Figure(f"{judged:,}", f"decided on by {counted(reviewers, 'reviewer')}"),
     )
 
 
@@ -146,14 +148,14 @@ def _second(review: SecondReview) -> str:
     if review.kappa is not None and review.interval is not None:
         low, high = review.interval
         kappa = f"Cohen's kappa {review.kappa:.2f} (95 % interval {low:.2f} to {high:.2f})"
-    judged = f"{images(review.images)} judged by both, {review.agreed:,} alike"
+    judged = f"{counted(review.images, 'image')} judged by both, {review.agreed:,} alike"
     return f"{short(review.name, _NAME)}: {judged}, {kappa}"
 
 
 def _details(facts: CleaningFacts) -> tuple[tuple[str, str], ...]:
     named = [_reviewer(reviewer) for reviewer in facts.reviewers[:_REVIEWERS]]
     others = len(facts.reviewers) - len(named)
-    named += [f"{others:,} others"] if others else []
+    named += [counted(others, "other")] if others else []
     versions = [
         f"{check.title} {check.version}" + (f" ({short(check.embedding)})" if check.embedding else "")
         for check in facts.checks
@@ -162,7 +164,7 @@ def _details(facts: CleaningFacts) -> tuple[tuple[str, str], ...]:
         ("Reviewers", "; ".join(named) or "nobody has decided yet"),
         *(("Second review", _second(review)) for review in facts.second_reviews[:2]),
         ("Clean set", facts.clean_id),
-        ("Decision log", f"{facts.log_lines:,} lines; SHA-256 of its CSV file {facts.log_sha256}"),
+        ("Decision log", f"{counted(facts.log_lines, 'line')}; SHA-256 of its CSV file {facts.log_sha256}"),
         ("Versions of the checks", ", ".join(versions) or "no check was run"),
         ("Software", ", ".join(f"{name} {version}" for name, version in facts.software.items())),
     ]

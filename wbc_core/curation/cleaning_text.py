@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from wbc_core.curation.cleaning_report import CheckFacts, CleaningFacts
 from wbc_core.curation.scan import network_name
+from wbc_core.wording import counted
 
 _REFERENCES = {
     "foreign": "Rousseeuw PJ, Van Driessen K. A fast algorithm for the minimum covariance determinant "
@@ -29,16 +30,6 @@ def short(text: str, length: int = 40) -> str:
     """
     plain = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return plain if len(plain) <= length else plain[: length - 1].rstrip() + "…"
-
-
-def images(number: int) -> str:
-    """A number of images in words.
-
-    Example:
-        >>> images(1), images(13759)
-        ('1 image', '13,759 images')
-    """
-    return f"{number:,} image{'' if number == 1 else 's'}"
 
 
 def share(part: int, whole: int) -> str:
@@ -89,12 +80,13 @@ def methods_text(facts: CleaningFacts) -> tuple[str, tuple[str, ...]]:
     dataset = facts.dataset
     height, width, _ = dataset.image_shape
     sentences = [
-        f"The data set {short(dataset.name)} ({images(dataset.images)} of {width} × {height} pixels, "
-        f"{len(dataset.class_names):,} classes) was cleaned with WBC Lab {facts.software.get('WBC Lab', '')}."
+        f"The data set {short(dataset.name)} ({counted(dataset.images, 'image')} of {width} × {height} "
+        f"pixels, {counted(len(dataset.class_names), 'class', 'classes')}) was cleaned with WBC Lab "
+        f"{facts.software.get('WBC Lab', '')}."
     ]
     looked = [check for check in facts.checks if check.scope != "set"]
     if looked:
-        count = f"{len(looked)} automatic check{'' if len(looked) == 1 else 's'}"
+        count = counted(len(looked), "automatic check")
         acted = [check for check in looked if check.found or check.beside]
         flagged = [_flagged(check, cite(_REFERENCES.get(check.name))) for check in acted]
         silent = [
@@ -108,21 +100,20 @@ def methods_text(facts: CleaningFacts) -> tuple[str, tuple[str, ...]]:
         if review.kappa is not None and review.interval is not None:
             low, high = review.interval
             sentences.append(
-                f"A second reviewer, blind to the first decisions, judged {images(review.images)}; Cohen's "
-                f"kappa was {review.kappa:.2f} (95 % interval {low:.2f} to {high:.2f}){cite(_KAPPA)}."
+                f"A second reviewer, blind to the first decisions, judged "
+                f"{counted(review.images, 'image')}; Cohen's kappa was {review.kappa:.2f} "
+                f"(95 % interval {low:.2f} to {high:.2f}){cite(_KAPPA)}."
             )
-    sentences.append(f"The clean set ({facts.clean_id}) holds {images(facts.kept)}.")
+    sentences.append(f"The clean set ({facts.clean_id}) holds {counted(facts.kept, 'image')}.")
     return " ".join(sentences), tuple(references)
 
 
 def _flagged(check: CheckFacts, citation: str) -> str:
-    groups = (
-        f" in {check.findings:,} group{'' if check.findings == 1 else 's'}" if check.scope == "group" else ""
-    )
+    groups = f" in {counted(check.findings, 'group')}" if check.scope == "group" else ""
     network = f", by the features of {short(network_name(check.embedding))}" if check.embedding else ""
-    beside = f", and {images(check.beside)} beside them decided on by hand" if check.beside else ""
+    beside = f", and {counted(check.beside, 'image')} beside them decided on by hand" if check.beside else ""
     how = f"{threshold(check)}{network}"
-    return f"{check.title.lower()}{citation} ({how}) flagged {images(check.found)}{groups}{beside}"
+    return f"{check.title.lower()}{citation} ({how}) flagged {counted(check.found, 'image')}{groups}{beside}"
 
 
 def threshold(check: CheckFacts) -> str:
@@ -133,10 +124,10 @@ def threshold(check: CheckFacts) -> str:
 def _decided(facts: CleaningFacts) -> str:
     if not facts.reviewers:
         return "No image was dropped or relabelled."
-    people = f"{len(facts.reviewers)} reviewer{'' if len(facts.reviewers) == 1 else 's'}"
+    people = counted(len(facts.reviewers), "reviewer")
     judged = sum(reviewer.images for reviewer in facts.reviewers)
     return (
-        f"The checks only suggest; {people} decided on {images(judged)} {period(facts)}. "
-        f"{images(facts.dropped)} ({share(facts.dropped, facts.dataset.images)}) "
+        f"The checks only suggest; {people} decided on {counted(judged, 'image')} {period(facts)}. "
+        f"{counted(facts.dropped, 'image')} ({share(facts.dropped, facts.dataset.images)}) "
         f"{'was' if facts.dropped == 1 else 'were'} dropped and {facts.relabelled:,} relabelled."
     )

@@ -15,6 +15,7 @@ from wbc_core.datasets.store import load_table, open_images
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, silent
 from wbc_core.records import Json
+from wbc_core.wording import counted
 from wbc_core.workspace import Workspace, whole_file, whole_folder
 
 _TOLD_EVERY = 512
@@ -100,7 +101,7 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _tell(progress: Progress, done: int, clean: CleanSet) -> None:
-    progress(done / max(1, len(clean.rows)), f"Wrote {done:,} of {len(clean.rows):,} images")
+    progress(done / max(1, len(clean.rows)), f"Wrote {done:,} of {counted(len(clean.rows), 'image')}")
 
 
 def _files(workspace: Workspace, clean: CleanSet, progress: Progress) -> Iterator[File]:

@@ -30,6 +30,7 @@ from wbc_core.datasets.store import DatasetWriter
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress, part_of, silent
 from wbc_core.records import Dataset
+from wbc_core.wording import counted
 from wbc_core.workspace import Workspace
 
 __all__ = ["ImportResult", "Rejected", "import_source"]
@@ -124,7 +125,7 @@ def _append_pair(
         images = _resize_all(as_rgb(to_bytes(chunk)), size)
         sources = [f"{pair.images.name}[{row}]" for row in range(start, stop)]
         writer.append(images, labels[start:stop], sources, np.tile(original, (len(chunk), 1)))
-        progress(writer.rows / total, f"Imported {writer.rows:,} of {total:,} images")
+        progress(writer.rows / total, f"Imported {writer.rows:,} of {counted(total, 'image')}")
         start = stop
 
 
@@ -146,7 +147,7 @@ def _in_batches(
         for start in range(0, len(entries), batch):
             yield from enumerate(pool.map(outcome, entries[start : start + batch]), start)
             done = min(start + batch, len(entries))
-            progress(done / len(entries), f"{verb} {done:,} of {len(entries):,} files")
+            progress(done / len(entries), f"{verb} {done:,} of {counted(len(entries), 'file')}")
 
 
 def _size_of(entry: Entry) -> Size:

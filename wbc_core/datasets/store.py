@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from wbc_core.errors import WbcError
 from wbc_core.records import Dataset, content_id
+from wbc_core.wording import counted
 from wbc_core.workspace import Workspace, now
 
 IMAGE_ID_DIGITS = 20
@@ -253,7 +254,8 @@ def find_dataset(workspace: Workspace, reference: str) -> Dataset:
             raise WbcError(
                 f"{reference!r} fits {len(matches)} data sets.",
                 got=", ".join(
-                    f"{dataset.id} ({dataset.name}, {dataset.images:,} images)" for dataset in matches
+                    f"{dataset.id} ({dataset.name}, {counted(dataset.images, 'image')})"
+                    for dataset in matches
                 ),
                 fix="Give the id of one of them.",
             )

@@ -25,6 +25,7 @@ from wbc_core.progress import Progress, part_of, silent
 from wbc_core.splitting import split_table
 from wbc_core.training.predict import best_model_path, load_model
 from wbc_core.training.runs import load_run, refuse_ensemble
+from wbc_core.wording import counted
 from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class Explainer:
         total = np.zeros(self.run.image_shape, np.float64)
         maps: NDArray[np.float64] | float = 0.0
         for start in range(0, len(rows), BATCH):
-            progress(start / len(rows), f"Averaging {len(rows):,} images")
+            progress(start / len(rows), f"Averaging {counted(len(rows), 'image')}")
             chunk = np.asarray(pixels[rows[start : start + BATCH]])
             total += chunk.sum(axis=0, dtype=np.float64)
             maps = maps + self._grad_cam(chunk).maps.sum(axis=0, dtype=np.float64)
@@ -177,7 +178,7 @@ class Explainer:
             begin, end = ((number + more) / len(subjects) for more in (0, 1))
             made.append(known or self._explain_one(subject, part_of(progress, begin, end)))
 
-        progress(1.0, f"Explained {len(made):,} image{'s' * (len(made) != 1)}")
+        progress(1.0, f"Explained {counted(len(made), 'image')}")
         return made
 
     def _explain_one(self, subject: _Subject, progress: Progress) -> Explanation:

@@ -23,6 +23,7 @@ from wbc_core.evaluation.prediction_csv import prediction_writer
 from wbc_core.evaluation.temperature import with_temperature
 from wbc_core.progress import Progress, part_of, silent
 from wbc_core.training.runs import load_run
+from wbc_core.wording import counted
 from wbc_core.workspace import Workspace
 
 
@@ -100,7 +101,7 @@ def predict_source(
                 tables.append(named)
                 write(tables[-1])
                 images += len(batch.names)
-            told(batch.done, f"Predicted {images:,} pictures")
+            told(batch.done, f"Predicted {counted(images, 'picture')}")
         if not tables:
             raise _nothing_read(source, rejected)
     table = pd.concat(tables, ignore_index=True)

@@ -25,6 +25,7 @@ from wbc_core.progress import Progress, part_of, silent
 from wbc_core.records import Json
 from wbc_core.splitting import load_split, split_table
 from wbc_core.training.runs import Run, load_run
+from wbc_core.wording import counted
 from wbc_core.workspace import Workspace, now
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def evaluate_run(
             _judge(workspace, run, model, validation, tta, None, part_of(progress, 0.05, share_before))
         shifted = (shift, strength) if shift else None
         report = _judge(workspace, run, model, labelled, tta, shifted, part_of(progress, share_before, 1.0))
-    progress(1.0, f"Evaluated {report['images']:,} images")
+    progress(1.0, f"Evaluated {counted(report['images'], 'image')}")
     return report
 
 

@@ -15,6 +15,7 @@ from wbc_core.evaluation.reports import load_predictions, load_report, name_of
 from wbc_core.evaluation.slicing import KINDS, slice_images
 from wbc_core.progress import Progress, part_of, silent
 from wbc_core.records import Json
+from wbc_core.wording import counted
 from wbc_core.workspace import Workspace
 
 MINIMUM = 20
@@ -193,7 +194,7 @@ def slice_report(
     with workspace.atomic_path(table) as scratch:
         membership.to_parquet(scratch, index=False)
     workspace.write_json(path, found)
-    progress(1.0, f"Tested {len(found['slices'])} slices")
+    progress(1.0, f"Tested {counted(len(found['slices']), 'slice')}")
     return found
 
 

@@ -19,6 +19,7 @@ from wbc_core.export.card_limits import limits
 from wbc_core.export.entry import NAME_CLASS, READ_PICTURE
 from wbc_core.export.registry import FORMATS
 from wbc_core.records import Json, Operation
+from wbc_core.wording import counted
 
 INTENDED_USE = "Research only, not a medical device."
 
@@ -76,7 +77,7 @@ def _made(facts: CardFacts) -> list[str]:
         ]
     return [
         f"Backbone {run.backbone}, weights {run.spec.weights}: {_cost(facts)}.",
-        f"Trained for {run.epochs:,} epochs (best: {run.best_epoch}) in {run.seconds:,.0f} s on "
+        f"Trained for {counted(run.epochs, 'epoch')} (best: {run.best_epoch}) in {run.seconds:,.0f} s on "
         f"{run.device_name}, begun {run.created[:10]}.",
         f"Settings: {_settings(run.spec.to_json())}.",
     ]
@@ -148,7 +149,7 @@ def _evaluation_data(facts: CardFacts) -> list[Block]:
             "validation": "the split's validation part, on which the best epoch was chosen",
             "file": f"the file {report.get('file')}, SHA-256 {report.get('file_sha256')}",
         }[report["part"]]
-        items.append(f"{name}: {report['images']:,} images of {where}.")
+        items.append(f"{name}: {counted(report['images'], 'image')} of {where}.")
     return [Bullets(tuple(items))] if items else []
 
 
@@ -170,12 +171,12 @@ def _training_data(facts: CardFacts) -> list[Block]:
     items = (
         f"Data set: {dataset.name}, {dataset.images:,} images of {len(dataset.class_names):,} classes, "
         f"{dataset.id}.",
-        f"Cleaning: {sum(facts.dropped.values()):,} images dropped"
+        f"Cleaning: {counted(sum(facts.dropped.values()), 'image')} dropped"
         + (f" ({dropped})" if dropped else "")
         + f", {facts.relabelled:,} given another class; clean set {split.clean}; decision log up to line "
         f"{split.decisions_head:,}, SHA-256 {facts.decisions_sha256}.",
-        f"Split: {shares} in {', '.join(split.parts)}, seed {split.seed}, {split.grouped:,} groups of "
-        f"duplicates kept together, {split.id}.",
+        f"Split: {shares} in {', '.join(split.parts)}, seed {split.seed}, "
+        f"{counted(split.grouped, 'group')} of duplicates kept together, {split.id}.",
         f"Recipe {recipe.name}: {'; '.join(stages)}; {prepared.images:,} train images, seed {recipe.seed}, "
         f"{prepared.id}.",
     )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from wbc_core.evaluation.intervals import wilson
 from wbc_core.progress import Progress, silent
 from wbc_core.records import Json
+from wbc_core.wording import counted
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """From images uint8 (n, H, W, 3) to probabilities float32 (n, K)."""
@@ -56,7 +57,10 @@ def integer_rule(checked: Json) -> tuple[str, str] | None:
         f"at most {100 * LABEL_CHANGES:g} % other classes and {100 * ACCURACY_LOSS:g} point less accuracy "
         f"on {images:,} validation images"
     )
-    return expected, f"{changes:,} other classes, {100 * lost / images:.2g} points less accuracy"
+    return (
+        expected,
+        f"{counted(changes, 'other class', 'other classes')}, {100 * lost / images:.2g} points less accuracy",
+    )
 
 
 def answers(predict: Predict, images: NDArray[np.uint8], progress: Progress = silent) -> NDArray[np.float32]:
@@ -64,7 +68,7 @@ def answers(predict: Predict, images: NDArray[np.uint8], progress: Progress = si
     parts = []
     for start in range(0, len(images), _CHUNK):
         parts.append(predict(images[start : start + _CHUNK]))
-        progress((start + len(parts[-1])) / len(images), f"Checking on {len(images):,} images")
+        progress((start + len(parts[-1])) / len(images), f"Checking on {counted(len(images), 'image')}")
     return np.concatenate(parts)
 
 

@@ -12,6 +12,7 @@ from wbc_core.export import svg
 from wbc_core.export.card_html import section_html
 from wbc_core.export.comparison_tables import comparison_sections
 from wbc_core.records import Json
+from wbc_core.wording import counted
 
 _COSTS = {
     "parameters": "parameters",
@@ -141,6 +142,10 @@ def _matrices(comparison: Json, reports: Mapping[str, Json]) -> str:
         title = f"{shown[1]['name']} - {shown[0]['name']}"
         drawings.append(svg.matrix(difference, comparison["classes"], title, signed=True))
     left_out = len(comparison["runs"]) - len(shown)
-    note = f'<p class="note">{left_out} more runs are left out here.</p>' if left_out else ""
+    note = (
+        f'<p class="note">{counted(left_out, "more run is", "more runs are")} left out here.</p>'
+        if left_out
+        else ""
+    )
     figures = "".join(_figure(drawing, "") for drawing in drawings)
     return f'<section><h2>Confusion matrices</h2><div class="samples">{figures}</div>{note}</section>'

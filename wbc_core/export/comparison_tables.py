@@ -7,6 +7,7 @@ from wbc_core.evaluation.pairs import SIGNIFICANCE
 from wbc_core.evaluation.significance import p_value, points
 from wbc_core.export.card_blocks import Bullets, Paragraph, Section, Table, number, share
 from wbc_core.records import Json
+from wbc_core.wording import counted
 
 _IN_NAMES = ("backbone", "prepared")
 
@@ -137,7 +138,7 @@ def _pairs(pairs: Sequence[Json], names: Mapping[str, str] | None = None) -> Tab
     ]
     note = (
         "Differences in percentage points with 95 % intervals from a paired bootstrap of 2,000 draws, "
-        f"stratified by class. p Holm-adjusted over the {len(pairs)} pairs of this table."
+        f"stratified by class. p Holm-adjusted over the {counted(len(pairs), 'pair')} of this table."
     )
     head = ("A", "B", "Accuracy, B - A", "Macro-F1, B - A", "p", "Holm p", "Test")
     return Table(head, tuple(rows), note)

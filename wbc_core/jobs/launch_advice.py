@@ -7,6 +7,7 @@ from wbc_core.backbones.registry import BACKBONES
 from wbc_core.jobs.launching import TrainingSet, training_device
 from wbc_core.training.estimate import Cost, about
 from wbc_core.training.spec import RunSpec
+from wbc_core.wording import counted
 from wbc_core.workspace import Workspace
 
 _LONG = 2 * 3600.0
@@ -46,8 +47,8 @@ def _of_one(learnt: TrainingSet, spec: RunSpec, cost: Cost, device: str) -> list
     steps = -(-learnt.images // spec.batch_size)
     if spec.accumulation > steps:
         found.append(
-            f"An epoch has {steps} steps, and {spec.accumulation} are gathered before the weights move: "
-            "choose less accumulation."
+            f"An epoch has {counted(steps, 'step')}, and {spec.accumulation} are gathered before the weights "
+            "move: choose less accumulation."
         )
     if cost.seconds > _LONG and spec.freeze != "all" and BACKBONES.get(spec.backbone).imagenet is not None:
         foreseen = learnt.cost(replace(spec, freeze="all", weights="imagenet"))

@@ -14,6 +14,7 @@ from wbc_core.evaluation.reports import load_predictions, load_report
 from wbc_core.evaluation.significance import holm
 from wbc_core.jobs.paired_study import BALANCE, find_study, study_runs
 from wbc_core.records import Job, Json
+from wbc_core.wording import counted
 from wbc_core.workspace import Workspace
 
 _CLEANING_TITLES = {"raw": "The raw images", "clean": "The clean set"}
@@ -95,7 +96,7 @@ def _finished_seeds(jobs: Mapping[str, Sequence[Job]]) -> list[int]:
     if not jobs or waiting:
         raise WbcError(
             "The study is not finished.",
-            got=f"{len(waiting)} runs to go" if jobs else "its sets are not prepared",
+            got=f"{counted(len(waiting), 'run')} to go" if jobs else "its sets are not prepared",
             fix="Wait for its runs, or resume those that failed.",
         )
     return [job.spec["seed"] for job in next(iter(jobs.values()))]

@@ -5,6 +5,7 @@ from wbc_core.jobs.queue import list_jobs
 from wbc_core.jobs.sweep_results import Sweep, SweepRun, find_sweep, sweep_runs
 from wbc_core.jobs.sweep_trial import distributions
 from wbc_core.records import Job, Json
+from wbc_core.wording import counted
 from wbc_core.workspace import Workspace
 
 KIND = "sweep_importance"
@@ -33,7 +34,7 @@ def importance(workspace: Workspace, sweep_id: str) -> Json:
         raise WbcError(
             "The importance of the settings cannot be told yet.",
             expected=f"at least {LEAST_RUNS} finished runs that differ in accuracy",
-            got=f"{len(fitted)} runs",
+            got=counted(len(fitted), "run"),
             fix="Wait for more runs.",
         )
     kinds = distributions(sweep.space)

@@ -21,6 +21,7 @@ from wbc_core.jobs.sweep_space import Range, Space, space_from_json
 from wbc_core.records import TERMINAL_STATES, Json
 from wbc_core.training.runs import history, load_run
 from wbc_core.training.spec import RunSpec
+from wbc_core.wording import counted
 from wbc_core.workspace import Workspace
 
 STARTUP_TRIALS = 5
@@ -157,7 +158,8 @@ class _DrawnTrial:
             print(f"epoch {epoch} was not reported to the sweep: {error}", flush=True)
             return None
         best = max(trial.intermediate_values.values())
-        return f"{PRUNED}: validation accuracy {best:.3f} after {epoch} epochs, below the sweep's median"
+        after = counted(epoch, "epoch")
+        return f"{PRUNED}: validation accuracy {best:.3f} after {after}, below the sweep's median"
 
     def _report(self, epoch: int, value: float) -> Any:
         study_id = self._storage.get_study_id_from_name(self._study.study_name)

@@ -13,6 +13,7 @@ from wbc_core.progress import Progress, silent
 from wbc_core.quiet import import_keras_quietly
 from wbc_core.training.data import padded_chunks
 from wbc_core.training.runs import load_run
+from wbc_core.wording import counted
 from wbc_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -119,5 +120,5 @@ def predict_probabilities(
         views = symmetries(chunk) if tta else [chunk]
         answers = np.mean([model.predict_on_batch(view) for view in views], axis=0)
         result[place] = answers[: place.stop - place.start]
-        progress(place.stop / count, f"{place.stop:,} of {count:,} images")
+        progress(place.stop / count, f"{place.stop:,} of {counted(count, 'image')}")
     return result

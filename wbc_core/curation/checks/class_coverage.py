@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from wbc_core.curation.checks.base import Check
 from wbc_core.curation.measure import Measurements
 from wbc_core.records import Finding
+from wbc_core.wording import counted
 
 _HELD_OUT_SHARE = 0.3
 _LEAST_HELD_OUT = 10
@@ -23,7 +24,7 @@ def _in_words(name: str, images: int, pictures: int) -> str:
         return f"{name} has no image: a classifier cannot learn it. Add images or take the class away."
     held_out = round(_HELD_OUT_SHARE * pictures)
     return (
-        f"{name} was imported with {pictures:,} different {'image' if pictures == 1 else 'images'} (what was "
+        f"{name} was imported with {counted(pictures, 'different image')} (what was "
         f"decided since is not counted): a split of 70 % to 30 %, say, holds out {held_out:,}, and "
         f"{_LEAST_HELD_OUT} are needed to say how well it is recognised."
     )
