@@ -46,7 +46,7 @@ from wbc_core.training.checkpoint import (
 )
 from wbc_core.training.runs import load_run
 from wbc_core.training.tensorboard import write_events
-from wbc_core.workspace import Workspace, now
+from wbc_core.workspace import Workspace, link_or_copy, now
 
 Call = Callable[..., Any]
 """Called with the name of a method of `wbc_core.jobs.ray_apart.ApartHolder` and its arguments.
@@ -230,7 +230,7 @@ class Delivery:
         """
         entries = read_entries(plain)
         changed = {entry.name: entry for entry in entries if self._is_to_come(entry)}
-        self._check_room(sum(entry.size for entry in changed.values()))
+        self._check_room(sum(entry.size for entry in changed.values() if not self._same_here(entry)))
         epochs = [int(found[1]) for name in changed if (found := _CHECKPOINT.fullmatch(name))]
         for name in sorted((name for name in changed if not name.startswith("checkpoint/")), key=_place):
             if epochs and _place(name) > _CHECKPOINT_PLACE:
@@ -286,7 +286,17 @@ class Delivery:
         self._there.update({entry.name: entry.sha256 for entry in files})
         drop_older_checkpoints(self._workspace, self._job.id, epoch)
 
+    def _same_here(self, entry: FileEntry) -> Path | None:
+        """The file of an earlier checkpoint that is the same: a frozen backbone travels once."""
+        names = (name for name, sha256 in self._there.items() if sha256 == entry.sha256)
+        of_checkpoints = (self._run / name for name in names if _CHECKPOINT.fullmatch(name))
+        return next((path for path in of_checkpoints if path.is_file()), None)
+
     def _fetch(self, entry: FileEntry, path: Path) -> None:
+        same = self._same_here(entry)
+        if same:
+            link_or_copy(same, path)
+            return
         digest = hashlib.sha256()
         with path.open("wb") as file:
             for offset, length in entry.chunks():

@@ -5,11 +5,13 @@ Plain classes, handed to keras by `keras.callbacks.LambdaCallback`, so that impo
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from wbc_core.errors import WbcError
 from wbc_core.progress import Progress
@@ -20,6 +22,7 @@ from wbc_core.training.checkpoint import (
     keep_newest_checkpoint,
     save_checkpoint,
     save_model,
+    saved_epochs,
 )
 from wbc_core.training.runs import HISTORY_COLUMNS, Run, write_run
 from wbc_core.training.schedules import EARLY_STOPPING, has_diverged, patience_left
@@ -177,12 +180,50 @@ class Recorder:
         self.reporter, self.watch = reporter, watch
         self.history = list(history)
         self.ended = ""
+        self._alone: tuple[keras.Model, keras.Model] | None = None
+        self._best_head: list[NDArray[Any]] | None = None
+        self._kept: Mapping[str, float] | None = None
 
-    def resume(self, optimiser: "keras.optimizers.Optimizer") -> None:
-        """Write what a process that died after its last checkpoint did not write any more."""
+    def resume(
+        self, optimiser: "keras.optimizers.Optimizer", best_head: list[NDArray[Any]] | None = None
+    ) -> None:
+        """Write what a process that died after its last checkpoint did not write any more.
+
+        Args:
+            optimiser: The optimiser in use.
+            best_head: What that checkpoint has of this name.
+        """
         self.reporter.val_accuracy = self.history[-1]["val_accuracy"]
+        self._best_head = best_head
         self._publish(optimiser)
         self._look_for_the_end()
+
+    @contextmanager
+    def head_alone(self, extractor: "keras.Model", head: "keras.Model") -> Iterator[None]:
+        """Write no more after an epoch, inside the block, than changes while the head learns alone.
+
+        `best.keras` holds the backbone too: it is written for the first epoch, and for the best one when the
+        block ends, however it does. Until then the summary names the epoch that it is of.
+
+        Args:
+            extractor: The part of the classifier that stays as it is.
+            head: The part that learns.
+        """
+        self._alone = extractor, head
+        try:
+            yield
+        except BaseException:
+            with suppress(Exception):  # what ended the block is to be told; the checkpoint has the rest
+                self._keep_best_head(head)
+            raise
+        self._keep_best_head(head)
+        self._alone = self._best_head = None
+
+    def _keep_best_head(self, head: "keras.Model") -> None:
+        # Whoever has taken the run over, and is further, keeps its own.
+        if self._best_head is not None and saved_epochs(self.workspace, self.run.id) == len(self.history):
+            self._keep_best(head.optimizer)
+            self._write_summary()
 
     def epoch_finished(
         self, logs: Mapping[str, Any], optimiser: "keras.optimizers.Optimizer", learning_rate: float
@@ -209,7 +250,21 @@ class Recorder:
         if has_diverged(losses, len(self.run.class_names)):
             raise diverged(self.run, epoch, row["loss"])
         self.history.append(row)
-        save_checkpoint(self.workspace, self.run.id, self.history, self.model, optimiser)
+        frozen = None
+        if self._alone is not None:
+            frozen, head = self._alone
+            if self._best() is row:
+                with averaged_weights(optimiser):
+                    self._best_head = head.get_weights()
+        save_checkpoint(
+            self.workspace,
+            self.run.id,
+            self.history,
+            self.model,
+            optimiser,
+            frozen=frozen,
+            best_head=self._best_head,
+        )
         self._publish(optimiser)
         self._look_for_the_end()
         if self.watch is not None and not self.ended:
@@ -223,12 +278,9 @@ class Recorder:
 
     def _publish(self, optimiser: "keras.optimizers.Optimizer") -> None:
         """Write everything that follows from the checkpoint; doing it twice changes nothing."""
-        folder = self.workspace.run_dir(self.run.id)
-        best = max(self.history, key=lambda row: row["val_accuracy"])
-        if best is self.history[-1]:
-            keep_best_before(self.workspace, self.run.id, len(self.history))
-            with averaged_weights(optimiser):
-                save_model(self.workspace, self.model, folder / BEST)
+        folder, best = self.workspace.run_dir(self.run.id), self._best()
+        if self._alone is None or self._kept is None:
+            self._keep_best(optimiser)
         table = pd.DataFrame(self.history, columns=list(HISTORY_COLUMNS)).astype({"epoch": int})
         with self.workspace.atomic_path(folder / "history.csv") as scratch:
             table.to_csv(scratch, index=False)
@@ -240,8 +292,39 @@ class Recorder:
             seconds=sum(row["seconds"] for row in self.history),
         )
         self.reporter.run = self.run
-        write_run(self.workspace, self.run)
+        self._write_summary()
         write_events(self.workspace, self.run.id)
+
+    def _best(self) -> dict[str, float]:
+        return max(self.history, key=lambda row: row["val_accuracy"])
+
+    def _keep_best(self, optimiser: "keras.optimizers.Optimizer") -> None:
+        """Bring `best.keras` up to date, where it is not."""
+        best = self._best()
+        if best is not self._kept and (best is self.history[-1] or self._best_head is not None):
+            keep_best_before(self.workspace, self.run.id, len(self.history))
+            with self._best_weights(optimiser):
+                save_model(self.workspace, self.model, self.workspace.run_dir(self.run.id) / BEST)
+        self._kept = best
+
+    @contextmanager
+    def _best_weights(self, optimiser: "keras.optimizers.Optimizer") -> Iterator[None]:
+        if self._alone is None or self._best_head is None:
+            with averaged_weights(optimiser):
+                yield
+            return
+        head = self._alone[1]
+        latest = head.get_weights()
+        head.set_weights(self._best_head)
+        try:
+            yield
+        finally:
+            head.set_weights(latest)
+
+    def _write_summary(self) -> None:
+        kept = self._kept or self._best()
+        there = replace(self.run, best_epoch=int(kept["epoch"]), val_accuracy=kept["val_accuracy"])
+        write_run(self.workspace, there)
 
     def finish(self) -> Run:
         """Mark the run as ended by itself."""

@@ -2,14 +2,16 @@
 
 Beside them the best weights, and those that they replaced for as long as their epoch may still be lost.
 
-A checkpoint holds numbers only. The network is built anew from the spec, and so is its optimiser.
+A checkpoint holds numbers only. The network is built anew from the spec, and so is its optimiser. While the
+head learns alone on features, each holds the backbone as a further name of the first one's file, and the
+head's best weights: `best.keras` holds the backbone too, and is not written anew for each of them.
 """
 
 import errno
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 BEST = "best.keras"
 """Name of the file with a run's best weights."""
 
+_FROZEN = "frozen.npz"
+_BEST_HEAD = "best_head.npz"
 _ASIDE = "damaged-"
 _TORN = (ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, FileNotFoundError, TypeError)
 """What numpy and zipfile raise for a file that is not as it was written."""
@@ -49,12 +53,14 @@ class Checkpoint:
         optimiser: The optimiser's variables, in its order.
         accumulation: Steps whose gradients that optimiser gathered for one of its own; None where an older
             version of the lab did not write it.
+        best_head: Weights of the head in the best epoch; None where `best.keras` has them.
     """
 
     history: list[dict[str, float]]
     weights: list[NDArray[Any]]
     optimiser: list[NDArray[Any]]
     accumulation: int | None = None
+    best_head: list[NDArray[Any]] | None = None
 
     @property
     def epochs(self) -> int:
@@ -120,19 +126,24 @@ def checkpoint_dir(workspace: Workspace, run_id: str, epoch: int) -> Path:
     return _folder(workspace, run_id) / f"epoch-{epoch:04}"
 
 
-def _write_arrays(path: Path, variables: "Sequence[keras.Variable]") -> None:
+def _write_arrays(path: Path, arrays: "Mapping[int, keras.Variable | NDArray[Any]]") -> None:
     import keras
 
-    arrays = {
-        f"{number:04}": keras.ops.convert_to_numpy(variable) for number, variable in enumerate(variables)
-    }
-    np.savez(path, **arrays)
+    named = {f"{number:04}": keras.ops.convert_to_numpy(array) for number, array in arrays.items()}
+    np.savez(path, **named)
 
 
-def _read_arrays(path: Path) -> list[NDArray[Any]]:
-    # Opened here: of a file that is torn numpy would leave it open.
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return [arrays[name] for name in sorted(arrays.files)]
+def _read_arrays(*paths: Path) -> list[NDArray[Any]]:
+    """The arrays of files that hold them together, each under its number."""
+    found: dict[str, NDArray[Any]] = {}
+    for path in paths:
+        # Opened here: of a file that is torn numpy would leave it open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            found.update(arrays)
+    names = sorted(found)
+    if names != [f"{number:04}" for number in range(len(names))]:
+        raise ValueError("some of its arrays are missing")
+    return [found[name] for name in names]
 
 
 def save_checkpoint(
@@ -141,15 +152,40 @@ def save_checkpoint(
     history: list[dict[str, float]],
     model: "keras.Model",
     optimiser: "keras.optimizers.Optimizer",
+    *,
+    frozen: "keras.Model | None" = None,
+    best_head: Sequence[NDArray[Any]] | None = None,
 ) -> None:
-    """Write a checkpoint that survives a power cut, then remove those before the one before it."""
+    """Write a checkpoint that survives a power cut, then remove those before the one before it.
+
+    Args:
+        workspace: The workspace.
+        run_id: Id of the run.
+        history: One row a finished epoch.
+        model: The whole classifier.
+        optimiser: Its optimiser, or its head's.
+        frozen: The part of it that has not changed since the checkpoint before, nor since the run began.
+        best_head: Weights of the head in the best epoch, where `best.keras` may not have them.
+    """
     final = checkpoint_dir(workspace, run_id, len(history))
+    still = {id(variable) for variable in frozen.variables} if frozen else set()
+    state = dict(enumerate(_state_of(model)))
+    resting = {number: variable for number, variable in state.items() if id(variable) in still}
     with workspace.atomic_path(final, durable=True) as scratch:
         scratch.mkdir()
-        _write_arrays(scratch / "weights.npz", _state_of(model))
-        _write_arrays(scratch / "optimiser.npz", optimiser.variables)
-        state = {"history": history, "accumulation": _accumulation(optimiser)}
-        (scratch / "state.json").write_text(json.dumps(state, allow_nan=False), encoding="utf-8")
+        moving = {number: variable for number, variable in state.items() if number not in resting}
+        _write_arrays(scratch / "weights.npz", moving)
+        if resting:
+            try:
+                before = checkpoint_dir(workspace, run_id, len(history) - 1)
+                link_or_copy(before / _FROZEN, scratch / _FROZEN)
+            except FileNotFoundError:
+                _write_arrays(scratch / _FROZEN, resting)
+        if best_head is not None:
+            _write_arrays(scratch / _BEST_HEAD, dict(enumerate(best_head)))
+        _write_arrays(scratch / "optimiser.npz", dict(enumerate(optimiser.variables)))
+        told = {"history": history, "accumulation": _accumulation(optimiser)}
+        (scratch / "state.json").write_text(json.dumps(told, allow_nan=False), encoding="utf-8")
     drop_older_checkpoints(workspace, run_id, len(history))
 
 
@@ -238,11 +274,13 @@ def _written(workspace: Workspace, run_id: str) -> list[Path]:
 def _read(workspace: Workspace, run_id: str, folder: Path) -> Checkpoint:
     try:
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        frozen = [path for path in [folder / _FROZEN] if path.exists()]
         return Checkpoint(
             state["history"],
-            _read_arrays(folder / "weights.npz"),
+            _read_arrays(*frozen, folder / "weights.npz"),
             _read_arrays(folder / "optimiser.npz"),
             state.get("accumulation"),
+            _read_arrays(folder / _BEST_HEAD) if (folder / _BEST_HEAD).exists() else None,
         )
     except (*_TORN, OSError) as error:
         # A torn archive may send zipfile to a place before the file's beginning.

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -108,23 +108,35 @@ def _train_phase(
     rates = {path: spec.layer_decay**depth for path, depth in depths.items()}
     steps = steps_a_call(spec) if extractor is not None else 1
     compile_network(head, spec, data, learning_rate(spec, phase.first, []), rates, steps=steps)
-    if checkpoint is not None and phase.first < checkpoint.epochs <= phase.end:
-        checkpoint.restore(model, head.optimizer)
-        recorder.resume(head.optimizer)
-        if recorder.ended or checkpoint.epochs == phase.end:
-            # As keras does at the end of a fit: the next phase begins with the averaged weights.
-            head.optimizer.finalize_variable_values(head.trainable_variables)
-            return
-    train, validation = data.train, data.validation
+    with recorder.head_alone(extractor, head) if extractor is not None else nullcontext():
+        if checkpoint is not None and phase.first < checkpoint.epochs <= phase.end:
+            checkpoint.restore(model, head.optimizer)
+            recorder.resume(head.optimizer, checkpoint.best_head)
+            if recorder.ended or checkpoint.epochs == phase.end:
+                # As keras does at the end of a fit: the next phase begins with the averaged weights.
+                head.optimizer.finalize_variable_values(head.trainable_variables)
+                return
+        _fit(head, extractor, data, recorder, phase.end)
+
+
+def _fit(
+    learner: "keras.Model",
+    extractor: "keras.Model | None",
+    data: TrainingData,
+    recorder: Recorder,
+    epochs: int,
+) -> None:
+    """Train a network, or the head alone on what an extractor makes of the images, up to an epoch."""
+    train, validation, reporter = data.train, data.validation, recorder.reporter
     if extractor is not None:  # images that never change have the same features in every epoch
-        reporter, began = recorder.reporter, time.monotonic()
+        began = time.monotonic()
         train, validation = on_features(extractor, data, recorder.workspace, reporter.features_computed)
         reporter.features_seconds = time.monotonic() - began
-    head.fit(
-        as_keras_data(train, data.class_weights(spec.class_weight)),
+    learner.fit(
+        as_keras_data(train, data.class_weights(recorder.run.spec.class_weight)),
         validation_data=as_keras_data(validation),
         initial_epoch=len(recorder.history),
-        epochs=phase.end,
+        epochs=epochs,
         # The order comes from seed and epoch; keras would shuffle from a state that a kill loses.
         shuffle=False,
         callbacks=[_epoch_keeper(train, recorder)],
