@@ -171,7 +171,9 @@ def test_a_training_travels_to_nodes_that_do_not_see_the_workspace(
     home, prepared = prepared_home
     workspace = Workspace(cluster.hidden / "apart")
     shutil.copytree(home, workspace.home, ignore=shutil.ignore_patterns("runs", "*.sqlite*"))
-    spec = RunSpec(prepared, "cnn", epochs=12, batch_size=16, early_stopping_patience=12).to_json()
+    spec = RunSpec(
+        prepared, "cnn", epochs=12, head_epochs=8, batch_size=16, early_stopping_patience=12
+    ).to_json()
     with working(workspace, cluster.head.address):
         whole, run = (queue.submit(workspace, "train", spec).id for _ in range(2))
         wait_until(lambda: len(history(workspace, run)) >= 2, 240)
