@@ -156,7 +156,7 @@ def _field(setting: Setting) -> Any:
             setting.choices,
             key=_key(setting.name),
             persist_state="session",
-            format_func=lambda choice: choice.replace("_", " ").capitalize(),
+            format_func=setting.title_of,
             help=setting.help,
         )
     if setting.kind == "text":

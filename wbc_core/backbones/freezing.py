@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from wbc_core.backbones.entry import Backbone
 from wbc_core.backbones.layers import extractor_of, leaves
+from wbc_core.backbones.pooling import LEARNT_POWER
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import WbcError
 from wbc_core.registry import Registry
@@ -180,6 +181,10 @@ def _freeze(model: "keras.Model", blocks: "list[Layers]", closed: int, text: str
         layer.trainable = True
     for layer in frozen:
         layer.trainable = False
+    for layer in model.layers:
+        if layer.name == LEARNT_POWER:
+            # With a backbone that learns nothing, features are computed once, and the power is part of them.
+            layer.trainable = bool(extractor_of(model).trainable_weights)
     learns = False
     for layer in leaves(extractor_of(model)):
         learns = learns or bool(layer.trainable_weights)

@@ -1,4 +1,4 @@
-"""From a map of features to one vector an image, without weights of its own."""
+"""From a map of features to one vector an image; only the power of the learnt mean is a weight."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +11,8 @@ Pooling = Callable[[Any], Any]
 POOLINGS = Registry[Pooling]("pooling")
 
 _GEM_POWER = 3.0  # Radenovic et al., section 4.1: where they start, and close to where learning it ends
+LEARNT_POWER = "pooling_power"
+"""The layer that holds it."""
 _GEM_SMALLEST = 1e-6  # a root has no slope at 0
 
 
@@ -49,9 +51,41 @@ def generalised_mean(features: Any) -> Any:
     Negative values count as zero. Radenovic et al., Fine-tuning CNN image retrieval with no human
     annotation, TPAMI 2018, arXiv:1711.02512, equation 3.
     """
+    return _generalised_mean(_at_least_zero(features), _GEM_POWER)
+
+
+@POOLINGS.register("gem_learnt")
+def learnt_generalised_mean(features: Any) -> Any:
+    """The generalised mean with a power that is learnt, from 3 on and at least 1, the mean.
+
+    One power for all channels, as Radenovic et al. prefer. While the backbone is frozen whole it stays as it
+    is: the features are then computed once.
+    """
+    import keras
+
+    values = _at_least_zero(features)
+    # The kernel of a dense layer that sees a 1: a layer of the lab's own would not open without the lab.
+    power = keras.layers.Dense(
+        1,
+        use_bias=False,
+        kernel_initializer=keras.initializers.Constant(_GEM_POWER),
+        dtype="float32",
+        name=LEARNT_POWER,
+    )(keras.ops.ones_like(values[:, 0, 0, :1]))
+    return _generalised_mean(values, keras.ops.maximum(power, 1.0))
+
+
+def _at_least_zero(features: Any) -> Any:
     import keras
 
     # float32 whatever the policy: the third power of 41 is beyond float16.
-    values = keras.ops.maximum(keras.ops.cast(features, "float32"), _GEM_SMALLEST)
-    mean = keras.ops.mean(keras.ops.power(values, _GEM_POWER), axis=(1, 2))
-    return keras.ops.power(mean, 1 / _GEM_POWER)
+    return keras.ops.maximum(keras.ops.cast(features, "float32"), _GEM_SMALLEST)
+
+
+def _generalised_mean(values: Any, power: Any) -> Any:
+    """Of (n, h, w, C) above zero, with one power for all or (n, 1)."""
+    import keras
+
+    each = power if isinstance(power, float) else keras.ops.expand_dims(power, (1, 2))
+    mean = keras.ops.mean(keras.ops.power(values, each), axis=(1, 2))
+    return keras.ops.power(mean, 1 / power)

@@ -1,7 +1,7 @@
 """What a setting is: its kind, its range, and when it applies."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wbc_core.errors import WbcError
 
@@ -27,6 +27,7 @@ class Setting:
         high: Largest value, included.
         step: What one press of + or - adds in a form.
         choices: The valid words of a `choice`.
+        titles: What a form calls those of them that have a name of their own.
         check_text: Raises WbcError where a `text` is not valid.
         form: What a `text` looks like, in words.
         applies: Whether it has an effect beside the values of the other settings and the name of the
@@ -42,6 +43,7 @@ class Setting:
     high: float = 0
     step: float = 1
     choices: tuple[str, ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
     check_text: Callable[[str], object] | None = None
     form: str = ""
     applies: Callable[[Values], bool] = _always
@@ -54,6 +56,15 @@ class Setting:
         if self.kind == "text":
             return self.form
         return f"{'a whole number' if self.kind == 'int' else 'a number'} from {self.low:g} to {self.high:g}"
+
+    def title_of(self, choice: str) -> str:
+        """What a form calls one of the choices.
+
+        Example:
+            >>> Setting("loss", "Loss", "loss", "choice", "", titles={"adamw": "AdamW"}).title_of("one_cycle")
+            'One cycle'
+        """
+        return self.titles.get(choice, choice.replace("_", " ").capitalize())
 
     def wrong(self, value: object) -> WbcError:
         """The error for a value that is not allowed."""

@@ -96,8 +96,10 @@ _SETTINGS = (
         "Pooling",
         "network",
         "choice",
-        "How the backbone's map becomes one row of features; GeM is the generalised mean.",
+        "How the backbone's map becomes one row of features; GeM is the generalised mean, of the third power "
+        "or of one that is learnt.",
         choices=tuple(POOLINGS.names()),
+        titles={"gem": "GeM, third power", "gem_learnt": "GeM, power learnt", "both": "Average and max"},
         applies=_pools,
     ),
     Setting(
@@ -191,6 +193,7 @@ _SETTINGS = (
         "choice",
         "How the weights follow the gradients.",
         choices=OPTIMISERS,
+        titles={"adamw": "AdamW", "sgd": "SGD"},
     ),
     Setting("learning_rate", "Learning rate", "optimisation", "float", "Largest step size.", 1e-7, 1.0, 1e-4),
     Setting(
@@ -329,8 +332,9 @@ _SETTINGS = (
         "Validation shift",
         "validation",
         "choice",
-        "Shift the validation images, so that the best epoch is chosen by robustness.",
+        "Shift the validation images as the robustness report does, so that the best epoch is chosen by it.",
         choices=("none", *SHIFTS.names()),
+        titles={name: shift.title for name, shift in SHIFTS.items()},
     ),
     Setting(
         "validation_strength",

@@ -24,7 +24,7 @@ class RunSpec(Record):
         backbone: Name in the registry of backbones.
         weights: Where the backbone's first weights come from: `random`, `imagenet`, `file:PATH` or `run:ID`.
         input_size: Height and width that the network resizes images to, in pixels; 0 takes them as they are.
-        pooling: `average`, `max`, `both` or `gem`.
+        pooling: `average`, `max`, `both`, `gem` or `gem_learnt`.
         hidden_layers: `none`, or the units of the layers before the classifier joined by `+`.
         dropout: Share of features dropped before the classifier while training.
         freeze: What of the backbone keeps its first weights, as in `wbc_core.backbones.freezing`.

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from wbc_core.backbones.cost import macs
+from wbc_core.backbones.freezing import apply_freezing
 from wbc_core.backbones.layers import extractor_of
 from wbc_core.backbones.model import build_model, split_model
-from wbc_core.backbones.pooling import POOLINGS
+from wbc_core.backbones.pooling import LEARNT_POWER, POOLINGS
 from wbc_core.errors import WbcError
 
 SHAPE = (32, 32, 3)
@@ -50,19 +51,46 @@ def test_poolings_are_what_their_papers_say() -> None:
         "both": np.concatenate([mean, largest], axis=1),
         "gem": np.cbrt((np.maximum(features, 0) ** 3).mean(axis=(1, 2))),
     }
+    expected["gem_learnt"] = expected["gem"]  # where it begins
     assert pooled.keys() == expected.keys()
     for name, values in expected.items():
         np.testing.assert_allclose(pooled[name], values, rtol=1e-4, atol=1e-5)
 
 
-def test_the_halves_of_a_classifier_are_the_classifier(tmp_path: Path) -> None:
+def test_the_power_of_the_mean_is_learnt_with_the_backbone(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(0)
+    model = build_model("wbcnet", SHAPE, 3, dropout=0.0, pooling="gem_learnt")
+    power = model.get_layer(LEARNT_POWER).kernel
+
+    def learnt_after(freezing: str) -> float:
+        apply_freezing(model, freezing)
+        model.compile(keras.optimizers.AdamW(1e-2), "sparse_categorical_crossentropy", run_eagerly=True)
+        model.train_on_batch(images(), np.arange(len(images())) % 3)
+        return float(np.asarray(power)[0, 0])
+
+    assert learnt_after("all") == 3.0
+    learnt = learnt_after("blocks:2")
+    assert learnt == pytest.approx(3.0, abs=0.02)
+    assert learnt != 3.0
+    model.save(tmp_path / "model.keras")
+    opened = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True, compile=False)
+    assert float(np.asarray(opened.get_layer(LEARNT_POWER).kernel)[0, 0]) == learnt
+    power.assign([[0.2]])  # no less than the mean
+    features = split_model(model)[0]
+    pooled = features(images(), training=False)
+    mapped = keras.Model(model.input, extractor_of(model)(model.input))(images(), training=False)
+    np.testing.assert_allclose(pooled, np.asarray(mapped).mean(axis=(1, 2)), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("pooling", ["gem", "gem_learnt"])
+def test_the_halves_of_a_classifier_are_the_classifier(tmp_path: Path, pooling: str) -> None:
     keras.utils.set_random_seed(0)
     model = build_model(
         "mobilenet_v3_small",
         SHAPE,
         3,
         dropout=0.5,
-        pooling="gem",
+        pooling=pooling,
         hidden_layers=(16, 8),
         input_size=48,
     )
@@ -123,7 +151,12 @@ def test_a_smaller_size_looks_at_every_pixel() -> None:
     [
         ("inception_v3", (64, 64, 3), {}, "at least 75 x 75 pixels; got 64 x 64"),
         ("inception_v3", (96, 96, 3), {"input_size": 48}, "at least 75 x 75 pixels; got 48 x 48"),
-        ("cnn", SHAPE, {"pooling": "sum"}, "no pooling named 'sum'. Expected one of average, max, both, gem"),
+        (
+            "cnn",
+            SHAPE,
+            {"pooling": "sum"},
+            "no pooling named 'sum'. Expected one of average, max, both, gem,",
+        ),
         ("resnet", SHAPE, {}, "no backbone named 'resnet'"),
     ],
 )

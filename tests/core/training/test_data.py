@@ -5,12 +5,13 @@ import pytest
 
 from wbc_core.augment.online import OnlineStage
 from wbc_core.augment.prepare import load_prepared, open_prepared, prepare
-from wbc_core.augment.shifts import shift_images
+from wbc_core.augment.shifts import SHIFTS, shift_images
 from wbc_core.balance.weights import class_weights
 from wbc_core.records import Operation, Recipe
 from wbc_core.splitting import load_split
 from wbc_core.training.data import Batches, as_keras_data, load_training_data
 from wbc_core.training.loop import train
+from wbc_core.training.network import data_of_run
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
@@ -105,16 +106,20 @@ def test_a_network_learns_from_mixed_labels(training_workspace: tuple[Workspace,
     assert summary["val_accuracy"] > 0.5
 
 
-def test_validation_may_be_shifted_and_training_is_not(training_workspace: tuple[Workspace, str]) -> None:
+@pytest.mark.parametrize("shift", SHIFTS.names())
+def test_validation_may_be_shifted_and_training_is_not(
+    training_workspace: tuple[Workspace, str], shift: str
+) -> None:
     workspace, prepared = training_workspace
     plain = load_training_data(workspace, prepared, batch_size=16, seed=0)
-    shifted = load_training_data(
-        workspace, prepared, batch_size=16, seed=0, validation_shift="occlusion", validation_strength=5
-    )
+    # Every shift that the robustness report has is there to choose the best epoch by.
+    asked = {"validation_shift": shift, "validation_strength": "5", "batch_size": "16"}
+    shifted = data_of_run(workspace, RunSpec.parse(prepared, "cnn", asked))
     images, labels = plain.validation[0]
     changed, same = shifted.validation[0]
     np.testing.assert_array_equal(labels, same)
-    np.testing.assert_array_equal(changed, shift_images(images, plain.validation.rows[:64], "occlusion", 5))
+    np.testing.assert_array_equal(changed, shift_images(images, plain.validation.rows[:64], shift, 5))
+    assert not np.array_equal(changed, images)
     np.testing.assert_array_equal(shifted.train[0][0], plain.train[0][0])
 
 

@@ -128,7 +128,7 @@ def test_features_computed_once_give_what_looking_every_epoch_gives(
     monkeypatch.setitem(BACKBONES._entries, "dropping", backbone)
     # A rate that changes by step, over calls of four steps and of the two that are left of six.
     spec = short_spec(prepared, freeze="all", hidden_layers="8", schedule="cosine", warmup_epochs=1)
-    spec = replace(spec, backbone="dropping")
+    spec = replace(spec, backbone="dropping", pooling="gem_learnt")
     monkeypatch.setattr(features, "_STEPS", 4)
     # Operations that are never applied: an online stage, and the same pixels.
     split = load_prepared(workspace, prepared).split
