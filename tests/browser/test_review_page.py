@@ -88,6 +88,40 @@ def test_copies_are_enlarged_side_by_side(demo: Dataset, open_page: Open) -> Non
     assert sides[0]["y"] == sides[1]["y"]
 
 
+def test_enlarged_one_image_after_the_other_is_decided_on_by_touch(
+    lab: Lab, demo: Dataset, open_page: Open
+) -> None:
+    page = open_page(review_path(demo), **PHONE)
+    first, second, third, *_ = rows(page)
+    zoom = page.locator("dialog.zoom")
+    page.locator(".bar [data-do=zoom]").tap()
+    zoom.locator("[data-do=drop]").tap()
+    assert f"Row {second}" in zoom.locator(".what").inner_text()
+    zoom.locator("[data-do=next]").tap()
+    assert f"Row {third}" in zoom.locator(".what").inner_text()
+    zoom.locator("[data-do=previous]").tap()
+    zoom.locator("[data-do=keep]").tap()
+    wait_until(lambda: actions(lab, demo) == {first: "drop", second: "keep"}, "both in the log")
+    zoom.locator("[data-do=undo]").tap()
+    assert f"Row {second}" in zoom.locator(".what").inner_text()
+    wait_until(lambda: actions(lab, demo) == {first: "drop"}, "the last one taken back")
+    box = zoom.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+
+
+def test_after_a_click_on_a_check_the_arrows_are_for_its_pictures(demo: Dataset, open_page: Open) -> None:
+    page = open_page(review_path(demo))
+    rows(page)
+    page.get_by_role("radio", name="Near duplicates").click()
+    page.wait_for_url("**check=near_duplicates*")
+    wait_until(lambda: "alike" in page.locator(".tile").first.get_attribute("title"), "the near duplicates")
+    page.keyboard.press("ArrowRight")
+    assert focused(page) == rows(page)[1]
+    assert "check=near_duplicates" in page.url
+
+
 def test_the_later_of_two_decisions_on_one_image_stands_and_both_are_logged(
     lab: Lab, demo: Dataset, open_page: Open
 ) -> None:

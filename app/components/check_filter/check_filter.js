@@ -67,8 +67,11 @@ export default function draw({ data, parentElement, setTriggerValue }) {
   if (!filter.ready) {
     filter.ready = true;
     filter.addEventListener("click", (event) => {
-      const name = event.target.closest("button")?.dataset.check;
-      if (name) choose(filter, name);
+      const chosen = event.target.closest("button");
+      if (!chosen) return;
+      choose(filter, chosen.dataset.check);
+      // Who chose by hand goes on with the pictures: the arrows are for them then, not for the next check.
+      if (event.detail) chosen.blur();
     });
     filter.addEventListener("keydown", (event) => key(filter, event));
   }

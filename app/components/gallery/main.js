@@ -19,10 +19,13 @@ class Gallery {
     this.listeners = new AbortController();
     const { signal } = this.listeners;
     root.addEventListener("keydown", (event) => this.key(event));
-    root.querySelector(".tools").addEventListener("click", (event) => {
-      const wanted = event.target.closest("[data-do]")?.dataset.do;
-      if (wanted) this.act(wanted, { advance: false });
-    });
+    for (const tools of root.querySelectorAll(".tools")) {
+      tools.addEventListener("click", (event) => {
+        const wanted = event.target.closest("[data-do]")?.dataset.do;
+        // Enlarged, one image follows the other; in the grid the eye stays where the pointer was.
+        if (wanted) this.act(wanted, { advance: this.dialogs.zoom.open });
+      });
+    }
     this.grid.element.addEventListener("dblclick", () => this.act("zoom"));
     // On a narrow screen the bar has two lines for the evidence; a tap shows all of it.
     root.querySelector(".about").addEventListener("click", () => root.classList.toggle("whole"));
@@ -99,7 +102,7 @@ class Gallery {
     for (const button of this.root.querySelectorAll(".tools [data-do]")) {
       button.disabled = !items.length && button.dataset.do !== "undo" && button.dataset.do !== "help";
     }
-    this.root.querySelector("[data-do=accept]").disabled = !this.open().length;
+    for (const button of this.root.querySelectorAll("[data-do=accept]")) button.disabled = !this.open().length;
   }
 
   // A copy enlarged stands beside the one that the group would keep; the first beside the second.
@@ -120,11 +123,19 @@ class Gallery {
   act(wanted, { advance = true } = {}) {
     if (wanted === "help") return this.dialogs.help.showModal();
     if (wanted === "zoom") return this.grid.items.length && !this.dialogs.zoom.open && this.dialogs.zoom.showModal();
+    if (wanted === "previous" || wanted === "next") return this.step(wanted === "next" ? 1 : -1);
     if (!this.data.actions) return undefined;
     if (wanted === "undo") return this.undo(advance);
     if (wanted === "relabel") return this.choose();
     if (wanted === "accept") return this.accept(advance);
     return this.decide(wanted, null, advance);
+  }
+
+  // Enlarged, to the image before or after, on the page before or after too.
+  step(by) {
+    const to = this.grid.focus + by;
+    if (to < 0 || to >= this.grid.items.length) this.turn(by);
+    else this.grid.moveFocus(to, false);
   }
 
   // What one looks at enlarged is what one decides on.
