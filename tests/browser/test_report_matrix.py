@@ -71,9 +71,9 @@ def test_keys_and_buttons_decide_on_the_images_of_a_cell(browser: Browser, resul
     assert decisions[third].label == 1
     assert decisions[first].reason == (f"{RUN}: basophil taken for lymphocyte, the label is right")
     expect(page.get_by_text("3 images decided since this run's clean set")).to_be_visible(timeout=90_000)
-    page.locator("[data-do=undo]").click()
+    page.locator(".bar [data-do=undo]").click()
     wait_until(lambda: third not in stands(), "the undo in the log")
-    page.locator("[data-do=relabel]").click()
+    page.locator(".bar [data-do=relabel]").click()
     choices = page.locator(".choices button")
     assert [choice.split()[-1] for choice in choices.all_inner_texts()] == [NAMES[1], NAMES[0], NAMES[2]]
     choices.nth(2).click()
