@@ -108,17 +108,20 @@ def _by_label(finding: Finding, labels: NDArray[np.integer]) -> Finding:
     return replace(finding, rows=rows, image_ids=image_ids)
 
 
-def paged(findings: Sequence[Finding], labels: NDArray[np.integer]) -> tuple[tuple[Place, ...], ...]:
+def paged(
+    findings: Sequence[Finding], labels: NDArray[np.integer], order: Sequence[int] | None = None
+) -> tuple[tuple[Place, ...], ...]:
     """Cut findings into pages; a group stays on one page.
 
     Args:
         findings: What is shown.
         labels: The label of every row of the data set as imported, integers (n,).
+        order: The places of the findings, in the order in which they are shown; as given where None.
     """
     pages: list[tuple[Place, ...]] = []
     page: list[Place] = []
-    for place, finding in enumerate(findings):
-        pictures = _places(place, finding, labels)
+    for place in range(len(findings)) if order is None else order:
+        pictures = _places(place, findings[place], labels)
         if page and len(page) + len(pictures) > PAGE:
             pages.append(tuple(page))
             page = []
@@ -222,6 +225,38 @@ def cuts_at(dataset_id: str, thresholds: Mapping[str, float | None]) -> Mapping[
     """
     stamps = cache.findings_stamps(dataset_id)
     return _cuts(str(state.workspace().home), dataset_id, tuple(thresholds.items()), stamps)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _pages_left_first(
+    home: str, dataset_id: str, check: str, made_by: MadeBy, since: int, _shown: Cut, _standing: Standing
+) -> tuple[tuple[Place, ...], ...]:
+    waiting = ~settled_rows(_shown.suggested, _standing)
+    left = [
+        # The one copy that is left of a group is no open question.
+        np.count_nonzero(waiting[list(found.rows)]) > (kept_copy(found) is not None)
+        for found in _shown.findings
+    ]
+    order = sorted(range(len(left)), key=lambda place: not left[place])
+    return paged(_shown.findings, cache.labels(dataset_id), order)
+
+
+def left_first(dataset_id: str, shown: Cut, standing: Standing, since: int) -> Cut:
+    """The same findings with those behind the others that were settled when the person came to them.
+
+    What is settled later stays where it is, so that nothing moves under the hand.
+
+    Args:
+        dataset_id: Id of the data set.
+        shown: The findings.
+        standing: The decisions that hold.
+        since: Last line of the log when the person came; 0 to leave the order as it is.
+    """
+    if not since:
+        return shown
+    home = str(state.workspace().home)
+    pages = _pages_left_first(home, dataset_id, shown.check, shown.made_by, since, shown, standing)
+    return replace(shown, pages=pages)
 
 
 def progress(shown: Cut, standing: Standing) -> Progress:

@@ -23,6 +23,8 @@ from wbc_core.curation.suggestions import open_suggestions
 from wbc_core.records import Dataset
 from wbc_core.wording import counted
 
+_ARRIVED = "arrived"
+
 
 def _first_page() -> None:
     state.tell_widget("page", 1)
@@ -50,6 +52,15 @@ def choose_check(dataset: Dataset, cuts: Mapping[str, Cut], standing: Standing) 
     if check != st.query_params.get("check"):
         st.query_params["check"] = check
     return check
+
+
+def arrived(dataset_id: str, check: str, standing: Standing) -> int:
+    """The last line of the log when the person came to a check; 0 where that was not to its first page."""
+    at, since = st.session_state.get(_ARRIVED, (None, 0))
+    if at != (dataset_id, check):
+        since = standing.head if st.query_params.get("page", "1") == "1" else 0
+        st.session_state[_ARRIVED] = ((dataset_id, check), since)
+    return int(since)
 
 
 def _moved(dataset_id: str, check: str) -> None:

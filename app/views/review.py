@@ -13,6 +13,7 @@ from app.components import (
     review_second,
 )
 from app.components.page import begin, require_dataset
+from app.components.review_cuts import left_first
 from wbc_core.curation.checks import CHECKS
 
 VIEWS = {
@@ -56,7 +57,9 @@ if view == "findings":
     if shown.pages:
         context = review_actions.context(dataset, check, threshold=shown.made_by[0])
         seen = review_data.seen_from(standing, shown)
-        review_panel.pictures(dataset, shown, seen, context=context)
+        since = review_panel.arrived(dataset.id, check, standing)
+        in_order = left_first(dataset.id, shown, standing, since)
+        review_panel.pictures(dataset, in_order, seen, context=context)
     elif not shown.findings:
         review_panel.nothing_found(check)
 elif view == "map":

@@ -1,11 +1,14 @@
 """The pictures on the Review page: their order, pages and stacks, and what stands under them."""
 
+import json
+
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app import cache
 from app.components import review_cuts, review_data
-from tests.app.review_page import finding, flagged
+from tests.app.review_page import finding, flagged, open_review
 from wbc_core.curation import review
 from wbc_core.records import Dataset, Finding
 from wbc_core.workspace import Workspace
@@ -23,6 +26,46 @@ def test_the_grid_shows_the_worst_first_with_suggestion_evidence_and_mark(demo_d
     assert items[0]["mark"] == f"relabel:{demo_dataset.class_names[2]}"
     assert items[0]["title"] == found[0].evidence
     assert items[0]["src"].startswith("data:image/webp;base64,")
+
+
+def test_what_was_settled_on_arrival_comes_last_and_nothing_moves_after_it(demo_dataset: Dataset) -> None:
+    workspace, dataset = Workspace.default(), demo_dataset.id
+    shown = review_cuts.cut(dataset, "exact_duplicates")
+    places = list(range(len(shown.findings)))
+
+    def drawn(since: int) -> list[int]:
+        ordered = review_cuts.left_first(dataset, shown, cache.standing(demo_dataset), since)
+        return list(dict.fromkeys(place for page in ordered.pages for place, _, _ in page))
+
+    def settle(place: int) -> None:
+        verdicts = dict.fromkeys(shown.findings[place].rows, ("keep", None))
+        review.decide(workspace, dataset, verdicts, who="Ada", check="exact_duplicates")
+
+    assert len(places) > 2
+    settle(0)
+    since = cache.standing(demo_dataset).head
+    assert drawn(0) == places
+    assert drawn(since) == [*places[1:], 0]
+    settle(1)
+    assert drawn(since) == [*places[1:], 0]
+    assert drawn(cache.standing(demo_dataset).head) == [*places[2:], 0, 1]
+
+
+def test_the_page_begins_with_what_is_left_on_arrival(demo_dataset: Dataset) -> None:
+    workspace, dataset = Workspace.default(), demo_dataset.id
+    first, *others = [found.rows[0] for found in review_cuts.cut(dataset, "exposure").findings]
+    review.decide(workspace, dataset, {first: ("keep", None)}, who="Ada", check="exposure")
+
+    def rows(page: AppTest) -> list[int]:
+        drawn = [json.loads(entry.proto.json) for entry in page.get("bidi_component")]
+        return [item["row"] for item in next(data["items"] for data in drawn if "items" in data)]
+
+    page = open_review(check="exposure")
+    assert rows(page) == [*others, first]
+    review.decide(
+        Workspace.default(), demo_dataset.id, {others[0]: ("drop", None)}, who="Ada", check="exposure"
+    )
+    assert rows(page.run()) == [*others, first]
 
 
 def test_pages_keep_groups_whole_and_stack_large_ones() -> None:
