@@ -67,7 +67,7 @@ def build_model(
             # Without it most pixels of a larger image would not be looked at.
             antialias=shape[0] < max(image_shape[:2]),
             name="resizing",
-        )(inputs)
+        )(inputs, training=False)  # its own default, True, would hold for all behind it in a plain call
     features = extractor(images)
     if len(features.shape) == 4:
         features = pool(features)

@@ -36,7 +36,7 @@ def _convert(original: Original, folder: Path, operations: list[Any], **settings
     # One image a call: with a batch of any size the runtime cannot plan its memory, and is slower.
     shape = (1, *original.model.input_shape[1:])
     with quiet_standard_error():
-        original.model.export(
+        original.at_inference().export(
             folder / _FILE,
             format="litert",
             verbose=False,

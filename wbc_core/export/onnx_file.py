@@ -22,7 +22,7 @@ probabilities = model.run(None, {model.get_inputs()[0].name: images})[0][0]
 def _write(original: Original, folder: Path, progress: Progress) -> Opened:
     import keras
 
-    model = original.model
+    model = original.at_inference()
     model(keras.ops.zeros((1, *model.input_shape[1:])))  # keras exports only what was called once
     # tf2onnx logs a traceback where one of its optional simplifications does not apply.
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)

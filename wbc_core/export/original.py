@@ -50,6 +50,17 @@ class Original:
     probabilities: NDArray[np.float32]
     latency: Json
 
+    def at_inference(self) -> "keras.Model":
+        """The model as it predicts, however it is called.
+
+        In one that was saved with a `resizing` by an older version of the lab, whose default is to train, a
+        plain call, as those of an export are, normalises by the batch and moves the moving statistics.
+        """
+        import keras
+
+        inputs = keras.Input(self.model.input_shape[1:], name=self.model.inputs[0].name)
+        return keras.Model(inputs, self.model(inputs, training=False), name=self.model.name)
+
     def train_images(self, count: int, seed: int) -> tuple[NDArray[np.uint8], Json]:
         """Draw images of the train part, as many of each class as there are, up to an equal share.
 

@@ -20,7 +20,7 @@ probabilities = next(iter(model(**{name: tf.constant(images)}).values())).numpy(
 
 def _write(original: Original, folder: Path, progress: Progress) -> Opened:
     with standard_output_quiet():
-        original.model.export(folder / "savedmodel", format="tf_saved_model", verbose=False)
+        original.at_inference().export(folder / "savedmodel", format="tf_saved_model", verbose=False)
     # Opened as a user would, without Keras: only TensorFlow itself can serve this format.
     import tensorflow as tf
 

@@ -82,6 +82,15 @@ def test_the_power_of_the_mean_is_learnt_with_the_backbone(tmp_path: Path) -> No
     np.testing.assert_allclose(pooled, np.asarray(mapped).mean(axis=(1, 2)), rtol=1e-3, atol=1e-4)
 
 
+def test_a_plain_call_of_a_model_that_resizes_is_a_prediction() -> None:
+    model = build_model("wbcnet", SHAPE, 3, dropout=0.5, input_size=48)
+    before = model.get_weights()
+    called = np.asarray(model(images()))
+    np.testing.assert_allclose(called, model.predict_on_batch(images()), atol=1e-6)
+    for left, right in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
 @pytest.mark.parametrize("pooling", ["gem", "gem_learnt"])
 def test_the_halves_of_a_classifier_are_the_classifier(tmp_path: Path, pooling: str) -> None:
     keras.utils.set_random_seed(0)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.results_lab import NAMES, RUN, SIDE, add_run, build_dataset, build_split, pictures
+from wbc_core.augment.prepare import load_prepared
 from wbc_core.errors import Cancelled, WbcError
 from wbc_core.evaluation.report import evaluate_run
 from wbc_core.export import entry
@@ -24,6 +25,7 @@ from wbc_core.export.writing import export_formats, export_run, write_each
 from wbc_core.jobs.tasks import TASKS
 from wbc_core.progress import silent
 from wbc_core.splitting import split_table
+from wbc_core.training.runs import load_run
 from wbc_core.workspace import Workspace
 
 
@@ -88,6 +90,24 @@ def test_every_format_answers_as_the_original(exported: tuple[Path, dict[str, An
         assert files == set(passport["files"])
         assert passport["size_ratio"] == passport["bytes"] / passport["original_bytes"]
         assert passport["largest_gap"] < (0.05 if name == "litert_int8" else 1e-5)
+
+
+def test_a_model_of_an_older_lab_that_resizes_is_exported_as_it_predicts(
+    lab: Workspace, tmp_path: Path
+) -> None:
+    import keras
+
+    layers, run_id = keras.layers, "job-0123456789ac"
+    inputs = keras.Input((SIDE, SIDE, 3), name="image")
+    inner = keras.Sequential([keras.Input((48, 48, 3)), layers.BatchNormalization(), layers.Conv2D(3, 1)])
+    features = layers.GlobalAveragePooling2D()(inner(layers.Resizing(48, 48)(inputs)))
+    run = load_run(lab, RUN)
+    add_run(lab, load_prepared(lab, run.prepared), run_id)
+    model = keras.Model(inputs, layers.Dense(3, activation="softmax")(features))
+    model.save(lab.run_dir(run_id) / "best.keras")
+    for name in ("savedmodel", "onnx", "litert"):
+        (made,) = export_run(lab, run_id, name, tmp_path / name)
+        assert made["verdict"] == "kept", made
 
 
 def test_integers_take_pictures_as_they_are_and_saw_train_images_only(
