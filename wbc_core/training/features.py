@@ -1,11 +1,13 @@
 """A frozen backbone's features, computed once, on which the head then trains at full speed."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wbc_core.backbones.layers import leaves
 from wbc_core.training.data import Batches, TrainingData, padded_chunks
+from wbc_core.training.device import device_summary
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
@@ -45,11 +47,11 @@ def on_features(
     total, before = sum(len(part.rows) for part in parts), 0
     # One size for both parts: the backbone would be compiled for each.
     size = data.validation.batch_size
-    found = []
+    found, looking = [], _with_constants(extractor)
     for part in parts:
         features = _file_of(workspace, (len(part.rows), int(extractor.output_shape[-1])))
         for place, chunk in padded_chunks(part.images, part.rows, size):
-            features[place] = extractor.predict_on_batch(chunk)[: place.stop - place.start]
+            features[place] = looking.predict_on_batch(chunk)[: place.stop - place.start]
             report(before + place.stop, total)
         before += len(part.rows)
         found.append(
@@ -63,6 +65,27 @@ def on_features(
             )
         )
     return found[0], found[1]
+
+
+def _with_constants(extractor: "keras.Model") -> "keras.Model":
+    """The same with its weights as constants of the graph, where that is faster.
+
+    TensorFlow then computes a convolution and the batch normalisation behind it as one: a CPU looks at an
+    eighth (densenet121) to almost half (mobilenet_v3_small) more images. Otherwise it only takes memory.
+    """
+    import keras
+
+    normalises = any(isinstance(layer, keras.layers.BatchNormalization) for layer in leaves(extractor))
+    if not normalises or keras.backend.backend() != "tensorflow" or device_summary()["device"] != "cpu":
+        return extractor
+    variables = extractor.trainable_variables, extractor.non_trainable_variables
+    constants = [[keras.ops.convert_to_numpy(variable) for variable in some] for some in variables]
+
+    class WithConstants(keras.Model):  # type: ignore[misc]  # keras carries no types
+        def call(self, images: Any) -> Any:
+            return extractor.stateless_call(*constants, images, training=False)[0]
+
+    return WithConstants()
 
 
 def _file_of(workspace: Workspace, shape: tuple[int, int]) -> np.memmap:

@@ -110,12 +110,13 @@ def test_lite0_is_fine_tuned_from_its_imagenet_weights(training_workspace: tuple
 
 
 def dropping(input_shape: tuple[int, int, int], weights: str | None) -> Any:
-    """A network that drops channels while it trains, as those with drop-connect do."""
+    """A network that drops channels while it trains, as those with drop-connect do, and normalises them."""
     import keras
 
     inputs = keras.Input(input_shape)
     features = keras.layers.Rescaling(1 / 255)(inputs)
     features = keras.layers.Conv2D(8, 3, 4, activation="relu", name="first")(features)
+    features = keras.layers.BatchNormalization()(features)
     features = keras.layers.Dropout(0.5, noise_shape=(None, 1, 1, 8))(features)
     return keras.Model(inputs, keras.layers.Conv2D(8, 3, 4, activation="relu", name="last")(features))
 
