@@ -8,6 +8,7 @@ import streamlit as st
 from app import cache, state
 from app.formatting import percent, seconds
 from wbc_core.jobs.cost import elapsed
+from wbc_core.jobs.listing import what_tells
 from wbc_core.records import Job
 
 _VERBS = {
@@ -78,6 +79,7 @@ def job_table(jobs: list[Job]) -> None:
             "State": [job.state for job in jobs],
             "Took": [seconds(elapsed(job)) for job in jobs],
             "Accuracy": [_accuracy(job) for job in jobs],
+            "About": list(what_tells(state.workspace(), jobs).values()),
             "Submitted": pd.to_datetime([job.created for job in jobs]),
             "Device": [job.device or "" for job in jobs],
             "Id": [job.id for job in jobs],
@@ -98,6 +100,10 @@ def job_table(jobs: list[Job]) -> None:
         column_config={
             "What": st.column_config.TextColumn(width="medium"),
             "Accuracy": st.column_config.TextColumn(help="Of a training, on the held-out images."),
+            "About": st.column_config.TextColumn(
+                width="medium",
+                help="Why it failed; of a training, what others of its backbone do not share comes first.",
+            ),
             "Submitted": st.column_config.DatetimeColumn(format="distance"),
         },
     )

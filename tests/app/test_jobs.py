@@ -191,6 +191,8 @@ def test_a_clone_opens_the_launch_page(workspace: Workspace, page: AppTest) -> N
     clone = submit_training(workspace, learning_rate=3e-4, clones=job)
     page.query_params["job"] = clone
     page.run()
+    table = page.dataframe[0].value
+    assert list(table["About"]) == ["learning_rate=0.0003 epochs=5", "learning_rate=0.001 epochs=5"]
     assert plain(f"Differs from {job}: learning_rate 0.001 → 0.0003") in shown(page)
     page.button(key=f"clone-{clone}").click().run()
     assert not page.exception
@@ -212,6 +214,14 @@ def test_a_run_out_of_memory_is_retried_with_half_the_batch(workspace: Workspace
     newest = queue.list_jobs(workspace)[0]
     assert (newest.spec["batch_size"], newest.spec["accumulation"]) == (16, 2)
     assert page.query_params["job"] == newest.id
+
+
+def test_a_job_that_waits_again_has_not_taken_time(workspace: Workspace, page: AppTest) -> None:
+    submit_training(workspace)
+    job, claim = queue.claim_next(workspace, ["train"], "cpu") or (None, "")
+    queue.release(workspace, job.id, claim, "its worker was stopped")
+    page.run()
+    assert list(page.dataframe[0].value[["State", "Took"]].iloc[0]) == ["queued", "–"]
 
 
 def test_a_finished_run_is_continued(workspace: Workspace, page: AppTest) -> None:

@@ -7,8 +7,8 @@ from wbc_core.workspace import Workspace, now
 
 
 def elapsed(job: Job) -> float | None:
-    """Seconds since the job started, until it finished; None before it started."""
-    if job.started is None:
+    """Seconds since the job started, until it finished; None while it waits, be it for the second time."""
+    if job.started is None or job.state == "queued":
         return None
     passed = datetime.fromisoformat(job.finished or now()) - datetime.fromisoformat(job.started)
     return max(0.0, passed.total_seconds())  # a clock that was set back must not show

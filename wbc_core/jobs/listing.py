@@ -1,6 +1,6 @@
 """The list of jobs as a person reads it: one short line each, by which two runs are told apart."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import PurePath
@@ -30,11 +30,9 @@ def short_list(workspace: Workspace, jobs: Sequence[Job]) -> list[dict[str, str]
 
     Returns:
         `id`, `what` (kind and backbone, run or source), `state`, `done` (epochs of a training, else a share),
-        `accuracy` (of a training, on the held-out images), `age` (since it was submitted) and `about`: why
-        it failed; else of a training what others of its backbone do not share, its recipe or settings, then
-        the settings that are no defaults.
+        `accuracy` (of a training, on the held-out images), `age` (since it was submitted) and `about`, of
+        `what_tells`.
     """
-    specs = {job.id: _settings(workspace, job) for job in jobs if job.kind == "train"}
     lines = [
         {
             "id": job.id,
@@ -46,11 +44,56 @@ def short_list(workspace: Workspace, jobs: Sequence[Job]) -> list[dict[str, str]
         }
         for job in jobs
     ]
+    about = what_tells(workspace, jobs, shown_already=["epochs"])
     widths = [max(map(len, [name, *(line[name] for line in lines)])) for name in lines[0]] if lines else []
     room = _WIDTH - sum(width + 2 for width in widths)
     for line, job in zip(lines, jobs, strict=True):
-        line["about"] = _clipped(_about(workspace, job, specs), room)
+        line["about"] = _clipped(about[job.id], room)
     return lines
+
+
+def what_tells(
+    workspace: Workspace, jobs: Sequence[Job], shown_already: Collection[str] = ()
+) -> dict[str, str]:
+    """What jobs of one list are told apart by, beside what each does.
+
+    Args:
+        workspace: Whose jobs.
+        jobs: The jobs.
+        shown_already: Settings that the list has in a column of their own.
+
+    Returns:
+        Id of each to why it failed; else of a training what others of its backbone do not share, its recipe
+        or settings, then the settings that are no defaults; else nothing.
+    """
+    specs = {job.id: _settings(workspace, job) for job in jobs if job.kind == "train"}
+    same: dict[str, list[Json]] = {}
+    for spec in specs.values():
+        same.setdefault(spec["backbone"], []).append(spec)
+    unshared = {
+        backbone: [name for name in ("prepared", *SETTINGS) if len({spec[name] for spec in own}) > 1]
+        for backbone, own in same.items()
+    }
+    plain, told = RunSpec("", "").to_json(), {}
+    for job in jobs:
+        words = [f"{job.priority} priority"] if job.priority != "normal" else []
+        if job.id in specs:
+            spec = specs[job.id]
+            first = unshared[spec["backbone"]]
+            further = [name for name in SETTINGS if name not in first and spec[name] != plain[name]]
+            names = [name for name in (*first, *further) if name not in shown_already]
+            words += [_setting(workspace, name, spec[name]) for name in names]
+        failed = job.state == "failed"
+        told[job.id] = " ".join((job.error or "").split()) if failed else " ".join(filter(None, words))
+    return told
+
+
+def _setting(workspace: Workspace, name: str, value: Any) -> str:
+    if name == "prepared":
+        with suppress(WbcError):  # the set may be gone
+            return f"{load_prepared(workspace, value).recipe.name} recipe"
+        return ""
+    return f"{name}={_written(value)}"
 
 
 def _settings(workspace: Workspace, job: Job) -> Json:
@@ -90,29 +133,6 @@ def _age(job: Job) -> str:
     passed = datetime.fromisoformat(now()) - datetime.fromisoformat(job.created)
     size, unit = next((entry for entry in _UNITS if passed.total_seconds() >= entry[0]), _UNITS[-1])
     return f"{max(0, int(passed.total_seconds() // size))} {unit}"
-
-
-def _about(workspace: Workspace, job: Job, specs: Mapping[str, Json]) -> str:
-    if job.state == "failed":
-        return " ".join((job.error or "").split())
-    words = [f"{job.priority} priority"] if job.priority != "normal" else []
-    if job.id in specs:
-        words += _telling(workspace, specs[job.id], specs.values())
-    return " ".join(words)
-
-
-def _telling(workspace: Workspace, own: Json, specs: Iterable[Json]) -> list[str]:
-    """What tells most of a training, first what others of its backbone do not share."""
-    same = [spec for spec in specs if spec["backbone"] == own["backbone"]]
-    words = []
-    if any(spec["prepared"] != own["prepared"] for spec in same):
-        with suppress(WbcError):  # the set may be gone
-            words.append(f"{load_prepared(workspace, own['prepared']).recipe.name} recipe")
-    unshared = [name for name in SETTINGS if any(spec[name] != own[name] for spec in same)]
-    plain = RunSpec("", "").to_json()
-    further = [name for name in SETTINGS if name not in unshared and own[name] != plain[name]]
-    # The epochs stand in a column of their own.
-    return words + [f"{name}={_written(own[name])}" for name in [*unshared, *further] if name != "epochs"]
 
 
 def _written(value: Any) -> str:

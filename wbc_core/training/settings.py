@@ -286,8 +286,17 @@ _SETTINGS = (
         "Of the arithmetic inside the network; its weights stay float32. Half precision is for GPUs, "
         "and float16 needs one.",
         choices=PRECISIONS,
+        titles={name: name for name in PRECISIONS},
     ),
-    Setting("loss", "Loss", "loss", "choice", "What the training makes small.", choices=LOSSES),
+    Setting(
+        "loss",
+        "Loss",
+        "loss",
+        "choice",
+        "What the training makes small.",
+        choices=LOSSES,
+        titles={"cross_entropy": "Cross-entropy", "logit_adjusted": "Logit-adjusted"},
+    ),
     Setting(
         "label_smoothing",
         "Label smoothing",
