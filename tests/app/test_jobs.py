@@ -192,7 +192,7 @@ def test_a_clone_opens_the_launch_page(workspace: Workspace, page: AppTest) -> N
     page.query_params["job"] = clone
     page.run()
     table = page.dataframe[0].value
-    assert list(table["About"]) == ["learning_rate=0.0003 epochs=5", "learning_rate=0.001 epochs=5"]
+    assert list(table["About"]) == ["learning_rate=0.0003 epochs=5", "epochs=5 learning_rate=0.001"]
     assert plain(f"Differs from {job}: learning_rate 0.001 → 0.0003") in shown(page)
     page.button(key=f"clone-{clone}").click().run()
     assert not page.exception

@@ -63,8 +63,8 @@ def what_tells(
         shown_already: Settings that the list has in a column of their own.
 
     Returns:
-        Id of each to why it failed; else of a training what others of its backbone do not share, its recipe
-        or settings, then the settings that are no defaults; else nothing.
+        Id of each to why it failed; else of a training what its sweep varies, then what others of its
+        backbone do not share, its recipe or settings, and the settings that are no defaults; else nothing.
     """
     specs = {job.id: _settings(workspace, job) for job in jobs if job.kind == "train"}
     same: dict[str, list[Json]] = {}
@@ -74,18 +74,27 @@ def what_tells(
         backbone: [name for name in ("prepared", *SETTINGS) if len({spec[name] for spec in own}) > 1]
         for backbone, own in same.items()
     }
-    plain, told = RunSpec("", "").to_json(), {}
+    told = {}
     for job in jobs:
         words = [f"{job.priority} priority"] if job.priority != "normal" else []
         if job.id in specs:
             spec = specs[job.id]
-            first = unshared[spec["backbone"]]
-            further = [name for name in SETTINGS if name not in first and spec[name] != plain[name]]
-            names = [name for name in (*first, *further) if name not in shown_already]
+            names = _by_what_they_tell(job, spec, unshared[spec["backbone"]])
+            names = [name for name in names if name not in shown_already]
             words += [_setting(workspace, name, spec[name]) for name in names]
         failed = job.state == "failed"
         told[job.id] = " ".join((job.error or "").split()) if failed else " ".join(filter(None, words))
     return told
+
+
+def _by_what_they_tell(job: Job, spec: Json, unshared: Sequence[str]) -> list[str]:
+    """Names of settings, those first that tell a training best from others of its backbone."""
+    plain = RunSpec("", "").to_json()
+    changed = [name for name in SETTINGS if spec[name] != plain[name]]
+    # A default tells least: others show what they have instead.
+    order = [*job.spec.get("sweep", {}).get("space", {}), *(name for name in unshared if name == "prepared")]
+    order += [*(name for name in unshared if name in changed), *changed, *unshared]
+    return list(dict.fromkeys(order))
 
 
 def _setting(workspace: Workspace, name: str, value: Any) -> str:

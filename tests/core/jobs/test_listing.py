@@ -9,6 +9,7 @@ from wbc_core.augment.recipe import load_recipe
 from wbc_core.jobs import order, queue
 from wbc_core.jobs.launching import launch_all
 from wbc_core.jobs.listing import short_list
+from wbc_core.jobs.sweep import start_sweep
 from wbc_core.records import Json
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
@@ -39,9 +40,16 @@ def test_two_runs_of_a_backbone_are_told_apart(workspace: Workspace) -> None:
     assert [line["what"] for line in lines] == ["train cnn"] * 3 + ["train mobilenet_v3_large"] * 2
     assert [line["done"] for line in lines] == ["0/3", "0/30", "0/4", "0/3", "0/3"]
     assert lines[0]["about"].startswith("plain recipe dropout=0.25")
-    assert lines[1]["about"].startswith("plain recipe dropout=0.3")
+    assert lines[1]["about"].startswith("plain recipe learning_rate=")
     assert lines[2]["about"].startswith("robust recipe dropout=0.25")
     assert [line["about"] for line in lines[3:]] == ["freeze=blocks:2", "high priority freeze=blocks:2"]
+
+
+def test_a_trial_says_first_what_its_sweep_varies(workspace: Workspace) -> None:
+    grid = {"learning_rate": ["0.001", "0.003"]}
+    start_sweep(workspace, prepared_id(workspace), "cnn", grid, settings={"dropout": "0.1"})
+    told = [line["about"] for line in listed(workspace)]
+    assert told == ["learning_rate=0.001 dropout=0.1", "learning_rate=0.003 dropout=0.1"]
 
 
 def test_what_came_of_a_job_is_short_too(workspace: Workspace) -> None:
