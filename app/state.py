@@ -10,7 +10,7 @@ from wbc_core.curation.review import UNNAMED
 from wbc_core.workspace import Workspace
 
 KINDS = ("dataset", "split", "prepared", "run", "job")
-_PERSON = "person"
+_PERSON, _PERSON_HERE = "person", "person_here"
 _NAMED, _JUST_NAMED = "named", "just_named"
 _LONGEST_NAME = 80
 _UNNAMED_AS = "unnamed_as"
@@ -111,6 +111,16 @@ def take_name(name: str) -> None:
 
 def _name_given() -> None:
     st.session_state[_NAMED] = st.session_state[_JUST_NAMED] = True
+
+
+def person_field_here(label: str) -> None:
+    """Draw a field for a name that was not given yet, where it is needed: a phone hides the sidebar."""
+    st.text_input(label, key=_PERSON_HERE, max_chars=_LONGEST_NAME, on_change=_name_given_here, width=320)
+
+
+def _name_given_here() -> None:
+    take_name(st.session_state[_PERSON_HERE])
+    _name_given()
 
 
 def has_given_name() -> bool:

@@ -43,9 +43,10 @@ def panel(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
 def _judge(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
     if not state.given_name():
         st.info(
-            "Enter **your name** in the sidebar first: by it your review is compared with the first one.",
+            "Enter **your name** first: by it your review is compared with the first one.",
             icon=":material/badge:",
         )
+        state.person_field_here("The name that you judge under")
         return
     who = state.person()
     st.caption(

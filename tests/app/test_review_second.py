@@ -27,6 +27,9 @@ def test_a_second_review_needs_a_name_and_shows_nobody_elses_verdicts(demo_datas
     nameless = open_review(view="second", check="exact_duplicates")
     assert "your name" in shown_text(nameless)
     assert not nameless.get("progress")
+    nameless.text_input(key="person_here").set_value("Cleo").run()
+    assert "You judge as Cleo" in shown_text(nameless)
+    assert nameless.text_input(key="person").value == "Cleo"
     page = second_review("Ben", check="exact_duplicates")
     assert not page.exception
     assert "**0** of" in page.get("progress")[0].proto.text
