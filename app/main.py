@@ -1,6 +1,7 @@
 """WBC Lab: page configuration, navigation by section, the sidebar frame."""
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import StopException
 
 from app import state
 from app.components import sidebar
@@ -14,6 +15,7 @@ st.set_page_config(
     initial_sidebar_state="auto",
 )
 st.logo(str(ASSETS / "wordmark.svg"), icon_image=str(ASSETS / "logo.svg"), size="large")
+state.page_begins()
 state.keep_in_url()
 page = st.navigation(
     {
@@ -25,4 +27,9 @@ page = st.navigation(
     }
 )
 sidebar.draw()
-page.run()
+try:
+    page.run()
+except StopException:
+    state.page_is_drawn()
+    raise
+state.page_is_drawn()

@@ -15,6 +15,7 @@ _NAMED, _JUST_NAMED = "named", "just_named"
 _LONGEST_NAME = 80
 _UNNAMED_AS = "unnamed_as"
 _CLONE = "clone"
+_TOLD = "told"
 # Choosing a record further up the chain makes those that were made from another one wrong.
 _BELOW = {"dataset": ("split", "prepared", "run"), "split": ("prepared", "run"), "prepared": ("run",)}
 
@@ -158,10 +159,26 @@ def first_time(event: str) -> bool:
 def tell_widget(key: str, value: object) -> None:
     """Give the widget of a key its value before it is drawn; does nothing where it has it.
 
-    Told the same again, the browser would take back a click that was made while the page was drawn.
+    Told the same again, the browser would take back a click that was made while the page was drawn. Yet what
+    a run told that came to no end it may not have heard.
     """
-    if key not in st.session_state or st.session_state[key] != value:
+    # None where a fragment is drawn alone, whose every tick would tell it again.
+    told: dict[str, object] | None = st.session_state.get(_TOLD)
+    unheard = told is not None and key in told and told[key] == value
+    if unheard or key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
+        if told is not None:
+            told[key] = value
+
+
+def page_begins() -> None:
+    """Begin to note what the page tells the browser; of a run that came to no end the notes stay."""
+    st.session_state.setdefault(_TOLD, {})
+
+
+def page_is_drawn() -> None:
+    """Note that the page came to its end, so that the browser has heard what it told."""
+    st.session_state.pop(_TOLD, None)
 
 
 def _written(name: str) -> str:

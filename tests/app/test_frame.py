@@ -63,6 +63,25 @@ def test_a_change_by_hand_is_not_told_to_the_browser_again(demo_dataset: Dataset
     assert not page.slider(key="slider-blur").proto.set_value
 
 
+def _draw_a_choice() -> None:
+    import streamlit as st
+
+    from app import state
+
+    state.page_begins()
+    state.choose_view("View", "view", {"a": "A", "b": "B"}, default="b")
+    if "again" not in st.session_state:
+        st.session_state["again"] = True
+        st.rerun()
+    state.page_is_drawn()
+
+
+def test_what_a_run_told_that_came_to_no_end_is_told_again() -> None:
+    page = AppTest.from_function(_draw_a_choice).run()
+    assert page.segmented_control(key="view").proto.set_value
+    assert not page.run().segmented_control(key="view").proto.set_value
+
+
 def test_without_a_choice_the_newest_data_set_is_taken_and_named_in_the_url(demo_dataset: Dataset) -> None:
     page = open_app()
     assert page.query_params["dataset"] == demo_dataset.id
