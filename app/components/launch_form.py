@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import state
 from app.components.page import plain
+from wbc_core.backbones.freezing import does_as_it_says
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.backbones.weights import with_absolute_path
 from wbc_core.errors import WbcError
@@ -149,6 +150,14 @@ def backbones_and_preset() -> list[str]:
     return list(chosen)
 
 
+def _suggestions(name: str) -> tuple[str, ...]:
+    """Values of a text to choose from: what fits one of the chosen backbones, and what there is now."""
+    offered, chosen = _SUGGESTED[name], st.session_state[_key("backbones")]
+    if name == "freeze" and chosen:
+        offered = tuple(text for text in offered if any(does_as_it_says(text, own) for own in chosen))
+    return tuple(dict.fromkeys((*offered, st.session_state[_key(name)])))
+
+
 def _field(setting: Setting) -> Any:
     if setting.kind == "choice":
         return st.selectbox(
@@ -162,7 +171,7 @@ def _field(setting: Setting) -> Any:
     if setting.kind == "text":
         return st.selectbox(
             setting.title,
-            tuple(dict.fromkeys((*_SUGGESTED[setting.name], st.session_state[_key(setting.name)]))),
+            _suggestions(setting.name),
             key=_key(setting.name),
             persist_state="session",
             accept_new_options=True,

@@ -115,4 +115,4 @@ with cost:
     if launched:
         count = counted(len(launched), "run is", "runs are")
         st.success(f"{count} in the queue.", icon=":material/check:")
-        link("jobs", "Watch them on the Jobs page")
+        link("jobs", f"Watch {'it' if len(launched) == 1 else 'them'} on the Jobs page")

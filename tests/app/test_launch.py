@@ -202,6 +202,8 @@ def test_a_freezing_that_cannot_be_is_told_on_the_page(
     page = open_page(workspace, monkeypatch, dataset=dataset.id, prepared=prepared)
     page.segmented_control(key="launch-preset").set_value("quick").run()
     page.pills(key="launch-backbones").set_value(["wbcnet"]).run()
+    assert "type:layer_normalisation" not in page.selectbox(key="launch-freeze").options
+    page.pills(key="launch-backbones").set_value(["wbcnet", "convnext_tiny"]).run()
     page.selectbox(key="launch-freeze").set_value("type:layer_normalisation").run()
     assert "would freeze nothing of WBCNet" in shown(page)
     assert page.button(key="launch").disabled

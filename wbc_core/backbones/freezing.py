@@ -97,20 +97,29 @@ def check_freezing(text: str, backbone: str) -> None:
         kind.count(value, BACKBONES.get(backbone))
 
 
-def check_something_frozen(text: str, backbone: str) -> None:
-    """Refuse a freezing that asks for layers of which a backbone has none; it is not built for that.
+def does_as_it_says(text: str, backbone: str) -> bool:
+    """Whether a freezing freezes something of a backbone, or says that it does not; nothing is built.
 
     Of several joined by `+` one may freeze nothing: they name whichever of these layers there are.
 
-    Raises:
-        WbcError: It would freeze nothing, and does not say so as `none` and `fraction:0` do.
+    Example:
+        >>> [does_as_it_says(text, "cnn") for text in ("none", "blocks:1", "type:batch_normalisation")]
+        [True, True, False]
     """
+    parts, entry = parse_freezing(text), BACKBONES.get(backbone)
+    says_nothing = any(value == 0 or kind is KINDS.get("none") for kind, value in parts)
+    return says_nothing or any(kind.count(value, entry) for kind, value in parts)
+
+
+def check_something_frozen(text: str, backbone: str) -> None:
+    """Refuse a freezing that asks for layers of which a backbone has none.
+
+    Raises:
+        WbcError: `does_as_it_says` says no.
+    """
+    if does_as_it_says(text, backbone):
+        return
     entry = BACKBONES.get(backbone)
-    parts = parse_freezing(text)
-    if any(value == 0 or kind is KINDS.get("none") for kind, value in parts):
-        return
-    if any(kind.count(value, entry) for kind, value in parts):
-        return
     types = [f"type:{name}" for name in _TYPES if getattr(entry.layers, name)]
     raise WbcError(
         f"freeze={text} would freeze nothing of {entry.title}.",
