@@ -26,10 +26,12 @@ class Lane:
     Args:
         kinds: The kinds of job that it takes.
         device: What the jobs' records call the place: its kind (see `device_kind`), then which it is.
+        passes_by: Ids of jobs that it has no room for at present.
     """
 
     kinds: list[str]
     device: str
+    passes_by: tuple[str, ...] = ()
 
 
 class JobProcess(Protocol):
@@ -37,6 +39,9 @@ class JobProcess(Protocol):
 
     def ending(self) -> str | None:
         """None while it runs, empty once it has written its outcome, else how it ended, as a clause."""
+
+    def is_misplaced(self) -> bool:
+        """Whether it ended because its place has no room for it; another may have."""
 
     def signal(self, number: int) -> None:
         """Send a signal to the whole group; without effect where it has ended."""
@@ -99,6 +104,10 @@ class LocalProcess:
             return None if status is None else ""
         how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
         return f"Its process {how}"
+
+    def is_misplaced(self) -> bool:
+        """See `JobProcess`."""
+        return False
 
     def signal(self, number: int) -> None:
         """See `JobProcess`."""

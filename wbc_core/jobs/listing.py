@@ -30,8 +30,8 @@ def short_list(workspace: Workspace, jobs: Sequence[Job]) -> list[dict[str, str]
 
     Returns:
         `id`, `what` (kind and backbone, run or source), `state`, `done` (epochs of a training, else a share),
-        `accuracy` (of a training, on the held-out images), `age` (since it was submitted) and `about`, of
-        `what_tells`.
+        `accuracy` (of a training, on the held-out images), `age` (since it was submitted) and `about`: why
+        it waits again, if so, and what `what_tells` does.
     """
     lines = [
         {
@@ -48,7 +48,9 @@ def short_list(workspace: Workspace, jobs: Sequence[Job]) -> list[dict[str, str]
     widths = [max(map(len, [name, *(line[name] for line in lines)])) for name in lines[0]] if lines else []
     room = _WIDTH - sum(width + 2 for width in widths)
     for line, job in zip(lines, jobs, strict=True):
-        line["about"] = _clipped(about[job.id], room)
+        # Why it waits again: its worker was stopped, or its node had no room for it.
+        again = job.state == "queued" and job.message.startswith("Waiting: ")
+        line["about"] = _clipped(f"{job.message} {about[job.id]}" if again else about[job.id], room)
     return lines
 
 

@@ -198,9 +198,21 @@ def read_log(workspace: Workspace, job_id: str, tail: int = 200) -> str:
 
 
 def claim_next(
-    workspace: Workspace, kinds: list[str], device: str, only: str | None = None
+    workspace: Workspace,
+    kinds: list[str],
+    device: str,
+    only: str | None = None,
+    *,
+    but: Collection[str] = (),
 ) -> tuple[Job, str] | None:
     """Take the foremost waiting job of some kinds; at most one caller gets it, and none while it is paused.
+
+    Args:
+        workspace: Whose queue.
+        kinds: The kinds.
+        device: What the job's record is to call the place.
+        only: Take this job or none.
+        but: Ids of jobs to pass by.
 
     Returns:
         The job and the claim that lets its holder write to it, or None when nothing waits.
@@ -208,6 +220,8 @@ def claim_next(
     waiting = select(jobs.c.id).where(*_CLAIMABLE, jobs.c.kind.in_(kinds))
     if only is not None:
         waiting = waiting.where(jobs.c.id == only)
+    if but:
+        waiting = waiting.where(jobs.c.id.not_in(but))
     claim = secrets.token_hex(16)
     with transaction(workspace) as connection:
         candidates = connection.execute(waiting.order_by(*CLAIM_ORDER).limit(20)).scalars().all()
@@ -282,7 +296,7 @@ def release(workspace: Workspace, job_id: str, claim: str, message: str, **value
     )
 
 
-def settle(workspace: Workspace, job_id: str, claim: str, reason: str, *, stopping: bool = False) -> None:
+def settle(workspace: Workspace, job_id: str, claim: str, reason: str, *, counts: bool = True) -> None:
     """Decide what becomes of a job whose process ended without saying how.
 
     Only attempts in a row that finished no further epoch count against it: a training of days may outlive
@@ -293,14 +307,13 @@ def settle(workspace: Workspace, job_id: str, claim: str, reason: str, *, stoppi
         job_id: The job.
         claim: The claim that its process held.
         reason: How the process ended, in words.
-        stopping: Whether the worker itself ended it because it stops; such an attempt does not count.
+        counts: Whether this attempt counts; not where its worker stops, or its place had no room for it.
     """
     job = get_job(workspace, job_id)
     if job.cancel_requested:
         finish(workspace, job_id, claim, "cancelled")
-    elif stopping:
-        message = "Waiting: its worker was stopped"
-        release(workspace, job_id, claim, message, attempts=jobs.c.attempts - 1)
+    elif not counts:
+        release(workspace, job_id, claim, f"Waiting: {reason}", attempts=jobs.c.attempts - 1)
     elif _got_further(workspace, job_id):
         message = f"Waiting to go on: {reason}"
         release(workspace, job_id, claim, message, attempts=0, died_in_epoch=jobs.c.epoch)

@@ -44,16 +44,21 @@ class ApartHolder(JobHolder):
     def __init__(self) -> None:
         super().__init__()
         self._checksums, self._store = Checksums(), NodeStore.of_node()
-        jobs = node_folder() / "jobs"
+        jobs, name = node_folder() / "jobs", secrets.token_hex(8)
         _clear_abandoned(jobs)
-        name = secrets.token_hex(8)
-        beginning = jobs / f".{name}"
-        beginning.mkdir(mode=0o700)
+        self._home, self._lock = jobs / name, -1
+        self._run, self._log = self._home / "runs", self._home / "logs"
+
+    def _begin(self) -> None:
+        """Make the folder; not at once, since of a full disk only a method can tell."""
+        if self._lock >= 0:
+            return
+        beginning = self._home.with_name(f".{self._home.name}")
+        beginning.mkdir(mode=0o700, exist_ok=True)
         # The lock ends with this process, however that ends; under its name the folder is always locked.
         self._lock = os.open(beginning, os.O_RDONLY)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._home = beginning.rename(jobs / name)
-        self._run, self._log = self._home / "runs", self._home / "logs"
+        beginning.rename(self._home)
 
     def open(self, files: list[PlainEntry]) -> list[str]:
         """Find what is here of the files that a job needs, and make room for the rest.
@@ -65,8 +70,9 @@ class ApartHolder(JobHolder):
             SHA-256 of those that are to be sent.
 
         Raises:
-            WbcError: There is no room for them.
+            NoRoom: There is no room for them.
         """
+        self._begin()
         entries = {file[2]: FileEntry(*file) for file in files}
         missing = [entry for entry in entries.values() if not self._store.take(entry, self._arrived(entry))]
         self._store.make_room(sum(entry.size for entry in missing), entries)
@@ -103,6 +109,7 @@ class ApartHolder(JobHolder):
         Returns:
             Its folder.
         """
+        self._begin()
         for entry in (FileEntry(*file) for file in files):
             link_or_copy(self._arrived(entry), self._home / entry.name)
         shutil.rmtree(self._home / "arrived", ignore_errors=True)
@@ -162,7 +169,8 @@ class ApartHolder(JobHolder):
     def close(self) -> None:
         """Remove the workspace; what is kept for later jobs stays."""
         shutil.rmtree(self._home, ignore_errors=True)
-        os.close(self._lock)
+        if self._lock >= 0:
+            os.close(self._lock)
 
 
 def _clear_abandoned(jobs: Path) -> None:

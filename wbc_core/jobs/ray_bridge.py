@@ -5,7 +5,7 @@ So it starts this process, writes orders to it and reads how they go, one JSON o
 
 - in: `start` (a number, with `node`, `cpus`, `gpus`, `job`, `claim`), `signal` (that number, with `number`)
 - out: `nodes` every second, `left_out` (why a node is not used), `apart` (a node that does not see the
-  workspace), `ending` (a number, with `how`), `refused`
+  workspace), `ending` (a number, with `how`, and whether its node had `no_room`), `refused`
 """
 
 import json
@@ -27,9 +27,11 @@ from wbc_core.jobs.ray_files import (
     NODE_FOLDER,
     Checksums,
     HolderFailed,
+    NodeFull,
     NodeLost,
     NotSent,
     RecordMissing,
+    is_no_room,
 )
 from wbc_core.jobs.ray_node import GONE_AFTER_SECONDS, JobHolder, look_in_a_process, machine, versions
 from wbc_core.quiet import quiet_standard_error
@@ -205,21 +207,27 @@ class Bridge:
         # Where files travel, the lease is renewed meanwhile.
         demands |= {"scheduling_strategy": there, "max_concurrency": 4 if apart else 1}
         holder = self._ray.remote(_holder_class(apart)).options(**demands).remote()
+        no_room = False
         try:
-            how = self._run_apart(holder, order) if apart else self._hold(holder, order)
+            how, no_room = self._run_apart(holder, order) if apart else (self._hold(holder, order), False)
         except self._ray.exceptions.RayTaskError as error:
             how = f"Its process could not be started ({error.cause})"
+            no_room = apart and is_no_room(error.cause)
         except Exception:  # Ray's errors and its client's share no class
             how = "Its node was lost"
             # Only a look at it tells whether that node is still there.
             self._known.pop(order["node"], None)
             # One that was merely cut off runs the process until its lease is over.
             time.sleep(GONE_AFTER_SECONDS)
-        self.reply(ending=order["start"], how=how)
+        self.reply(ending=order["start"], how=how, no_room=no_room)
         self._ray.kill(holder)
 
-    def _run_apart(self, holder: Any, order: Json) -> str:
-        """Hold a training on a node that does not see the workspace, and tell how it ended."""
+    def _run_apart(self, holder: Any, order: Json) -> tuple[str, bool]:
+        """Hold a training on a node that does not see the workspace.
+
+        Returns:
+            How it ended, and whether that is because the node has no room for it.
+        """
         from wbc_core.jobs.process import finish_surely
         from wbc_core.jobs.ray_delivery import Delivery
 
@@ -228,8 +236,11 @@ class Bridge:
         delivery = Delivery(
             self._workspace, job, order["claim"], call, self._checksums, lambda: not signals.empty()
         )
+        no_room = False
         try:
             how = self._hold(holder, order, delivery)
+        except NodeFull as error:
+            how, no_room = str(error), True
         except NotSent as error:
             how = f"Its files could not be sent ({error})"
         except RecordMissing as error:
@@ -239,14 +250,15 @@ class Bridge:
             delivery.stop()
         if delivery.begun:  # else the holder has not begun either
             call("close")
-        return how
+        return how, no_room
 
     def _call(self, holder: Any, method: str, *arguments: Any) -> Any:
         """See `wbc_core.jobs.ray_delivery.Call`."""
         try:
             return self._ray.get(getattr(holder, method).remote(*arguments), timeout=_CALL_SECONDS)
         except self._ray.exceptions.RayTaskError as error:
-            raise HolderFailed(str(error.cause)) from error
+            failed = NodeFull if is_no_room(error.cause) else HolderFailed
+            raise failed(str(error.cause)) from error
         except Exception as error:
             raise NodeLost from error
 

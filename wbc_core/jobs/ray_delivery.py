@@ -27,6 +27,7 @@ from wbc_core.jobs.ray_files import (
     Checksums,
     FileEntry,
     HolderFailed,
+    NodeFull,
     NodeLost,
     NotSent,
     RecordMissing,
@@ -144,6 +145,7 @@ class Delivery:
 
         Raises:
             RecordMissing: Something that it needs is not here.
+            NodeFull: The node has no room for it.
             NotSent: A file cannot be read here, or written there.
         """
         self.begun = True
@@ -152,6 +154,9 @@ class Delivery:
             return self._send(needs_of(self._workspace, self._job))
         except WbcError as error:
             raise RecordMissing(str(error)) from error
+        except NodeFull as error:
+            self._log(f"{now()} passed by: {error}\n".encode())
+            raise
         except (OSError, ValueError, HolderFailed) as error:
             raise NotSent(str(error)) from error
 

@@ -27,6 +27,9 @@ HERE = "here"
 
 CLOSE_SECONDS = 10.0
 
+FULL_SECONDS = 60.0
+"""How long a node that had no room for a job is not asked again."""
+
 
 class RayJob:
     """The process group of one job on a node; see `JobProcess`."""
@@ -37,6 +40,10 @@ class RayJob:
     def ending(self) -> str | None:
         """See `JobProcess`."""
         return self._executor.ending(self._number)
+
+    def is_misplaced(self) -> bool:
+        """See `JobProcess`."""
+        return self._executor.had_no_room(self._number)
 
     def signal(self, number: int) -> None:
         """See `JobProcess`."""
@@ -65,6 +72,8 @@ class RayExecutor:
         self._address, self._bridge = address, bridge
         self._numbers = itertools.count()
         self._endings: dict[int, str] = {}
+        self._started: dict[int, tuple[str, str]] = {}
+        self._full: dict[int, float] = {}
         self._nodes: list[Json] = []
         self._refused: str | None = None
         self._heard = time.monotonic()
@@ -80,6 +89,8 @@ class RayExecutor:
                 self._nodes, self._heard = reply["nodes"], time.monotonic()
                 self._answered.set()
             elif "ending" in reply:
+                if reply["no_room"]:
+                    self._full[reply["ending"]] = time.monotonic()
                 self._endings[reply["ending"]] = reply["how"]
             elif "left_out" in reply:
                 print(f"A node is not used. {reply['left_out']}", file=sys.stderr, flush=True)
@@ -135,12 +146,23 @@ class RayExecutor:
             for number in range(node["gpus"] if with_gpus else 1):
                 demand = {"node": node["id"], "cpus": cpus, "gpus": int(with_gpus)}
                 device = _place_name("gpu" if with_gpus else "cpu", node)
-                places[f"{node['id']} {number}"] = Lane(TRAINING_KINDS, device), demand
+                lane = Lane(TRAINING_KINDS, device, self._too_large_for(node["id"]))
+                places[f"{node['id']} {number}"] = lane, demand
             if node["apart"]:
                 continue
             demand = {"node": node["id"], "cpus": min(1, node["cpus"] - 1), "gpus": 0}
             places[f"{node['id']} desk"] = Lane(desk, _place_name("cpu", node)), demand
         return places
+
+    def _too_large_for(self, node: str) -> tuple[str, ...]:
+        """Ids of the jobs that a node had no room for a short while ago."""
+        lately = time.monotonic() - FULL_SECONDS
+        of_node = (self._started[number] for number, at in list(self._full.items()) if at > lately)
+        return tuple(job for place, job in of_node if place == node)
+
+    def had_no_room(self, number: int) -> bool:
+        """Whether the node of a job had no room for it; see `JobProcess.is_misplaced`."""
+        return number in self._full
 
     def start(self, workspace: Workspace, job: Job, claim: str, lane: str) -> JobProcess:
         """See `Executor`."""
@@ -149,8 +171,9 @@ class RayExecutor:
         places = self._places()
         if lane not in places:
             raise OSError("its node has just left the cluster")
-        number = next(self._numbers)
-        self.order(start=number, job=job.id, claim=claim, **places[lane][1])
+        number, demand = next(self._numbers), places[lane][1]
+        self._started[number] = demand["node"], job.id
+        self.order(start=number, job=job.id, claim=claim, **demand)
         return RayJob(self, number)
 
     def order(self, **what: object) -> None:

@@ -1,9 +1,11 @@
 """Files that travel between the workspace and a node that does not see it, each named by its SHA-256."""
 
+import errno
 import hashlib
 import os
 import re
 import shutil
+import socket
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,6 +46,10 @@ class HolderFailed(Exception):
     """A holder could not do what it was asked to."""
 
 
+class NodeFull(HolderFailed):
+    """A holder's disk has no room for what it was asked to take."""
+
+
 class NotSent(Exception):
     """A file could not be brought to a node."""
 
@@ -82,6 +88,15 @@ class FileEntry:
         """Offset and length of each chunk; none of an empty file."""
         for offset in range(0, self.size, CHUNK_BYTES):
             yield offset, min(CHUNK_BYTES, self.size - offset)
+
+
+class NoRoom(WbcError):
+    """A node's disk has no room for what a training needs."""
+
+
+def is_no_room(error: BaseException | None) -> bool:
+    """Whether what went wrong on a node is that its disk is full."""
+    return isinstance(error, NoRoom) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
 
 
 def read_entries(plain: object) -> list[FileEntry]:
@@ -180,7 +195,7 @@ class NodeStore:
             wanted: SHA-256 of files that stay in any case.
 
         Raises:
-            WbcError: The disk has no room for them.
+            NoRoom: The disk has no room for them.
         """
         kept = []
         for path in self._folder.iterdir():
@@ -191,8 +206,8 @@ class NodeStore:
         others = sorted(file for file in kept if file[2].name not in wanted)
         free = shutil.disk_usage(self._folder).free
         if free + sum(size for _, size, _ in others) < needed + SPARE_BYTES:
-            raise WbcError(
-                "The node has no room for what the training needs",
+            raise NoRoom(
+                f"The node {socket.gethostname()} has no room for what the training needs.",
                 expected=f"{(needed + SPARE_BYTES) / 1e6:,.0f} MB free at {self._folder}",
                 got=f"{free / 1e6:,.0f} MB",
                 fix=f"Free some space there, or set {NODE_FOLDER} where the node is started.",

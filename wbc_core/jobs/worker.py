@@ -126,7 +126,9 @@ class Worker:
             self._beat()
         for name, lane in self._executor.lanes().items():
             if name not in self._children:
-                claimed = queue.claim_next(self._workspace, lane.kinds, lane.device, self._only)
+                claimed = queue.claim_next(
+                    self._workspace, lane.kinds, lane.device, self._only, but=lane.passes_by
+                )
                 if claimed:
                     self._begin(name, *claimed)
 
@@ -175,8 +177,10 @@ class Worker:
             return
         child.process.clear()
         if ending:
-            stopping = self.stop.is_set()
-            queue.settle(self._workspace, child.job.id, child.claim, ending, stopping=stopping)
+            counts = not child.process.is_misplaced()
+            if self.stop.is_set():
+                ending, counts = "its worker was stopped", False
+            queue.settle(self._workspace, child.job.id, child.claim, ending, counts=counts)
         del self._children[lane]
 
     def close(self) -> None:

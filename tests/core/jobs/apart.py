@@ -14,7 +14,7 @@ from wbc_core.augment.prepare import load_prepared
 from wbc_core.jobs import queue
 from wbc_core.jobs.ray_apart import ApartHolder
 from wbc_core.jobs.ray_delivery import Delivery
-from wbc_core.jobs.ray_files import Checksums, HolderFailed, NodeLost
+from wbc_core.jobs.ray_files import Checksums, HolderFailed, NodeFull, NodeLost, is_no_room
 from wbc_core.records import Job
 from wbc_core.training.checkpoint import load_checkpoint
 from wbc_core.training.spec import RunSpec
@@ -38,7 +38,7 @@ class Node:
         except NodeLost:
             raise
         except Exception as error:
-            raise HolderFailed(str(error)) from error
+            raise (NodeFull if is_no_room(error) else HolderFailed)(str(error)) from error
 
 
 @pytest.fixture

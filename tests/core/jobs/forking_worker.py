@@ -31,6 +31,9 @@ class ForkedProcess:
             self._ending = (f"ended with status {status}" if status else "") if ended else None
         return self._ending
 
+    def is_misplaced(self) -> bool:
+        return False
+
     def signal(self, number: int) -> None:
         os.killpg(self._id, number)
 

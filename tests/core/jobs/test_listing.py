@@ -77,3 +77,11 @@ def test_what_came_of_a_job_is_short_too(workspace: Workspace) -> None:
 def test_an_empty_list_is_no_error(workspace: Workspace) -> None:
     assert called(workspace.home, "jobs").stdout == "No job has been submitted yet.\n"
     assert called(workspace.home, "jobs", "--json").stdout == "[]\n"
+
+
+def test_why_a_job_waits_again_is_told_first(workspace: Workspace) -> None:
+    job = launch_all(workspace, [RunSpec(prepared_id(workspace), "cnn", dropout=0.5).to_json()])[0]
+    assert listed(workspace)[0]["about"] == "dropout=0.5"
+    _, claim = queue.claim_next(workspace, ["train"], "cpu") or (job, "")
+    queue.settle(workspace, job.id, claim, "The node n1 has no room", counts=False)
+    assert listed(workspace)[0]["about"].startswith("Waiting: The node n1 has no room")

@@ -79,7 +79,7 @@ def test_a_stopped_worker_does_not_cost_an_attempt(workspace: Workspace, nap: Na
     job = queue.submit(workspace, "nap", nap())
     held = queue.claim_next(workspace, ["nap"], "cpu")
     assert held is not None
-    queue.settle(workspace, job.id, held[1], "It stopped", stopping=True)
+    queue.settle(workspace, job.id, held[1], "it stopped", counts=False)
     waiting = queue.get_job(workspace, job.id)
     assert (waiting.state, waiting.attempts) == ("queued", 0)
 

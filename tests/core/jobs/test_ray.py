@@ -51,13 +51,22 @@ class Cluster:
             pytest.skip("no folder can be hidden from a process here")
         return self.folder / "hidden"
 
-    def begin_node(self) -> None:
-        """Begin to start a further node, with a folder of its own for what is brought there."""
-        name, options = f"node{len(self.nodes)}", (f"--address={self.head.address}", "--num-cpus=1")
+    def begin_node(self, megabytes: int | None = None) -> None:
+        """Begin to start a further node, with a folder of its own for what is brought there.
+
+        Args:
+            megabytes: How large the disk is that the folder lies on; the machine's own where None.
+        """
+        before, name = self.before, f"node{len(self.nodes)}"
+        if megabytes is not None:
+            small = f"mount -t tmpfs -o size={megabytes}m none {self.folder / name}"
+            (self.folder / name).mkdir()
+            before = (*before[:-2], before[-2].replace("&& exec", f"&& {small} && exec"), before[-1])
+        options = f"--address={self.head.address}", "--num-cpus=1"
         # No node knows a database but the worker's, whatever the test that starts it uses.
         own = {"WBC_NODE_FOLDER": str(self.folder / name), "WBC_DATABASE_URL": ""}
         path = str(self.folder)
-        self.nodes.append(start_node(self.head.folder, name, *options, path=path, before=self.before, **own))
+        self.nodes.append(start_node(self.head.folder, name, *options, path=path, before=before, **own))
 
     def node_of(self, process_id: int) -> RayNode:
         """The node that started a job's process."""
@@ -197,6 +206,29 @@ def test_a_training_travels_to_nodes_that_do_not_see_the_workspace(
     own = cluster.folder / f"node{1 - cluster.nodes.index(lost)}"
     assert list((own / "store").iterdir())
     assert not list((own / "jobs").iterdir())
+
+
+def test_a_node_without_room_is_passed_by(
+    cluster: Cluster, prepared_home: tuple[Path, str], postgres: Workspace
+) -> None:
+    home, prepared = prepared_home
+    workspace = Workspace(cluster.hidden / "full")
+    shutil.copytree(home, workspace.home, ignore=shutil.ignore_patterns("runs", "*.sqlite*"))
+    cluster.begin_node(megabytes=64)
+    cluster.nodes[-1].wait()
+    spec = RunSpec(prepared, "cnn", epochs=1, batch_size=16).to_json()
+    alive = [node for node in cluster.nodes if node.process.poll() is None]
+    # As many as there are nodes: one of them is given to the full one.
+    runs = [queue.submit(workspace, "train", spec).id for _ in alive]
+    with working(workspace, cluster.head.address):
+        for run in runs:
+            wait_until(lambda run=run: queue.get_job(workspace, run).state == "succeeded", 240)
+    logs = [queue.read_log(workspace, run) for run in runs]
+    passed_by = [log for log in logs if "has no room for what the training needs" in log]
+    assert len(passed_by) == 1
+    assert f"MB free at {cluster.folder / f'node{len(cluster.nodes) - 1}'}" in passed_by[0]
+    assert [queue.get_job(workspace, run).attempts for run in runs] == [1] * len(runs)
+    assert all(len(history(workspace, run)) == 1 for run in runs)
 
 
 def test_the_jobs_of_a_lost_node_go_on_elsewhere(

@@ -1,5 +1,6 @@
 """Files that travel to a node that does not see the workspace, and what is kept of them there."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from wbc_core.errors import WbcError
 from wbc_core.jobs import queue, ray_apart, ray_files
 from wbc_core.jobs.ray_apart import ApartHolder
 from wbc_core.jobs.ray_delivery import Delivery, needs_of
-from wbc_core.jobs.ray_files import Checksums, FileEntry, NodeStore, NotSent, RecordMissing
+from wbc_core.jobs.ray_files import Checksums, FileEntry, NodeFull, NodeStore, RecordMissing
 from wbc_core.training.spec import RunSpec
 from wbc_core.workspace import Workspace
 
@@ -49,8 +50,16 @@ def test_everything_that_a_training_reads_is_brought_once(
     assert again.called == ["open", "place"]
     again.holder.close()
     full = Node(node.holder, {"open": lambda _: node.holder._store.make_room(2**60, ())})
-    with pytest.raises(NotSent, match="no room"):
+    with pytest.raises(NodeFull, match="no room"):
         Delivery(workspace, job, "claim", full, Checksums(), lambda: False).send()
+    assert "passed by: The node" in queue.read_log(workspace, job.id)
+
+    def full_disk(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    filling = Node(node.holder, {"open": lambda _: [], "place": full_disk})
+    with pytest.raises(NodeFull, match="No space left"):
+        Delivery(workspace, job, "claim", filling, Checksums(), lambda: False).send()
     stopped = Node(node.holder, {"open": lambda files: [file[2] for file in files]})
     assert Delivery(workspace, job, "claim", stopped, Checksums(), lambda: True).send() is None
     assert "receive" not in stopped.called
@@ -109,5 +118,6 @@ def test_what_a_holder_that_died_left_behind_is_removed(node: Node, tmp_path: Pa
     abandoned = tmp_path / "node" / "jobs" / "0123abcd"
     abandoned.mkdir()
     (abandoned / "file").touch()
+    node("open", [])
     ApartHolder().close()
     assert [path.name for path in abandoned.parent.iterdir()] == [node.holder._home.name]
