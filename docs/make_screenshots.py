@@ -32,10 +32,10 @@ PLACES = {view: "" if view == "dataset" else view for view in PAGES} | {
 """Name of a picture to the path that it shows."""
 
 
-def predicted(home: Path) -> str:
-    """The path of the newest prediction; the empty page where nothing was predicted."""
-    jobs = list_jobs(Workspace(home), kind="predict")
-    return f"predict?job={jobs[0].id}" if jobs else "predict"
+def of_newest(home: Path, view: str, kind: str) -> str:
+    """The path of a page with the newest job of a kind; without one where there is none."""
+    jobs = list_jobs(Workspace(home), kind=kind)
+    return f"{view}?job={jobs[0].id}" if jobs else view
 
 
 SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
@@ -102,7 +102,9 @@ def main() -> None:
         wait_for(f"{address}/_stcore/health")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
-            photograph(browser, address, PLACES | {"predict": predicted(Path(home))}, Path(out), only)
+            shown = {"predict": "predict", "jobs": "train"}
+            places = PLACES | {view: of_newest(Path(home), view, kind) for view, kind in shown.items()}
+            photograph(browser, address, places, Path(out), only)
     finally:
         server.terminate()
 
