@@ -40,6 +40,8 @@ def test_the_disk_holds_the_optimisers_memory_too() -> None:
         name: foreseen_cost(spec_of(optimiser=name), 10, 0, online=False).disk_mb for name in ("sgd", "adamw")
     }
     assert disk["sgd"] == pytest.approx(0.75 * disk["adamw"])
+    frozen = foreseen_cost(spec_of(optimiser="adamw", freeze="all"), 10, 0, online=False).disk_mb
+    assert frozen == pytest.approx(0.5 * disk["adamw"])
 
 
 def memory(backbone: str, **settings: object) -> float:
