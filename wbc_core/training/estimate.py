@@ -105,7 +105,7 @@ def foreseen_cost(
         seconds += once + left * epoch if left > 0 else 0.0
     slots = {"adamw": 2, "adam": 2, "sgd": 1, "lion": 1}[spec.optimiser]
     slots += (spec.ema > 0) + (spec.accumulation > 1)
-    # The weights twice, in the checkpoint and in best.keras, and what the optimiser keeps of each that learns.
+    # The weights twice, in the checkpoint and in best.keras, and what the optimiser keeps of what learns.
     remembered = 0 if spec.freeze == "all" else slots
     disk_mb = backbone.parameters * 4 * (2 + remembered) / 1e6
     return Cost(
