@@ -7,8 +7,10 @@ import pytest
 
 from tests.core.test_command_line import answer, called
 from tests.results_lab import build_dataset, prepared_id
+from wbc_core import training_commands
 from wbc_core.command_line import WorkFailed
 from wbc_core.jobs import queue
+from wbc_core.quiet import say
 from wbc_core.study_commands import follow_runs
 from wbc_core.workspace import Workspace
 
@@ -57,12 +59,17 @@ def test_what_has_no_effect_and_which_weights_are_missing_is_told(
     assert list(answer(workspace.home, "train", prepared, "--backbone", "cnn")) == ["run", "foreseen_seconds"]
 
 
-def test_what_is_hardly_meant_is_said_before_a_run_is_followed(workspace: Workspace, prepared: str) -> None:
+def test_what_is_hardly_meant_is_said_before_a_run_is_followed(
+    workspace: Workspace, prepared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     frozen = ("train", prepared, "--backbone", "mobilenet_v3_small", "--set", "freeze=all", "epochs=1")
     random = called(workspace.home, *frozen, "weights=random", "--json")
     assert "mobilenet_v3_small: Frozen layers would keep random weights" in random.stderr
     assert json.loads(random.stdout)["foreseen_seconds"] > 0
     assert "only the head learns" in called(workspace.home, *frozen, "weights=imagenet").stderr
+    monkeypatch.setattr(training_commands, "follow_run", lambda *_: say("followed") or {})
+    followed = called(workspace.home, *frozen, "weights=random", "--wait").stderr
+    assert followed.index("random weights") < followed.index("followed")
 
 
 def test_a_freezing_that_cannot_be_is_refused_however_it_is_asked_for(

@@ -120,13 +120,15 @@ def _arrays(group: "h5py.Group") -> list[str]:
 
 def _networks(source: "h5py.File") -> Iterator[str]:
     """Where in the file a network may begin: at its root, or in one that is nested in it."""
+    import h5py
+
     waiting, yielded = [""], 0
     while waiting and yielded < _MOST_NESTED:
         inside = waiting.pop(0)
         yield inside
         yielded += 1
         layers = _own(source, f"{inside}layers")
-        if layers is None or inside.count("/") >= 2 * _DEEPEST:
+        if not isinstance(layers, h5py.Group) or inside.count("/") >= 2 * _DEEPEST:
             continue
         names = [name for name in layers if name.startswith(_NESTED)]
         waiting += [f"{inside}layers/{name}/" for name in names[:_MOST_NESTED]]
@@ -158,7 +160,7 @@ def _array(source: "h5py.File", name: str, ours: "h5py.Dataset") -> "h5py.Datase
     found = _own(source, name)
     if not isinstance(found, h5py.Dataset):
         raise ValueError(f"no array {name}")
-    if found.shape != ours.shape or found.dtype.kind not in "fiu" or found.dtype.itemsize > 8:
+    if found.shape != ours.shape or found.dtype.kind != ours.dtype.kind or found.dtype.itemsize > 8:
         raise ValueError(f"{name} is {found.dtype} {found.shape}, not {ours.dtype} {ours.shape}")
     if found.chunks is not None or found.external or found.is_virtual:
         raise ValueError(f"{name} is not stored in one piece")

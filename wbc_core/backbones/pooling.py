@@ -14,6 +14,7 @@ _GEM_POWER = 3.0  # Radenovic et al., section 4.1: where they start, and close t
 LEARNT_POWER = "pooling_power"
 """The layer that holds it."""
 _GEM_SMALLEST = 1e-6  # a root has no slope at 0
+_GEM_LARGEST_POWER = 6.0  # from 6.4 on the smallest value's power is 0 in float32
 
 
 @POOLINGS.register("average")
@@ -56,7 +57,7 @@ def generalised_mean(features: Any) -> Any:
 
 @POOLINGS.register("gem_learnt")
 def learnt_generalised_mean(features: Any) -> Any:
-    """The generalised mean with a power that is learnt, from 3 on and at least 1, the mean.
+    """The generalised mean with a power that is learnt, from 3 on, between 1, the mean, and 6.
 
     One power for all channels, as Radenovic et al. prefer. While the backbone is frozen whole it stays as it
     is: the features are then computed once.
@@ -72,7 +73,7 @@ def learnt_generalised_mean(features: Any) -> Any:
         dtype="float32",
         name=LEARNT_POWER,
     )(keras.ops.ones_like(values[:, 0, 0, :1]))
-    return _generalised_mean(values, keras.ops.maximum(power, 1.0))
+    return _generalised_mean(values, keras.ops.clip(power, 1.0, _GEM_LARGEST_POWER))
 
 
 def _at_least_zero(features: Any) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wbc_core.backbones.registry import BACKBONES
-from wbc_core.jobs.launching import TrainingSet, training_device
+from wbc_core.jobs.launching import TrainingSet, training_device, training_sets
 from wbc_core.training.estimate import Cost, about
 from wbc_core.training.spec import RunSpec
 from wbc_core.wording import counted
@@ -29,9 +29,9 @@ def advice(workspace: Workspace, specs: Sequence[RunSpec], costs: Sequence[Cost]
         WbcError: A prepared set is not there.
     """
     said: dict[str, list[RunSpec]] = {}
-    device = training_device(workspace)
+    sets, device = training_sets(workspace, specs), training_device(workspace)
     for spec, cost in zip(specs, costs, strict=True):
-        for words in _of_one(TrainingSet.of(workspace, spec.prepared), spec, cost, device):
+        for words in _of_one(sets[spec.prepared], spec, cost, device):
             said.setdefault(words, []).append(spec)
     return said
 

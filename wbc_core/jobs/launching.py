@@ -143,7 +143,7 @@ def known_costs(workspace: Workspace, specs: Sequence[RunSpec], done: int = 0) -
     Raises:
         WbcError: A prepared set is not there.
     """
-    return _costs(workspace, specs, _sets(workspace, specs), training_device(workspace), done)
+    return _costs(workspace, specs, training_sets(workspace, specs), training_device(workspace), done)
 
 
 def _costs(
@@ -157,7 +157,8 @@ def _costs(
     return [measured.get(spec) or sets[spec.prepared].cost(spec, done) for spec in specs]
 
 
-def _sets(workspace: Workspace, specs: Sequence[RunSpec]) -> Mapping[str, TrainingSet]:
+def training_sets(workspace: Workspace, specs: Sequence[RunSpec]) -> Mapping[str, TrainingSet]:
+    """The prepared sets of some runs, by id, each looked up once."""
     return {prepared: TrainingSet.of(workspace, prepared) for prepared in {spec.prepared for spec in specs}}
 
 
@@ -193,7 +194,7 @@ def launch_all(
     check_priority(priority)
     runs = [RunSpec.from_json(spec) for spec in specs]
     # Looked up once: what is checked and what is foreseen are of the same sets and the same device.
-    sets, device = _sets(workspace, runs), training_device(workspace)
+    sets, device = training_sets(workspace, runs), training_device(workspace)
     _check_each(workspace, runs, sets, device, done)
     costs = _costs(workspace, runs, sets, device, done)
     with transaction(workspace):  # a process that is killed half-way leaves none of them
@@ -232,7 +233,7 @@ def check_all(workspace: Workspace, specs: Sequence[RunSpec]) -> None:
     Raises:
         WbcError: A prepared set is not there, or a run could only fail.
     """
-    _check_each(workspace, specs, _sets(workspace, specs), training_device(workspace), 0)
+    _check_each(workspace, specs, training_sets(workspace, specs), training_device(workspace), 0)
 
 
 def _check_each(

@@ -50,7 +50,8 @@ def short_list(workspace: Workspace, jobs: Sequence[Job]) -> list[dict[str, str]
     for line, job in zip(lines, jobs, strict=True):
         # Why it waits again: its worker was stopped, or its node had no room for it.
         again = job.state == "queued" and job.message.startswith("Waiting: ")
-        line["about"] = _clipped(f"{job.message} {about[job.id]}" if again else about[job.id], room)
+        told = f"{job.message} {about[job.id]}" if again else about[job.id]
+        line["about"] = _clipped(" ".join(told.split()), room)
     return lines
 
 

@@ -36,6 +36,9 @@ Watch = Callable[[Mapping[str, float]], str | None]
 """Called with the row of an epoch that was kept; returns why the run should end now, or None."""
 
 _SECONDS_BETWEEN_REPORTS = 0.5
+_KEPT_EVERY = 60.0
+"""Seconds after which a better head is in `best.keras` too, should nobody be left to put it there."""
+
 _FORWARD_SHARE = 1 / 3  # a validation image costs the forward pass of a training image, about a third
 
 
@@ -183,6 +186,7 @@ class Recorder:
         self._alone: tuple[keras.Model, keras.Model] | None = None
         self._best_head: list[NDArray[Any]] | None = None
         self._kept: Mapping[str, float] | None = None
+        self._kept_at = -math.inf
 
     def resume(
         self, optimiser: "keras.optimizers.Optimizer", best_head: list[NDArray[Any]] | None = None
@@ -202,8 +206,9 @@ class Recorder:
     def head_alone(self, extractor: "keras.Model", head: "keras.Model") -> Iterator[None]:
         """Write no more after an epoch, inside the block, than changes while the head learns alone.
 
-        `best.keras` holds the backbone too: it is written for the first epoch, and for the best one when the
-        block ends, however it does. Until then the summary names the epoch that it is of.
+        `best.keras` holds the backbone too: it is written for the first epoch, for a better one once a minute
+        at most, and for the best one when the block ends, however it does. Until then the summary names the
+        epoch that it is of.
 
         Args:
             extractor: The part of the classifier that stays as it is.
@@ -279,7 +284,7 @@ class Recorder:
     def _publish(self, optimiser: "keras.optimizers.Optimizer") -> None:
         """Write everything that follows from the checkpoint; doing it twice changes nothing."""
         folder, best = self.workspace.run_dir(self.run.id), self._best()
-        if self._alone is None or self._kept is None:
+        if self._alone is None or time.monotonic() - self._kept_at > _KEPT_EVERY:
             self._keep_best(optimiser)
         table = pd.DataFrame(self.history, columns=list(HISTORY_COLUMNS)).astype({"epoch": int})
         with self.workspace.atomic_path(folder / "history.csv") as scratch:
@@ -305,7 +310,7 @@ class Recorder:
             keep_best_before(self.workspace, self.run.id, len(self.history))
             with self._best_weights(optimiser):
                 save_model(self.workspace, self.model, self.workspace.run_dir(self.run.id) / BEST)
-        self._kept = best
+        self._kept, self._kept_at = best, time.monotonic()
 
     @contextmanager
     def _best_weights(self, optimiser: "keras.optimizers.Optimizer") -> Iterator[None]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from wbc_core.backbones.freezing import apply_freezing, open_blocks
 from wbc_core.backbones.model import build_model
+from wbc_core.backbones.pooling import LEARNT_POWER
 from wbc_core.training.data import TrainingData, load_training_data
 from wbc_core.training.losses import make_loss, needs_shares
 from wbc_core.training.optimisers import make_optimiser
@@ -98,9 +99,10 @@ def compile_network(
     import keras
 
     shares = data.train.shares_of > 0
+    powers = [weight for weight in model.trainable_variables if LEARNT_POWER in weight.path.split("/")]
     accuracy = keras.metrics.CategoricalAccuracy if shares else keras.metrics.SparseCategoricalAccuracy
     model.compile(
-        optimizer=make_optimiser(spec, learning_rate, rates, steps=steps),
+        optimizer=make_optimiser(spec, learning_rate, rates, steps=steps, undecayed=powers),
         loss=make_loss(spec, data.train.counts(len(data.dataset.class_names)), shares=shares),
         metrics=[accuracy(name="accuracy")],
         # keras leaves XLA off on a CPU, where forcing it makes MobileNetV3 eight times slower.

@@ -27,7 +27,12 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 def make_optimiser(
-    spec: "RunSpec", learning_rate: float, rates: Mapping[str, float] | None = None, *, steps: int = 1
+    spec: "RunSpec",
+    learning_rate: float,
+    rates: Mapping[str, float] | None = None,
+    *,
+    steps: int = 1,
+    undecayed: "Sequence[keras.Variable]" = (),
 ) -> "keras.optimizers.Optimizer":
     """The optimiser of a run.
 
@@ -40,6 +45,7 @@ def make_optimiser(
         learning_rate: Step size of the first step.
         rates: Path of a weight to what the learning rate is multiplied by for it; 1 where it is not named.
         steps: Steps that keras does in one call; `set_rates` then takes a rate for each.
+        undecayed: Weights that do not decay, beside biases and those of normalisation layers.
     """
     import keras
 
@@ -59,7 +65,7 @@ def make_optimiser(
         gradient_accumulation_steps=spec.accumulation if spec.accumulation > 1 else None,
     )
     if optimiser.weight_decay:
-        optimiser.exclude_from_weight_decay(var_names=_NEVER_DECAYED)
+        optimiser.exclude_from_weight_decay(var_list=undecayed, var_names=_NEVER_DECAYED)
     return optimiser
 
 

@@ -164,9 +164,19 @@ def round_and_round(file: h5py.File) -> None:
     file["layers/functional/layers/functional"] = file["/"]
 
 
+def quantised(file: h5py.File) -> None:
+    del file[KERNEL]
+    file[KERNEL] = np.ones((3, 3, 3, 24), np.int8)  # its scale would lie beside it
+
+
+def layers_of_numbers(file: h5py.File) -> None:
+    del file["layers"]
+    file["layers"] = np.zeros(3)
+
+
 @pytest.mark.parametrize(
     "change",
-    [link_elsewhere, bomb, huge, outside, virtual, texts, round_and_round],
+    [link_elsewhere, bomb, huge, outside, virtual, texts, round_and_round, quantised, layers_of_numbers],
     ids=name_of,
 )
 def test_a_hostile_file_of_weights_is_refused_by_its_arrays(

@@ -82,6 +82,19 @@ def test_the_power_of_the_mean_is_learnt_with_the_backbone(tmp_path: Path) -> No
     np.testing.assert_allclose(pooled, np.asarray(mapped).mean(axis=(1, 2)), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("power", [6.0, 9.0])
+def test_a_channel_without_any_value_has_a_slope_whatever_the_power(power: float) -> None:
+    inputs = keras.Input((3, 3, 2))
+    model = keras.Model(inputs, POOLINGS.get("gem_learnt")(inputs))
+    held = model.get_layer(LEARNT_POWER).kernel
+    held.assign([[power]])
+    features = np.random.default_rng(0).random((4, 3, 3, 2), dtype=np.float32)
+    features[..., 1] = 0
+    model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=True)
+    model.train_on_batch(features, np.zeros((4, 2), np.float32))
+    assert 5 < float(np.asarray(held)[0, 0]) < 10
+
+
 def test_a_plain_call_of_a_model_that_resizes_is_a_prediction() -> None:
     model = build_model("wbcnet", SHAPE, 3, dropout=0.5, input_size=48)
     before = model.get_weights()

@@ -81,6 +81,22 @@ def test_an_epoch_of_the_head_writes_no_backbone(training_workspace: tuple[Works
     assert accuracy_of_best(workspace, RUN) == 1
 
 
+def test_a_better_head_is_in_the_best_model_before_the_stage_ends(
+    training_workspace: tuple[Workspace, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, prepared = training_workspace
+    monkeypatch.setattr(callbacks, "_KEPT_EVERY", 0.0)
+    seen = []
+
+    def watch(row: dict[str, float]) -> None:
+        told = load_run(workspace, RUN)
+        seen.append(told.best_epoch)
+        assert accuracy_of_best(workspace, RUN) == pytest.approx(told.val_accuracy)
+
+    train(workspace, RUN, staged_spec(prepared), watch=watch)
+    assert seen == [1, 2, 2, 2]
+
+
 def test_a_frozen_stage_goes_on_from_what_a_kill_left_at_any_moment(
     training_workspace: tuple[Workspace, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from wbc_core.backbones.pooling import LEARNT_POWER
 from wbc_core.training.checkpoint import averaged_weights
 from wbc_core.training.device import device_summary
 from wbc_core.training.network import build_network, compile_network, data_of_run
@@ -107,6 +108,27 @@ def test_xla_is_for_a_gpu_alone(training_workspace: tuple[Workspace, str]) -> No
     model = build_network(spec, data, workspace)
     compile_network(model, spec, data, 1e-3, {})
     assert model.jit_compile == (device_summary()["device"] != "cpu")
+
+
+@pytest.mark.parametrize("rates", [{}, {"conv2d/kernel": 0.5}])
+def test_the_power_of_the_learnt_mean_does_not_decay(
+    training_workspace: tuple[Workspace, str], rates: dict[str, float]
+) -> None:
+    import keras
+
+    workspace, prepared = training_workspace
+    spec = RunSpec(prepared, "wbcnet", pooling="gem_learnt", weight_decay=0.5)
+    data = data_of_run(workspace, spec)
+    model = build_network(spec, data, workspace)
+    compile_network(model, spec, data, 0.1, rates)
+    before = {weight.path: np.array(weight) for weight in model.trainable_variables}
+    model.optimizer.apply([keras.ops.zeros(weight.shape) for weight in model.trainable_variables])
+    kept = {
+        weight.path: np.array_equal(np.array(weight), before[weight.path])
+        for weight in model.weights
+        if weight.path in before and weight.path.endswith("kernel")
+    }
+    assert [path for path, same in kept.items() if same] == [f"{LEARNT_POWER}/kernel"]
 
 
 @pytest.mark.parametrize("settings", [{}, {"accumulation": 3}, {"layer_decay": 0.5}])
