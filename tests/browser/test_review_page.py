@@ -206,6 +206,33 @@ def test_a_lasso_neither_sends_nor_draws_the_points_again(demo: Dataset, open_pa
     page.wait_for_timeout(500)
     page.locator(".map").evaluate("""map => {
       const { plot } = map.map;
+def test_enlarged_a_tap_while_the_next_page_comes_decides_nothing(
+    lab: Lab, demo: Dataset, open_page: Open
+) -> None:
+    page = open_page(f"/review?dataset={demo.id}&view=map")
+    page.locator("canvas").wait_for()
+    lasso_all(page)
+    before = rows(page)
+    page.locator(".tile").last.click()
+    page.keyboard.press("z")
+    # At once, so that no answer can come between the taps.
+    told = page.locator(".gallery.actions").evaluate("""root => {
+      const { gallery } = root;
+      const tap = (wanted) => root.querySelector(`dialog.zoom [data-do=${wanted}]`).click();
+      const send = gallery.setTriggerValue;
+      let turns = 0;
+      gallery.setTriggerValue = (...given) => { turns += 1; send(...given); };
+      ["next", "drop", "next"].forEach(tap);
+      return [turns, gallery.outbox.last];
+    }""")
+    assert told == [1, 0]
+    page.wait_for_url("**page-map=2*")
+    wait_until(lambda: before[0] not in rows(page), "the second page")
+    first = rows(page)[0]
+    page.locator("dialog.zoom [data-do=drop]").click()
+    wait_until(lambda: actions(lab, demo) == {first: "drop"}, "the decision on the page that came")
+
+
       const draw = plot.drawPoints.bind(plot);
       window.drawn = 0;
       plot.drawPoints = (...given) => { window.drawn += 1; draw(...given); };

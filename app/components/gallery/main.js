@@ -23,7 +23,8 @@ class Gallery {
       tools.addEventListener("click", (event) => {
         const wanted = event.target.closest("[data-do]")?.dataset.do;
         // Enlarged, one image follows the other; in the grid the eye stays where the pointer was.
-        if (wanted) this.act(wanted, { advance: this.dialogs.zoom.open });
+        // What is tapped while the next page comes is, like a key, not meant for this one.
+        if (wanted && !this.turning) this.act(wanted, { advance: this.dialogs.zoom.open });
       });
     }
     this.grid.element.addEventListener("dblclick", () => this.act("zoom"));
@@ -65,7 +66,7 @@ class Gallery {
     this.grid.confirm(this.outbox.acknowledge(data.written));
     const turned = this.turning && before && data.page !== before.page ? this.turning : 0;
     this.grid.update(data.items, data.colours, { turned, same: before?.context === data.context });
-    if (turned) this.wait(0);
+    if (turned || before?.context !== data.context) this.wait(0);
     if (data.take_keys) this.leaveField();
   }
 
