@@ -128,11 +128,13 @@ class Seen(NamedTuple):
         of: Row number to the decision that is drawn as its mark, and a few words about it.
         conflicts: Places of the groups whose labels conflict.
         open: Row number to the drop or relabel that can still be followed; None where every one can.
+        asked: The rows in question, beside which others are only shown; None where every one is.
     """
 
     of: Callable[[int], tuple[Decision | None, str]]
     conflicts: frozenset[int] = frozenset()
     open: Mapping[int, Action] | None = None
+    asked: frozenset[int] | None = None
 
 
 _DONE = {"keep": "kept", "drop": "dropped", "relabel": "relabelled"}
@@ -261,7 +263,11 @@ def items(
     for (place, _, _), rows, picture in zip(places, groups, pictures, strict=True):
         held, elsewhere = seen.of(rows[0])
         finding, conflict = shown.findings[place], place in seen.conflicts
-        suggested = [] if conflict else _suggestions(finding, rows, seen, names)
+        aside = seen.asked is not None and rows[0] not in seen.asked
+        suggested = [] if aside else _suggestions(finding, rows, seen, names)
+        if conflict:
+            # Which copy goes can be said once their labels agree; a new label may be what makes them.
+            suggested = [verdict for verdict in suggested if verdict[1] == "relabel"]
         wanted = next(((action, label) for row, action, label in suggested if row == rows[0]), None)
         found.append(
             Item(
@@ -278,6 +284,7 @@ def items(
                     words for words in (differ.get(rows[0], ""), notes.get(rows[0], ""), elsewhere) if words
                 ),
                 group=str(place) if len(finding.rows) > 1 else None,
+                aside=aside,
             )
         )
     return found

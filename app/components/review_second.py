@@ -123,7 +123,9 @@ def _compare(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
     review_panel.pictures(
         dataset,
         about,
-        seen_in(held)._replace(conflicts=frozenset(conflicting(about.suggested, standing))),
+        seen_in(held)._replace(
+            conflicts=frozenset(conflicting(about.suggested, standing)), asked=frozenset(rows)
+        ),
         context=review_actions.context(dataset, settles=second),
         notes=notes,
         key="disagreements",

@@ -5,7 +5,16 @@ import re
 from playwright.sync_api import Page
 
 from tests.browser.conftest import Lab, Open, wait_until
-from tests.browser.test_review_grid import PHONE, actions, focused, mark, review_path, rows, saved
+from tests.browser.test_review_grid import (
+    PHONE,
+    actions,
+    focused,
+    mark,
+    on_outbox,
+    review_path,
+    rows,
+    saved,
+)
 from wbc_core.curation import agreement, review
 from wbc_core.curation.scan import load_findings
 from wbc_core.records import Dataset
@@ -197,15 +206,6 @@ def test_the_map_shows_a_thumbnail_on_hover_and_opens_what_is_drawn_around(
     page.get_by_text("lie inside").wait_for(state="detached")
 
 
-def test_a_lasso_neither_sends_nor_draws_the_points_again(demo: Dataset, open_page: Open) -> None:
-    page = open_page(f"/review?dataset={demo.id}&view=map")
-    received: list[bytes] = []
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(frame)))
-    page.reload()
-    page.locator("canvas").wait_for()
-    page.wait_for_timeout(500)
-    page.locator(".map").evaluate("""map => {
-      const { plot } = map.map;
 def test_enlarged_a_tap_while_the_next_page_comes_decides_nothing(
     lab: Lab, demo: Dataset, open_page: Open
 ) -> None:
@@ -233,6 +233,15 @@ def test_enlarged_a_tap_while_the_next_page_comes_decides_nothing(
     wait_until(lambda: actions(lab, demo) == {first: "drop"}, "the decision on the page that came")
 
 
+def test_a_lasso_neither_sends_nor_draws_the_points_again(demo: Dataset, open_page: Open) -> None:
+    page = open_page(f"/review?dataset={demo.id}&view=map")
+    received: list[bytes] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(frame)))
+    page.reload()
+    page.locator("canvas").wait_for()
+    page.wait_for_timeout(500)
+    page.locator(".map").evaluate("""map => {
+      const { plot } = map.map;
       const draw = plot.drawPoints.bind(plot);
       window.drawn = 0;
       plot.drawPoints = (...given) => { window.drawn += 1; draw(...given); };
@@ -338,5 +347,34 @@ def test_a_second_person_reviews_unseen_and_a_disagreement_is_settled(
     page.locator(".tile").first.wait_for(state="detached")
     page.get_by_text("All disagreements").click()
     assert mark(page, first) == "drop"
+    while agreement.take_back_opinion(lab.workspace, demo.id, who="Ben"):
+        pass
+
+
+def test_settling_goes_from_one_disagreement_to_the_next_and_leaves_the_copies_beside_them(
+    lab: Lab, demo: Dataset, open_page: Open
+) -> None:
+    found = [entry for entry in load_findings(lab.workspace, demo.id, "exact_duplicates") if entry.flagged]
+    asked = [entry.rows[1] for entry in found[:3]]
+    review.decide(lab.workspace, demo.id, dict.fromkeys(asked, ("keep", None)), who="Anna")
+    verdicts = dict.fromkeys(asked, ("drop", None))
+    agreement.give_opinion(lab.workspace, demo.id, verdicts, who="Ben", check="exact_duplicates")
+    page = open_page(f"/review?dataset={demo.id}&view=second&second=compare")
+    first, second, third = (row for row in rows(page) if row in asked)
+    page.locator(f".tile[data-row='{third}']").focus()
+    page.keyboard.press("d")
+    page.locator(f".tile[data-row='{third}']").wait_for(state="detached")
+    assert focused(page) == second
+    page.keyboard.press("Control+a")
+    assert page.locator(".tile[aria-selected=true]").count() == 2
+    page.keyboard.press("Escape")
+    page.keyboard.press("Home")
+    # Before the server has answered.
+    on_outbox(page, "outbox.held = outbox.send; outbox.send = () => {}")
+    page.keyboard.press("d")
+    assert focused(page) == second
+    page.keyboard.press("d")
+    on_outbox(page, "outbox.send = outbox.held; outbox.flush()")
+    wait_until(lambda: actions(lab, demo) == {first: "drop", second: "drop", third: "drop"}, "all settled")
     while agreement.take_back_opinion(lab.workspace, demo.id, who="Ben"):
         pass

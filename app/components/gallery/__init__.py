@@ -39,6 +39,7 @@ class Item(TypedDict):
         title: A sentence about it: the evidence.
         note: A few words that stay under it, such as how it differs from its neighbours. Optional.
         group: Neighbours of one group are drawn in one frame; None for a picture of its own.
+        aside: Whether it is only shown beside what is in question: no key moves on to it by itself. Optional.
     """
 
     row: int
@@ -53,6 +54,7 @@ class Item(TypedDict):
     title: str
     note: NotRequired[str]
     group: str | None
+    aside: NotRequired[bool]
 
 
 class Press(TypedDict):

@@ -49,7 +49,7 @@ class Grid {
   update(items, colours, { turned = 0, same = false } = {}) {
     this.colours = colours;
     const signature = JSON.stringify(items.map((item) => [item.row, item.group, item.more?.length]));
-    const before = { rows: this.items.map((item) => item.row), focus: this.focus, selected: this.selected };
+    const before = { items: this.items, focus: this.focus, selected: this.selected };
     const anew = signature !== this.signature;
     const hadFocus = this.tiles.includes(this.element.getRootNode().activeElement);
     this.items = items;
@@ -66,12 +66,23 @@ class Grid {
     this.changed();
   }
 
-  // Where images left the list, the next key is for the one that was in focus, or for the next that is still there.
-  find({ rows, focus, selected }) {
+  // Where images left the list, the next key is for the one that was in focus, or for the next that is still there
+  // and in question; one that is not is in focus only where the person went there.
+  find({ items, focus, selected }) {
     const places = new Map(this.items.map((item, index) => [item.row, index]));
-    const near = [...rows.slice(focus), ...rows.slice(0, focus).reverse()].find((row) => places.has(row));
-    this.focus = this.anchor = places.get(near) ?? 0;
-    this.selected = new Set([...selected].map((index) => places.get(rows[index])).filter((index) => index !== undefined));
+    const placeOf = (item) => places.get(item.row);
+    const meant = (item) => places.has(item.row) && (!this.items[placeOf(item)].aside || (item === items[focus] && item.aside));
+    const near = [...items.slice(focus), ...items.slice(0, focus).reverse()].find(meant);
+    this.focus = this.anchor = near ? placeOf(near) : 0;
+    this.selected = new Set([...selected].map((index) => placeOf(items[index])).filter((index) => index !== undefined));
+  }
+
+  inQuestion() {
+    return [...this.items.keys()].filter((index) => !this.items[index].aside);
+  }
+
+  nextInQuestion() {
+    return this.inQuestion().find((index) => index > this.focus) ?? this.focus;
   }
 
   build() {

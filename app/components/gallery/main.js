@@ -172,7 +172,7 @@ class Gallery {
     this.history.push(before);
     this.grid.setMarks(marks, seq);
     if (hadSelection) this.grid.select([]);
-    if (advance && !hadSelection) this.grid.moveFocus(this.grid.focus + 1, !this.dialogs.zoom.open);
+    if (advance && !hadSelection) this.grid.moveFocus(this.grid.nextInQuestion(), !this.dialogs.zoom.open);
     this.grid.anchor = this.grid.focus;
   }
 
@@ -291,7 +291,7 @@ class Gallery {
       "?": () => this.act("help"),
     };
     if (event.key === "Escape") return grid.selected.size && !this.dialogs.zoom.open ? () => grid.select([]) : null;
-    if (event.ctrlKey || event.metaKey) return () => grid.select(grid.items.keys());
+    if (event.ctrlKey || event.metaKey) return () => grid.select(grid.inQuestion());
     if (commands[event.key]) return commands[event.key];
     const action = { k: "keep", d: "drop", r: "relabel", a: "accept", u: "undo" }[event.key.toLowerCase()];
     return action && this.data.actions ? () => this.act(action) : null;
