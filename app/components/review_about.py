@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from app import cache
 from app.components.review_cuts import SHOWN_OF_A_GROUP, Cut, cut_of
-from wbc_core.curation.suggestions import kept_copy
+from wbc_core.curation.standing import Standing
+from wbc_core.curation.suggestions import conflicting, kept_copy
 from wbc_core.records import Dataset, Finding
 
 
@@ -52,7 +53,7 @@ def about_rows_beside_copies(
         rows: Row numbers.
         cuts: What is shown of each scanned check.
         judged: Row number to the check under which it was judged: of a copy in several groups, that check's
-            is shown.
+            is shown, and what that check suggests for the row.
     """
     groups: dict[tuple[str, int], list[int]] = {}
     alone = []
@@ -68,8 +69,42 @@ def about_rows_beside_copies(
         for (check, place), asked in groups.items()
         for part in _parts(cuts[check].findings[place], asked)
     ]
-    findings = [*together, *about_rows(dataset, alone, cuts).findings]
+    findings = [
+        replace(found, suggested=_suggested(found, rows, cuts, judged))
+        for found in [*together, *about_rows(dataset, alone, cuts).findings]
+    ]
     return cut_of("", findings, dataset.class_names, cache.labels(dataset.id))
+
+
+def conflicts_beside(about: Cut, cuts: Mapping[str, Cut], standing: Standing) -> frozenset[int]:
+    """Places of the parts of groups whose labels conflict, seen from the check that found the whole group.
+
+    Args:
+        about: From `about_rows_beside_copies`.
+        cuts: What is shown of each scanned check.
+        standing: The decisions that hold.
+    """
+    checks = {part.check for part in about.findings} & cuts.keys()
+    found = {check: set(conflicting(cuts[check].suggested, standing)) for check in checks}
+    return frozenset(
+        place
+        for place, part in enumerate(about.findings)
+        if part.check in found and cuts[part.check].worst[part.rows[0]] in found[part.check]
+    )
+
+
+def _suggested(
+    found: Finding, asked: Sequence[int], cuts: Mapping[str, Cut], judged: Mapping[int, str | None]
+) -> dict[str, str]:
+    """What is suggested; for the rows in question, by the check under which they were judged."""
+    suggested = dict(found.suggested)
+    for row in set(found.rows).intersection(asked):
+        said = _said_of(row, cuts).get(judged.get(row) or "")
+        if said is not None:
+            suggested.pop(str(row), None)
+            if str(row) in said.suggested:
+                suggested[str(row)] = said.suggested[str(row)]
+    return suggested
 
 
 def _parts(group: Finding, asked: Sequence[int]) -> list[Finding]:

@@ -275,7 +275,7 @@ def items(
                 more=list(rows[1:]),
                 src=picture,
                 label=_label_words(labels[list(rows)], names),
-                badge="conflict" if conflict else verdict_words(wanted, names) if wanted else None,
+                badge=verdict_words(wanted, names) if wanted else "conflict" if conflict else None,
                 mark=mark(held, names),
                 likely=None if wanted is None else wanted[1],
                 suggested=suggested,

@@ -7,13 +7,12 @@ import streamlit as st
 from app import cache, state
 from app.components import review_actions, review_panel
 from app.components.page import plain, thousands
-from app.components.review_about import about_rows_beside_copies
+from app.components.review_about import about_rows_beside_copies, conflicts_beside
 from app.components.review_cuts import Cut
 from app.components.review_data import seen_from, seen_in, verdict_words
 from wbc_core.curation.agreement import Agreement
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.standing import nothing_decided
-from wbc_core.curation.suggestions import conflicting
 from wbc_core.records import Dataset
 from wbc_core.wording import counted
 
@@ -123,9 +122,7 @@ def _compare(dataset: Dataset, cuts: Mapping[str, Cut]) -> None:
     review_panel.pictures(
         dataset,
         about,
-        seen_in(held)._replace(
-            conflicts=frozenset(conflicting(about.suggested, standing)), asked=frozenset(rows)
-        ),
+        seen_in(held)._replace(conflicts=conflicts_beside(about, cuts, standing), asked=frozenset(rows)),
         context=review_actions.context(dataset, settles=second),
         notes=notes,
         key="disagreements",

@@ -1,7 +1,9 @@
 """The blind second review: who sees what, where verdicts go, and how far two people agree."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from app import cache, state
@@ -141,3 +143,60 @@ def test_none_of_many_disagreements_about_one_picture_is_hidden_in_a_stack(demo_
     assert {item["row"] for item in items} >= {0, *asked}
     assert max(len(found.rows) for found in about.findings) <= many
     assert all(0 in found.rows for found in about.findings)
+
+
+def copies(dataset: Dataset, labels: list[int]) -> review_cuts.Cut:
+    """Near duplicates that are one group of the first rows, of which row 0 is to stay."""
+    suggested = {str(row): "drop" if row else "keep" for row in range(len(labels))}
+    group = replace(finding(tuple(range(len(labels))), **suggested), check="near_duplicates")
+    every = np.resize(labels, dataset.images)
+    return review_cuts.cut_of("near_duplicates", [group], dataset.class_names, every)
+
+
+def test_what_stands_beside_a_disagreement_is_told_apart_and_nothing_is_suggested_for_it(
+    demo_dataset: Dataset,
+) -> None:
+    cuts = {"near_duplicates": copies(demo_dataset, [0, 0, 0])}
+    about = review_about.about_rows_beside_copies(demo_dataset, [1], cuts, {1: "near_duplicates"})
+    seen = review_data.seen_in({})._replace(asked=frozenset([1]))
+    items = review_data.items(demo_dataset, about, 1, seen)
+    assert [(item["row"], item["aside"], item["suggested"], item["badge"]) for item in items] == [
+        (1, False, [(1, "drop", None)], "drop"),
+        (0, True, [], None),
+        (2, True, [], None),
+    ]
+
+
+def test_labels_that_conflict_in_a_whole_group_do_so_in_what_is_shown_of_it(demo_dataset: Dataset) -> None:
+    workspace, dataset = Workspace.default(), demo_dataset.id
+    cuts = {"near_duplicates": copies(demo_dataset, [*[0] * 29, 1])}
+    about = review_about.about_rows_beside_copies(demo_dataset, [1], cuts, {1: "near_duplicates"})
+    assert 29 not in about.findings[0].rows
+
+    def conflicts() -> frozenset[int]:
+        return review_about.conflicts_beside(about, cuts, cache.standing(demo_dataset))
+
+    assert conflicts() == {0}
+    seen = review_data.seen_in({})._replace(conflicts=conflicts())
+    items = review_data.items(demo_dataset, about, 1, seen)
+    assert {(item["badge"], len(item["suggested"])) for item in items} == {("conflict", 0)}
+    # Dropped as a copy by this check, the other label is gone.
+    review.decide(workspace, dataset, {29: ("drop", None)}, who="Anna", check="near_duplicates")
+    assert conflicts() == frozenset()
+
+
+def test_a_disagreement_about_a_label_offers_the_new_label_beside_the_copies(demo_dataset: Dataset) -> None:
+    name = demo_dataset.class_names[1]
+    labels = cache.labels(demo_dataset.id)
+    label = replace(finding((1,), **{"1": f"relabel:{name}"}), check="label_errors")
+    cuts = {
+        "near_duplicates": copies(demo_dataset, [0, 0, 1]),
+        "label_errors": review_cuts.cut_of("label_errors", [label], demo_dataset.class_names, labels),
+    }
+    about = review_about.about_rows_beside_copies(demo_dataset, [1, 2], cuts, {1: "label_errors"})
+    seen = review_data.seen_in({})._replace(asked=frozenset([1, 2]), conflicts=frozenset([0]))
+    shown = {item["row"]: item for item in review_data.items(demo_dataset, about, 1, seen)}
+    assert (shown[1]["badge"], shown[1]["likely"]) == (f"→ {name}", 1)
+    assert shown[1]["suggested"] == [(1, "relabel", 1)]
+    # Of the copies none goes while their labels conflict.
+    assert (shown[2]["badge"], shown[2]["suggested"]) == ("conflict", [])
