@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import Lab, Open, wait_until
@@ -298,6 +299,32 @@ def test_a_name_outlives_a_reload_and_undo_with_it(lab: Lab, demo: Dataset, open
     wait_until(lambda: actions(lab, demo) == {}, "the step undone")
     name(page, "")
     page.wait_for_function("sessionStorage.getItem('wbc-person') === ''")
+
+
+@pytest.mark.parametrize("pressed", ["after the reload", "before the reload"])
+def test_a_press_that_comes_before_the_name_of_before_a_reload_is_logged_under_it(
+    lab: Lab, demo: Dataset, open_page: Open, pressed: str
+) -> None:
+    page = open_page(review_path(demo))
+    first, second, *_ = rows(page)
+    name(page, "Ada")
+    page.keyboard.press("d")
+    saved(page)
+    if pressed == "before the reload":
+        on_outbox(page, "outbox.send = () => {}")
+        page.keyboard.press("d")
+    # The name waits for a page that seems to be drawn still.
+    busy = "document.head.insertAdjacentHTML('afterbegin', '<meta data-test-script-state=running>')"
+    page.add_init_script(f"addEventListener('DOMContentLoaded', () => {busy})")
+    page.reload()
+    rows(page)
+    if pressed == "after the reload":
+        page.locator(f".tile[data-row='{second}']").click()
+        page.keyboard.press("d")
+    wait_until(lambda: second in actions(lab, demo), "the decision in the log")
+    assert {entry.who for entry in lab.decisions(demo).values()} == {"Ada"}
+    page.keyboard.press("u")
+    wait_until(lambda: actions(lab, demo) == {first: "drop"}, "the last one taken back")
 
 
 def test_a_name_outlives_a_reload_where_there_is_nothing_to_decide_on(demo: Dataset, open_page: Open) -> None:

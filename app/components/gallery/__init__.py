@@ -118,6 +118,14 @@ def _receive(key: str, on_press: Callable[[Press], None]) -> dict[str, int]:
     )
 
 
+def _sent(key: str, on_press: Callable[[Press], None]) -> None:
+    """Write what the browser sent just now, under the name that the tab keeps where the session has none."""
+    outbox: Any = (st.session_state.get(key) or {}).get("outbox")
+    if outbox and not state.has_given_name():
+        state.take_name(str(outbox.get("person") or ""))
+    _receive(key, on_press)
+
+
 def _turned(key: str, on_turn: Callable[[int], None]) -> None:
     by = (st.session_state.get(key) or {}).get("turn")
     if by in (-1, 1):
@@ -173,6 +181,6 @@ def gallery(
             "pages": page[1],
             "take_keys": actions and state.just_named(),
         },
-        on_outbox_change=partial(_receive, key, on_press) if actions and on_press else lambda: None,
+        on_outbox_change=partial(_sent, key, on_press) if actions and on_press else lambda: None,
         on_turn_change=partial(_turned, key, on_turn),
     )

@@ -3,6 +3,16 @@
 // double one.
 const SEND_AFTER_MS = 300;
 const SEND_AGAIN_MS = 4000;
+const PERSON = "wbc-person";
+
+// The person's name in the tab: what is sent just after a reload can be there before the session has the name again.
+function keptPerson() {
+  try {
+    return sessionStorage.getItem(PERSON) ?? "";
+  } catch {
+    return "";
+  }
+}
 
 class Outbox {
   constructor(store, send, changed) {
@@ -71,7 +81,7 @@ class Outbox {
     clearTimeout(this.timer);
     if (!this.presses.length) return;
     this.sends += 1;
-    this.send({ presses: this.presses, sends: this.sends });
+    this.send({ presses: this.presses, sends: this.sends, person: keptPerson() });
     this.timer = setTimeout(() => this.flush(), SEND_AGAIN_MS);
   }
 }
