@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from app import cache, state
 from wbc_core.curation.checks import CHECKS
-from wbc_core.curation.standing import DROP, RELABEL, Standing
+from wbc_core.curation.review import decision_log
+from wbc_core.curation.standing import DROP, RELABEL, Standing, nothing_decided, standing_after
 from wbc_core.curation.suggestions import (
     Suggestions,
     copy_checks_beside,
@@ -231,6 +232,10 @@ def cuts_at(dataset_id: str, thresholds: Mapping[str, float | None]) -> Mapping[
 def _pages_left_first(
     home: str, dataset_id: str, check: str, made_by: MadeBy, since: int, _shown: Cut, _standing: Standing
 ) -> tuple[tuple[Place, ...], ...]:
+    if _standing.head != since:
+        dataset = store.read_dataset(state.workspace(), dataset_id)
+        log = decision_log(state.workspace(), dataset_id)
+        _standing = standing_after(nothing_decided(dataset), [line for line in log if line.id <= since])
     waiting = ~settled_rows(_shown.suggested, _standing)
     left = [
         # The one copy that is left of a group is no open question.

@@ -1,5 +1,6 @@
 """One check on the Review page: choosing it, its threshold, progress, accepting, and its pictures."""
 
+import re
 from collections.abc import Mapping
 from functools import partial
 from types import MappingProxyType
@@ -24,6 +25,7 @@ from wbc_core.records import Dataset
 from wbc_core.wording import counted
 
 _ARRIVED = "arrived"
+_SINCE = "since"
 
 
 def _first_page() -> None:
@@ -54,17 +56,34 @@ def choose_check(dataset: Dataset, cuts: Mapping[str, Cut], standing: Standing) 
     return check
 
 
+def _number_in_url(name: str) -> int:
+    """A number that the URL names; 0 where it names none."""
+    text = st.query_params.get(name, "")
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else 0
+
+
 def arrived(dataset_id: str, check: str, standing: Standing) -> int:
-    """The last line of the log when the person came to a check; 0 where that was not to its first page."""
+    """The last line of the log when the person came to a check; kept in the URL for a reload of a later page.
+
+    0 where nothing was decided, or where the person came to a later page.
+    """
     at, since = st.session_state.get(_ARRIVED, (None, 0))
     if at != (dataset_id, check):
-        since = standing.head if st.query_params.get("page", "1") == "1" else 0
+        # Who has just chosen a check is on its first page, while the URL still names that of the last one.
+        first_page = (st.session_state.get("page") or _number_in_url("page")) <= 1
+        kept = _number_in_url(_SINCE) if at is None else 0
+        since = standing.head if first_page else kept if kept <= standing.head else 0
         st.session_state[_ARRIVED] = ((dataset_id, check), since)
+    if not since:
+        st.query_params.pop(_SINCE, None)
+    elif st.query_params.get(_SINCE) != str(since):
+        st.query_params[_SINCE] = str(since)
     return int(since)
 
 
 def _moved(dataset_id: str, check: str) -> None:
     review_data.set_threshold(dataset_id, check, st.session_state[f"slider-{check}"])
+    st.session_state.pop(_ARRIVED, None)
     _first_page()
 
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app import cache
@@ -56,16 +57,66 @@ def test_the_page_begins_with_what_is_left_on_arrival(demo_dataset: Dataset) -> 
     first, *others = [found.rows[0] for found in review_cuts.cut(dataset, "exposure").findings]
     review.decide(workspace, dataset, {first: ("keep", None)}, who="Ada", check="exposure")
 
-    def rows(page: AppTest) -> list[int]:
-        drawn = [json.loads(entry.proto.json) for entry in page.get("bidi_component")]
-        return [item["row"] for item in next(data["items"] for data in drawn if "items" in data)]
-
     page = open_review(check="exposure")
-    assert rows(page) == [*others, first]
+    assert shown_rows(page) == [*others, first]
     review.decide(
         Workspace.default(), demo_dataset.id, {others[0]: ("drop", None)}, who="Ada", check="exposure"
     )
-    assert rows(page.run()) == [*others, first]
+    assert shown_rows(page.run()) == [*others, first]
+
+
+def shown_rows(page: AppTest) -> list[int]:
+    drawn = [json.loads(entry.proto.json) for entry in page.get("bidi_component")]
+    return [item["row"] for item in next(data["items"] for data in drawn if "items" in data)]
+
+
+@pytest.fixture
+def flagged_rows(demo_dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The rows of class outliers, each on a page of its own; the first is settled."""
+    monkeypatch.setattr(review_cuts, "PAGE", 1)
+    rows = [found.rows[0] for found in review_cuts.cut(demo_dataset.id, "class_outliers").findings]
+    assert len(rows) == 3
+    keep(demo_dataset, rows[0])
+    return rows
+
+
+def keep(dataset: Dataset, row: int) -> None:
+    review.decide(Workspace.default(), dataset.id, {row: ("keep", None)}, who="Ada", check="class_outliers")
+
+
+def test_a_check_chosen_from_a_later_page_of_another_begins_with_what_is_left(
+    flagged_rows: list[int],
+) -> None:
+    page = open_review(check="exact_duplicates", page="2")
+    assert page.query_params["page"] == "2"
+    # As a click on a check does.
+    page.session_state["check"], page.session_state["page"] = "class_outliers", 1
+    assert shown_rows(page.run()) == flagged_rows[1:2]
+
+
+def test_a_reload_on_a_later_page_shows_the_same_pictures(
+    demo_dataset: Dataset, flagged_rows: list[int]
+) -> None:
+    page = open_review(check="class_outliers")
+    since = page.query_params["since"]
+    keep(demo_dataset, flagged_rows[1])
+    assert shown_rows(open_review(check="class_outliers", page="2", since=since)) == flagged_rows[2:]
+    st.cache_resource.clear()
+    reloaded = open_review(check="class_outliers", page="2", since=since)
+    assert shown_rows(reloaded) == flagged_rows[2:]
+    assert reloaded.query_params["since"] == since
+    reloaded.session_state["check"], reloaded.session_state["page"] = "exact_duplicates", 1
+    assert reloaded.run().query_params["since"] > since
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "²", "9" * 17, "9" * 5000])
+def test_a_url_that_names_no_moment_of_the_log_leaves_the_order_as_it_is(
+    flagged_rows: list[int], text: str
+) -> None:
+    page = open_review(check="class_outliers", page="2", since=text)
+    assert not page.exception
+    assert shown_rows(page) == flagged_rows[1:2]
+    assert "since" not in page.query_params
 
 
 def test_pages_keep_groups_whole_and_stack_large_ones() -> None:
