@@ -15,7 +15,7 @@ st.set_page_config(
     initial_sidebar_state="auto",
 )
 st.logo(str(ASSETS / "wordmark.svg"), icon_image=str(ASSETS / "logo.svg"), size="large")
-state.page_begins()
+page_is_drawn = state.page_begins()
 state.keep_in_url()
 page = st.navigation(
     {
@@ -30,6 +30,6 @@ sidebar.draw()
 try:
     page.run()
 except StopException:
-    state.page_is_drawn()
+    page_is_drawn()
     raise
-state.page_is_drawn()
+page_is_drawn()

@@ -1,7 +1,7 @@
 """What a session remembers: ids, never objects, kept in the URL so that a link reopens the view."""
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -163,7 +163,7 @@ def tell_widget(key: str, value: object) -> None:
     a run told that came to no end it may not have heard.
     """
     # None where a fragment is drawn alone, whose every tick would tell it again.
-    told: dict[str, object] | None = st.session_state.get(_TOLD)
+    told: dict[str, object] | None = st.session_state.get(_TOLD, {}).get(_TOLD)
     unheard = told is not None and key in told and told[key] == value
     if unheard or key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
@@ -171,14 +171,16 @@ def tell_widget(key: str, value: object) -> None:
             told[key] = value
 
 
-def page_begins() -> None:
-    """Begin to note what the page tells the browser; of a run that came to no end the notes stay."""
-    st.session_state.setdefault(_TOLD, {})
+def page_begins() -> Callable[[], None]:
+    """Begin to note what the page tells the browser; of a run that came to no end the notes stay.
 
-
-def page_is_drawn() -> None:
-    """Note that the page came to its end, so that the browser has heard what it told."""
-    st.session_state.pop(_TOLD, None)
+    Returns:
+        To be called when the page came to its end, so that the browser has heard what it told.
+    """
+    notes: dict[str, dict[str, object]] = st.session_state.setdefault(_TOLD, {})
+    notes.setdefault(_TOLD, {})
+    # Itself in no need of the session, which stops whoever asks for it after `st.stop`.
+    return notes.clear
 
 
 def _written(name: str) -> str:

@@ -68,18 +68,39 @@ def _draw_a_choice() -> None:
 
     from app import state
 
-    state.page_begins()
+    page_is_drawn = state.page_begins()
     state.choose_view("View", "view", {"a": "A", "b": "B"}, default="b")
     if "again" not in st.session_state:
         st.session_state["again"] = True
         st.rerun()
-    state.page_is_drawn()
+    page_is_drawn()
 
 
 def test_what_a_run_told_that_came_to_no_end_is_told_again() -> None:
     page = AppTest.from_function(_draw_a_choice).run()
     assert page.segmented_control(key="view").proto.set_value
     assert not page.run().segmented_control(key="view").proto.set_value
+
+
+@pytest.mark.parametrize("scanned", [True, False])
+def test_a_page_that_came_to_its_end_tells_nothing_again(demo_dataset: Dataset, scanned: bool) -> None:
+    # Without a scan the page stops early.
+    ids = [demo_dataset.id, build_demo_dataset(Workspace.default(), images=80, seed=1).id]
+    page = open_app("review", dataset=ids[scanned])
+    page.query_params["dataset"] = ids[not scanned]
+    assert page.run().selectbox(key="dataset_picker").proto.set_value
+    assert not page.run().selectbox(key="dataset_picker").proto.set_value
+
+
+def test_a_page_that_was_cut_short_tells_again(demo_dataset: Dataset) -> None:
+    page = open_app("review", dataset=demo_dataset.id, check="blur")
+    page.session_state["thresholds"] = {demo_dataset.id: {"blur": 50.0}}
+    # What no page can be ends the run below the slider.
+    page.session_state["page"] = "none"
+    assert page.run().exception
+    page.session_state["page"] = 1
+    assert not page.run().exception
+    assert page.slider(key="slider-blur").proto.set_value
 
 
 def test_without_a_choice_the_newest_data_set_is_taken_and_named_in_the_url(demo_dataset: Dataset) -> None:
