@@ -1,6 +1,5 @@
 """The commands from an import to the clean set: `wbc import`, `scan`, `findings`, `decide` and `clean`."""
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ from wbc_core.command_line import (
     whole_numbers,
 )
 from wbc_core.errors import WbcError
+from wbc_core.quiet import say
 from wbc_core.records import Json
 from wbc_core.workspace import Workspace
 
@@ -187,7 +187,7 @@ def _accept(
 
     plan = accepting.plan_acceptance(workspace, dataset_id, checks, threshold)
     if plan.conflicts:
-        print(accepting.conflicts_left(plan.conflicts), file=sys.stderr)
+        say(accepting.conflicts_left(plan.conflicts))
     decided = 0 if dry_run else accepting.follow(workspace, plan, who=by)
     result: Json = {
         "decided": decided,

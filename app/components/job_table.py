@@ -8,7 +8,7 @@ import streamlit as st
 from app import cache, state
 from app.formatting import percent, seconds
 from wbc_core.jobs.cost import elapsed
-from wbc_core.jobs.listing import what_tells
+from wbc_core.jobs.listing import accuracy_of, what_tells
 from wbc_core.records import Job
 
 _VERBS = {
@@ -63,8 +63,8 @@ def describe(job: Job) -> str:
 
 
 def _accuracy(job: Job) -> str:
-    known = job.kind == "train" and job.result and "accuracy" in job.result
-    return percent(job.result["accuracy"]) if known else ""
+    found = accuracy_of(job)
+    return "" if found is None else percent(found)
 
 
 def job_table(jobs: list[Job]) -> None:

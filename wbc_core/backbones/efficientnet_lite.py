@@ -3,11 +3,11 @@
 from functools import partial
 from itertools import accumulate
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from numpy.typing import NDArray
 
-from wbc_core.backbones.entry import Backbone, ImageShape, Layers, Speed
+from wbc_core.backbones.entry import Backbone, Figures, ImageShape, Layers, Speed
 from wbc_core.backbones.torch_file import read_arrays
 from wbc_core.backbones.weights import PackagedWeights
 
@@ -163,11 +163,7 @@ def _entry(
     published: PackagedWeights,
     *,
     default_size: int,
-    parameters: int,
-    macs: int,
-    activations: int,
-    layers: Layers,
-    speed: Speed,
+    **figures: Unpack[Figures],
 ) -> Backbone:
     return Backbone(
         name=name,
@@ -176,14 +172,10 @@ def _entry(
         licence="Apache-2.0",
         minimum_size=32,
         default_size=default_size,
-        parameters=parameters,
-        macs=macs,
-        activations=activations,
-        layers=layers,
         block_ends=("bn0", *(f"blocks.{count - 1}.bn2" for count in accumulate(_repeats(depth)))),
-        speed=speed,
         architecture=partial(build, name=name, width=width, depth=depth, published=published),
         imagenet=published,
+        **figures,
     )
 
 

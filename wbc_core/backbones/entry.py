@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from wbc_core.backbones.layers import leaves
 from wbc_core.backbones.weights import PublishedWeights, weights_source
@@ -45,6 +45,16 @@ class Layers:
     convolution: int
     batch_normalisation: int = 0
     layer_normalisation: int = 0
+
+
+class Figures(TypedDict):
+    """What was counted and measured of a feature extractor; its entry has it under the same names."""
+
+    parameters: int
+    macs: int
+    activations: int
+    layers: Layers
+    speed: Speed
 
 
 @dataclass(frozen=True)

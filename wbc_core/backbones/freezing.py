@@ -278,16 +278,18 @@ def _known_share(share: float, entry: Backbone) -> int:
     return round(share * entry.layers.every)
 
 
-for _name, _kind in {
-    "none": Kind("none", _nothing, lambda _, blocks: [], lambda _, entry: 0),
-    "all": Kind("all", _nothing, lambda _, blocks: list(chain(*blocks)), lambda _, entry: entry.layers.every),
-    "count": Kind(
-        "count:N", _count, lambda n, blocks: _first(n, list(chain(*blocks)), "layers"), _known_layers
-    ),
-    "blocks": Kind(
-        "blocks:N", _count, lambda n, blocks: list(chain(*_first(n, blocks, "blocks"))), _known_blocks
-    ),
-    "fraction": Kind("fraction:F", _share, _first_share, _known_share),
-    "type": Kind("type:NAME", _type, _of_type, lambda name, entry: getattr(entry.layers, name)),
-}.items():
-    KINDS.add(_name, _kind)
+KINDS.add("none", Kind("none", _nothing, lambda _, blocks: [], lambda _, entry: 0))
+KINDS.add(
+    "all",
+    Kind("all", _nothing, lambda _, blocks: list(chain(*blocks)), lambda _, entry: entry.layers.every),
+)
+KINDS.add(
+    "count",
+    Kind("count:N", _count, lambda n, blocks: _first(n, list(chain(*blocks)), "layers"), _known_layers),
+)
+KINDS.add(
+    "blocks",
+    Kind("blocks:N", _count, lambda n, blocks: list(chain(*_first(n, blocks, "blocks"))), _known_blocks),
+)
+KINDS.add("fraction", Kind("fraction:F", _share, _first_share, _known_share))
+KINDS.add("type", Kind("type:NAME", _type, _of_type, lambda name, entry: getattr(entry.layers, name)))

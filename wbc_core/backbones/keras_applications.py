@@ -7,8 +7,9 @@ where it was never measured, and the seconds to the first step grow with the num
 """
 
 from functools import partial
+from typing import Unpack
 
-from wbc_core.backbones.entry import Backbone, Layers, Speed
+from wbc_core.backbones.entry import Backbone, Figures, Layers, Speed
 from wbc_core.backbones.keras_networks import (
     build,
     build_efficientnet_b0,
@@ -92,9 +93,7 @@ _RESNET = Backbone(
 )
 
 
-def _densenet(
-    depth: int, parameters: int, macs: int, activations: int, layers: Layers, checksum: str, speed: Speed
-) -> Backbone:
+def _densenet(depth: int, checksum: str, **figures: Unpack[Figures]) -> Backbone:
     return Backbone(
         name=f"densenet{depth}",
         title=f"DenseNet{depth}",
@@ -102,30 +101,22 @@ def _densenet(
         licence="Apache-2.0, weights BSD-3-Clause",
         minimum_size=32,
         default_size=224,
-        parameters=parameters,
-        macs=macs,
-        activations=activations,
-        layers=layers,
         block_ends=("conv1_bn", "pool2_conv", "pool3_conv", "pool4_conv"),
-        speed=speed,
         architecture=partial(build, application=f"DenseNet{depth}", normalise=standardised),
         imagenet=_file(
             f"{_BUCKET}/densenet",
             f"densenet{depth}_weights_tf_dim_ordering_tf_kernels_notop.h5",
             checksum,
         ),
+        **figures,
     )
 
 
 def _convnext(
     size: str,
     depths: tuple[int, int, int],
-    parameters: int,
-    macs: int,
-    activations: int,
-    layers: Layers,
     checksum: str,
-    speed: Speed,
+    **figures: Unpack[Figures],
 ) -> Backbone:
     name = f"convnext_{size}"
     stages = (f"{name}_stage_{stage}_block_{depth - 1}_layer_scale" for stage, depth in enumerate(depths))
@@ -136,26 +127,18 @@ def _convnext(
         licence="Apache-2.0, weights MIT",
         minimum_size=32,
         default_size=224,
-        parameters=parameters,
-        macs=macs,
-        activations=activations,
-        layers=layers,
         block_ends=(f"{name}_stem_layernorm", *stages),
-        speed=speed,
         architecture=partial(build, application=f"ConvNeXt{size.capitalize()}", normalise=None),
         imagenet=_file(f"{_BUCKET}/convnext", f"{name}_notop.h5", checksum),
+        **figures,
     )
 
 
 def _mobilenet(
     size: str,
     rows: int,
-    parameters: int,
-    macs: int,
-    activations: int,
-    layers: Layers,
     checksum: str,
-    speed: Speed,
+    **figures: Unpack[Figures],
 ) -> Backbone:
     # The first block has no number.
     blocks = ("expanded_conv", *(f"expanded_conv_{row}" for row in range(1, rows)))
@@ -166,16 +149,12 @@ def _mobilenet(
         licence="Apache-2.0",
         minimum_size=32,
         default_size=224,
-        parameters=parameters,
-        macs=macs,
-        activations=activations,
-        layers=layers,
         block_ends=("conv_bn", *(f"{block}_project_bn" for block in blocks)),
-        speed=speed,
         architecture=partial(build, application=f"MobileNetV3{size.capitalize()}", normalise=None),
         imagenet=_file(
             f"{_BUCKET}/mobilenet_v3", f"weights_mobilenet_v3_{size}_224_1.0_float_no_top_v2.h5", checksum
         ),
+        **figures,
     )
 
 
@@ -205,12 +184,8 @@ def _efficientnet_v2(
     size: str,
     default_size: int,
     stages: str,
-    parameters: int,
-    macs: int,
-    activations: int,
-    layers: Layers,
     checksum: str,
-    speed: Speed,
+    **figures: Unpack[Figures],
 ) -> Backbone:
     return Backbone(
         name=f"efficientnet_v2_{size}",
@@ -219,14 +194,10 @@ def _efficientnet_v2(
         licence="Apache-2.0",
         minimum_size=32,
         default_size=default_size,
-        parameters=parameters,
-        macs=macs,
-        activations=activations,
-        layers=layers,
         block_ends=_stages(stages),
-        speed=speed,
         architecture=partial(build, application=f"EfficientNetV2{size.upper()}", normalise=None),
         imagenet=_file(f"{_BUCKET}/efficientnet_v2", f"efficientnetv2-{size}_notop.h5", checksum),
+        **figures,
     )
 
 
@@ -236,84 +207,84 @@ KERAS_APPLICATIONS = (
     _RESNET,
     _densenet(
         121,
-        7_037_504,
-        520_372_224,
-        9_206_764,
-        Layers(241, 120, 121),
         "30ee3e1110167f948a6b9946edeeb738",
-        Speed(37, 150, start=35),
+        parameters=7_037_504,
+        macs=520_372_224,
+        activations=9_206_764,
+        layers=Layers(241, 120, 121),
+        speed=Speed(37, 150, start=35),
     ),
     _densenet(
         201,
-        18_321_984,
-        787_857_408,
-        14_232_940,
-        Layers(401, 200, 201),
         "c13680b51ded0fb44dff2d8f86ac8bb1",
-        Speed(24, 100, start=60),
+        parameters=18_321_984,
+        macs=787_857_408,
+        activations=14_232_940,
+        layers=Layers(401, 200, 201),
+        speed=Speed(24, 100, start=60),
     ),
     _convnext(
         "tiny",
         (3, 3, 9),
-        27_820_128,
-        818_221_824,
-        5_439_744,
-        Layers(99, 22, layer_normalisation=23),
         "d547c096cabd03329d7be5562c5e14798aa39ed24b474157cef5e85ab9e49ef1",
-        Speed(4.7, 19, start=25),
+        parameters=27_820_128,
+        macs=818_221_824,
+        activations=5_439_744,
+        layers=Layers(99, 22, layer_normalisation=23),
+        speed=Speed(4.7, 19, start=25),
     ),
     _convnext(
         "base",
         (3, 3, 27),
-        87_566_464,
-        2_820_068_352,
-        11_547_648,
-        Layers(189, 40, layer_normalisation=41),
         "40a20c5548a5e9202f69735ecc06c990e6b7c9d2de39f0361e27baeb24cb7c45",
-        Speed(1.4, 5.5, start=45),
+        parameters=87_566_464,
+        macs=2_820_068_352,
+        activations=11_547_648,
+        layers=Layers(189, 40, layer_normalisation=41),
+        speed=Speed(1.4, 5.5, start=45),
     ),
     _mobilenet(
         "small",
         11,
-        939_120,
-        10_457_536,
-        1_005_888,
-        Layers(86, 52, 34),
         "d3e8ec802a04aa4fc771ee12a9a9b836",
-        Speed(215, 1150, start=18),
+        parameters=939_120,
+        macs=10_457_536,
+        activations=1_005_888,
+        layers=Layers(86, 52, 34),
+        speed=Speed(215, 1150, start=18),
     ),
     _mobilenet(
         "large",
         15,
-        2_996_352,
-        40_551_360,
-        2_876_832,
-        Layers(108, 62, 46),
         "07fb09a5933dd0c8eaafa16978110389",
-        Speed(146, 660, start=21),
+        parameters=2_996_352,
+        macs=40_551_360,
+        activations=2_876_832,
+        layers=Layers(108, 62, 46),
+        speed=Speed(146, 660, start=21),
     ),
     _EFFICIENTNET_B0,
     _efficientnet_v2(
         "b0",
         224,
         "1a 2b 3b 4c 5e 6h",
-        5_919_312,
-        132_500_256,
-        3_001_232,
-        Layers(150, 91, 59),
         "893217f2bb855e2983157299931e43ff",
-        Speed(85, 410, start=30),
+        parameters=5_919_312,
+        macs=132_500_256,
+        activations=3_001_232,
+        layers=Layers(150, 91, 59),
+        speed=Speed(85, 410, start=30),
     ),
     _efficientnet_v2(
         "s",
         384,
         "1b 2d 3d 4f 5i 6o",
-        20_331_360,
-        526_206_912,
-        7_793_400,
-        Layers(280, 170, 110),
         "af0682fb74e8c54910f2d4393339c070",
-        Speed(21, 103, start=50),
+        parameters=20_331_360,
+        macs=526_206_912,
+        activations=7_793_400,
+        layers=Layers(280, 170, 110),
+        speed=Speed(21, 103, start=50),
     ),
 )
 """Every network of keras.applications that the lab trains."""

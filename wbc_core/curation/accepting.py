@@ -134,8 +134,7 @@ def plan_acceptance(
     if threshold is not None:
         _check_threshold(checks, threshold)
     dataset = read_dataset(workspace, dataset_id)
-    table = load_table(workspace, dataset.id)
-    labels = table["label"].to_numpy(dtype=np.int64)
+    labels = load_table(workspace, dataset.id, ["label"])["label"].to_numpy(dtype=np.int64)
     standing = brought_up_to_date(workspace, dataset, nothing_decided(dataset))
     wanted: dict[int, Verdict] = {}
     every: list[Suggestions] = []

@@ -136,8 +136,13 @@ def _done(job: Job) -> str:
     return f"{job.progress:.0%}"
 
 
+def accuracy_of(job: Job) -> float | None:
+    """The accuracy of a training on the held-out images, 0..1; None where it is not known."""
+    return (job.result or {}).get("accuracy") if job.kind == "train" else None
+
+
 def _accuracy(job: Job) -> str:
-    found = (job.result or {}).get("accuracy") if job.kind == "train" else None
+    found = accuracy_of(job)
     return "-" if found is None else f"{found:.1%}"
 
 

@@ -51,6 +51,12 @@ class Cluster:
             pytest.skip("no folder can be hidden from a process here")
         return self.folder / "hidden"
 
+    def hide(self, home: Path, name: str) -> Workspace:
+        """A copy of a workspace's data, under a name in `hidden`, without its runs and its database."""
+        workspace = Workspace(self.hidden / name)
+        shutil.copytree(home, workspace.home, ignore=shutil.ignore_patterns("runs", "*.sqlite*"))
+        return workspace
+
     def begin_node(self, megabytes: int | None = None) -> None:
         """Begin to start a further node, with a folder of its own for what is brought there.
 
@@ -178,8 +184,7 @@ def test_a_training_travels_to_nodes_that_do_not_see_the_workspace(
     cluster: Cluster, prepared_home: tuple[Path, str], postgres: Workspace
 ) -> None:
     home, prepared = prepared_home
-    workspace = Workspace(cluster.hidden / "apart")
-    shutil.copytree(home, workspace.home, ignore=shutil.ignore_patterns("runs", "*.sqlite*"))
+    workspace = cluster.hide(home, "apart")
     spec = RunSpec(
         prepared, "cnn", epochs=12, head_epochs=8, batch_size=16, early_stopping_patience=12
     ).to_json()
@@ -212,8 +217,7 @@ def test_a_node_without_room_is_passed_by(
     cluster: Cluster, prepared_home: tuple[Path, str], postgres: Workspace
 ) -> None:
     home, prepared = prepared_home
-    workspace = Workspace(cluster.hidden / "full")
-    shutil.copytree(home, workspace.home, ignore=shutil.ignore_patterns("runs", "*.sqlite*"))
+    workspace = cluster.hide(home, "full")
     cluster.begin_node(megabytes=64)
     cluster.nodes[-1].wait()
     spec = RunSpec(prepared, "cnn", epochs=1, batch_size=16).to_json()
