@@ -1,5 +1,6 @@
 """Fixtures that every test may use: a fresh workspace and the real images where there are any."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -27,6 +28,12 @@ WAITS_LONGEST = ("tests/browser/", "tests/core/jobs/", "tests/core/tracking/", "
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what waits long for other processes, so that nothing is left to wait for at the end."""
     items.sort(key=lambda item: not item.nodeid.startswith(WAITS_LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the search for garbage what lives until the end: all imported modules and all tests."""
+    gc.collect()
+    gc.freeze()
 
 
 class ByFile(LoadFileScheduling):
@@ -80,7 +87,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = subprocess.Popen(serve, user=user, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         ready = [programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-q"]
-        for _ in range(100):
+        for _ in range(3000):
             if subprocess.run(ready, check=False).returncode == 0:
                 break
             time.sleep(0.1)

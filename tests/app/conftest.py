@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from streamlit.components.v2 import manifest_scanner
+from streamlit.runtime.scriptrunner import script_runner
 
 from tests.results_lab import RUN, add_run, build_dataset, build_split
 from wbc_core.curation.scan import scan
@@ -19,11 +20,16 @@ from wbc_core.workspace import Workspace
 
 
 @pytest.fixture(autouse=True, scope="session")
-def scan_packages_once() -> Iterator[None]:
-    """Every AppTest reads what all installed packages say of themselves, a second of work: once is enough."""
+def as_in_a_server() -> Iterator[None]:
+    """What a server does once, or never, every AppTest would do again.
+
+    It reads what all installed packages say of themselves, a second of work. Where other tests imported
+    Keras, which the server does not, Streamlit searches all objects for garbage after each run.
+    """
     with pytest.MonkeyPatch.context() as patch:
         scan = functools.cache(manifest_scanner.scan_component_manifests)
         patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        patch.setattr(script_runner, "_clean_problem_modules", lambda: None)
         yield
 
 

@@ -1,24 +1,18 @@
 """The Review page under AppTest, and the findings that its tests are about."""
 
-from pathlib import Path
-
 from streamlit.testing.v1 import AppTest
 
 from app import cache
 from app.components import review_actions, review_cuts
 from app.components.gallery import Press
+from tests.app.opening import page_at
 from wbc_core.curation.scan import load_findings
 from wbc_core.records import Dataset, Finding
 from wbc_core.workspace import Workspace
 
-MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
-
 
 def open_review(**parameters: str) -> AppTest:
-    page = AppTest.from_file(MAIN, default_timeout=60)
-    for name, value in parameters.items():
-        page.query_params[name] = value
-    page.run()
+    page = page_at(**parameters).run()
     page.switch_page("views/review.py")
     for name, value in parameters.items():
         page.query_params[name] = value

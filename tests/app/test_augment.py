@@ -8,6 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components import augment_guard
+from tests.app.opening import page_at
+from tests.waiting import PATIENCE_SECONDS
 from wbc_core.augment.prepare import prepare
 from wbc_core.augment.recipe import PRESETS, check_recipe, list_recipes, load_recipe, save_recipe
 from wbc_core.datasets.store import DatasetWriter
@@ -32,7 +34,7 @@ def split(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Split:
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setattr(augment_guard, "SETTLE_SECONDS", 0.0)
-    return AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/augment.py")
+    return page_at("augment")
 
 
 def shown(page: AppTest) -> str:
@@ -160,7 +162,7 @@ def _choose_in_one_field() -> None:
 
 
 def test_a_field_that_still_stands_takes_another_choice_but_not_the_same_one() -> None:
-    page = AppTest.from_function(_choose_in_one_field)
+    page = AppTest.from_function(_choose_in_one_field, default_timeout=PATIENCE_SECONDS)
     page.session_state["recipe_cards"] = {"online": []}
     assert page.run().text[0].value == "rotation mix_up"
 

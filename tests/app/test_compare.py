@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.app.opening import page_at
 from tests.app.shown import shown
 from tests.results_lab import add_report, add_run, build_dataset, build_split
 from wbc_core.backbones.registry import BACKBONES
@@ -20,7 +21,7 @@ ONE, TWO, THREE = "job-00000000000a", "job-00000000000b", "job-00000000000c"
 @pytest.fixture
 def page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("WBC_HOME", str(workspace.home))
-    return AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/compare.py")
+    return page_at("compare")
 
 
 @pytest.fixture

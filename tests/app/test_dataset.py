@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
+from tests.app.opening import page_at
 from wbc_core.datasets.store import list_datasets
 from wbc_core.jobs import queue
 from wbc_core.jobs.tasks import TASKS
@@ -13,11 +14,9 @@ from wbc_core.progress import silent
 from wbc_core.records import Dataset, Job
 from wbc_core.workspace import Workspace
 
-MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
-
 
 def open_page() -> AppTest:
-    return AppTest.from_file(MAIN, default_timeout=60).run()
+    return page_at().run()
 
 
 def cells() -> bytes:
@@ -105,9 +104,7 @@ def test_files_that_were_left_out_are_listed_with_the_reason(demo_dataset: Datas
         "rejected": [{"source": "a/broken.png", "why": "cut off"}],
     }
     queue.finish(workspace, job.id, claimed[1], "succeeded", result=result)
-    page = AppTest.from_file(MAIN, default_timeout=60)
-    page.query_params["job"] = job.id
-    page.run()
+    page = page_at(job=job.id).run()
     assert not page.exception
     assert page.dataframe[0].value.to_numpy().tolist() == [["a/broken.png", "cut off"]]
 

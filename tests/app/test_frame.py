@@ -1,7 +1,5 @@
 """The frame: navigation, ids in the URL, chain bar, formatting, charts, and what the grid sends."""
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import event
 from streamlit import config
@@ -11,7 +9,9 @@ from app.components import chain_bar, charts, charts_results
 from app.components.gallery import Press, write_presses
 from app.formatting import percent, plain, seconds, thousands
 from app.pages import PAGES
+from tests.app.opening import page_at
 from tests.results_lab import add_run, build_dataset, build_split
+from tests.waiting import PATIENCE_SECONDS
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.review import decide
 from wbc_core.database import engine_of
@@ -21,14 +21,9 @@ from wbc_core.records import Dataset
 from wbc_core.splitting import make_split
 from wbc_core.workspace import Workspace
 
-MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
-
 
 def open_app(view: str = "dataset", **parameters: str) -> AppTest:
-    page = AppTest.from_file(MAIN, default_timeout=60)
-    for name, value in parameters.items():
-        page.query_params[name] = value
-    page.run()
+    page = page_at(**parameters).run()
     return page if view == "dataset" else page.switch_page(f"views/{view}.py").run()
 
 
@@ -77,7 +72,7 @@ def _draw_a_choice() -> None:
 
 
 def test_what_a_run_told_that_came_to_no_end_is_told_again() -> None:
-    page = AppTest.from_function(_draw_a_choice).run()
+    page = AppTest.from_function(_draw_a_choice, default_timeout=PATIENCE_SECONDS).run()
     assert page.segmented_control(key="view").proto.set_value
     assert not page.run().segmented_control(key="view").proto.set_value
 

@@ -5,6 +5,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.formatting import plain
+from tests.app.opening import page_at
 from tests.results_lab import prepared_id
 from wbc_core.jobs import order, queue
 from wbc_core.training.runs import HISTORY_COLUMNS
@@ -17,7 +18,7 @@ SPEC = RunSpec("pr-0123456789ab", "cnn", epochs=5).to_json()
 @pytest.fixture
 def page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("WBC_HOME", str(workspace.home))
-    return AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/jobs.py")
+    return page_at("jobs")
 
 
 def shown(page: AppTest) -> str:

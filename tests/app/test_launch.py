@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components import launch_cost
+from tests.app.opening import page_at
 from wbc_core.augment.prepare import prepare
 from wbc_core.augment.recipe import load_recipe
 from wbc_core.curation.review import decide
@@ -24,10 +25,7 @@ SIZE = 32
 
 def open_page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, **ids: str) -> AppTest:
     monkeypatch.setenv("WBC_HOME", str(workspace.home))
-    page = AppTest.from_file("../../app/main.py", default_timeout=30)
-    for kind, identifier in ids.items():
-        page.query_params[kind] = identifier
-    page.switch_page("views/launch.py").run()
+    page = page_at("launch", **ids).run()
     assert not page.exception
     return page
 

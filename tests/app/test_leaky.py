@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.app.opening import page_at
 from tests.app.shown import shown
 from wbc_core.augment.prepare import prepare
 from wbc_core.augment.recipe import save_recipe
@@ -27,7 +28,7 @@ def split(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Split:
 
 
 def page_of(view: str) -> AppTest:
-    page = AppTest.from_file("../../app/main.py", default_timeout=30).switch_page(f"views/{view}.py").run()
+    page = page_at(view).run()
     assert not page.exception, page.exception
     return page
 

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
+from tests.app.opening import page_at
 from tests.app.shown import shown
 from tests.results_lab import NAMES, RUN, add_report, build_dataset, write_pictures
 from wbc_core.database import jobs, transaction
@@ -20,7 +21,7 @@ from wbc_core.workspace import Workspace
 @pytest.fixture
 def page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("WBC_HOME", str(workspace.home))
-    return AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/predict.py")
+    return page_at("predict")
 
 
 def test_without_runs_the_page_says_what_to_do(workspace: Workspace, page: AppTest) -> None:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
+from tests.app.opening import page_at
 from tests.app.shown import shown
 from tests.results_lab import NAMES, RUN, SIDE, write_pictures
 from wbc_core.database import jobs, transaction
@@ -34,9 +35,7 @@ def page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, run: Run, tmp_pa
     with transaction(workspace) as connection:
         done = {"state": "succeeded", "progress": 1.0, "result": {"images": 2, "rejected": []}}
         connection.execute(update(jobs).where(jobs.c.id == job.id).values(**done))
-    page = AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/predict.py")
-    page.query_params["job"] = job.id
-    return page
+    return page_at("predict", job=job.id)
 
 
 def test_the_maps_of_a_picture_are_a_job_beside_the_prediction(

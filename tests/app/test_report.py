@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.components import report_confusions
 from app.components.results_text import number
+from tests.app.opening import page_at
 from tests.app.shown import shown
 from tests.results_lab import NAMES, RUN, add_report, add_run, build_dataset, build_split
 from wbc_core.evaluation.confidence import report_confidence
@@ -19,7 +20,7 @@ from wbc_core.workspace import Workspace
 @pytest.fixture
 def page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("WBC_HOME", str(workspace.home))
-    return AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/report.py")
+    return page_at("report")
 
 
 def test_without_runs_the_page_says_what_to_do(workspace: Workspace, page: AppTest) -> None:

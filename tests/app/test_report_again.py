@@ -3,6 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.app.opening import page_at
 from tests.app.shown import shown
 from tests.results_lab import RUN, add_report, add_run, build_split, train_study
 from wbc_core.augment.prepare import load_prepared
@@ -20,7 +21,7 @@ from wbc_core.workspace import Workspace
 def page(workspace: Workspace, run: Run, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("WBC_HOME", str(workspace.home))
     add_report(workspace, run, right=0.7)
-    return AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/report.py")
+    return page_at("report")
 
 
 def test_decisions_are_counted_and_lead_to_a_relaunch_that_is_compared(

@@ -5,6 +5,7 @@ import json
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.app.opening import page_at
 from tests.app.shown import shown
 from tests.results_lab import RUN, add_report
 from wbc_core.export.kept import keep_export
@@ -18,9 +19,7 @@ from wbc_core.workspace import Workspace
 def page(workspace: Workspace, run: Run, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     add_report(workspace, run, right=0.8)
     monkeypatch.setenv("WBC_HOME", str(workspace.home))
-    page = AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/report.py")
-    page.query_params["section"] = "export"
-    return page
+    return page_at("report", section="export")
 
 
 def test_chosen_formats_are_exported_by_one_job(workspace: Workspace, page: AppTest) -> None:

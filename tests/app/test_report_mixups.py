@@ -3,6 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.app.opening import page_at
 from tests.app.shown import shown
 from tests.results_lab import NAMES, RUN, add_report
 from wbc_core.evaluation.cost_decisions import report_costs
@@ -15,9 +16,7 @@ from wbc_core.workspace import Workspace
 def page(workspace: Workspace, run: Run, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("WBC_HOME", str(workspace.home))
     add_report(workspace, run, right=0.7)
-    page = AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/report.py")
-    page.query_params["section"] = "mixups"
-    return page.run()
+    return page_at("report", section="mixups").run()
 
 
 def button(page: AppTest, label: str) -> object:

@@ -5,6 +5,7 @@ import os
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.app.opening import page_at
 from tests.app.shown import shown
 from tests.results_lab import RUN, add_report, add_run, add_shifted_report
 from wbc_core.augment.prepare import load_prepared
@@ -21,10 +22,7 @@ OTHER = "job-00000000000b"
 def page(workspace: Workspace, run: Run, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("WBC_HOME", str(workspace.home))
     add_report(workspace, run, right=0.9)
-    page = AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/report.py")
-    page.query_params["section"] = "robustness"
-    page.query_params["run"] = RUN
-    return page
+    return page_at("report", section="robustness", run=RUN)
 
 
 def test_without_shifted_reports_a_job_is_offered(workspace: Workspace, page: AppTest) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.app.opening import page_at
 from tests.app.shown import shown
 from tests.results_lab import RUN, add_report
 from wbc_core.evaluation.reports import load_predictions, load_report, save_report
@@ -16,10 +17,7 @@ from wbc_core.workspace import Workspace
 def page(workspace: Workspace, run: Run, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("WBC_HOME", str(workspace.home))
     add_report(workspace, run, right=0.7)
-    page = AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/report.py")
-    page.query_params["section"] = "slices"
-    page.query_params["run"] = RUN
-    return page
+    return page_at("report", section="slices", run=RUN)
 
 
 def test_slices_are_found_by_a_job(workspace: Workspace, page: AppTest) -> None:

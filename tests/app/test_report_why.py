@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.app.opening import page_at
 from tests.app.shown import shown
 from tests.results_lab import NAMES, RUN, SIDE, add_report
 from wbc_core.evaluation.browsing import cell_images, commonest_mix_ups, confident_errors
@@ -27,9 +28,7 @@ def page(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, run: Run) -> App
     add_report(workspace, run, right=0.6)
     # The page reads no more of a model than its checksum.
     (workspace.run_dir(RUN) / "best.keras").write_bytes(b"a model")
-    page = AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/report.py")
-    page.query_params["section"] = "why"
-    return page
+    return page_at("report", section="why")
 
 
 def explained(row: int, image_id: str, label: int, duplicate: str | None) -> Explanation:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
 from app.formatting import plain
+from tests.app.opening import page_at
 from tests.results_lab import build_dataset
 from wbc_core import splitting
 from wbc_core.augment.prepare import train_rows
@@ -49,7 +50,7 @@ def dataset(workspace: Workspace, images: NDArray[np.uint8], monkeypatch: pytest
 
 @pytest.fixture
 def page() -> AppTest:
-    return AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/split_balance.py")
+    return page_at("split_balance")
 
 
 def shown(page: AppTest) -> str:
@@ -141,7 +142,7 @@ def test_a_link_opens_its_plan(split: Split, page: AppTest) -> None:
     assert page.selectbox(key="balance").value == "random_under"
     page.selectbox(key="balance").set_value("adasyn").run()
     assert page.query_params["balance"] == "adasyn"
-    again = AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/split_balance.py")
+    again = page_at("split_balance")
     again.query_params["balance"] = "nonsense"
     again.run()
     assert not again.exception
@@ -358,7 +359,7 @@ def test_a_study_says_its_cost_is_queued_once_and_found_again(
         {"epochs": "2"},
     )
     assert "Preparing a set under every plan" in shown(page)
-    again = AppTest.from_file("../../app/main.py", default_timeout=30).switch_page("views/split_balance.py")
+    again = page_at("split_balance")
     again.run()
     assert "Preparing a set under every plan" in shown(again)
 

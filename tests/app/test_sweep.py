@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.app.opening import page_at
 from tests.results_lab import build_dataset, build_split
 from wbc_core.jobs import queue
 from wbc_core.jobs.sweep import start_sweep
@@ -20,10 +21,7 @@ def prepared(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> PreparedS
 
 
 def open_page(prepared: PreparedSet | None = None) -> AppTest:
-    page = AppTest.from_file("../../app/main.py", default_timeout=30)
-    if prepared:
-        page.query_params["dataset"] = prepared.dataset
-    page.switch_page("views/sweep.py").run()
+    page = page_at("sweep", **({"dataset": prepared.dataset} if prepared else {})).run()
     assert not page.exception
     return page
 
@@ -48,9 +46,7 @@ def test_without_a_prepared_set_the_page_leads_to_it(
 ) -> None:
     monkeypatch.setenv("WBC_HOME", str(workspace.home))
     assert "There is no data set yet" in shown(open_page())
-    page = AppTest.from_file("../../app/main.py", default_timeout=30)
-    page.query_params["dataset"] = build_dataset(workspace).id
-    page.switch_page("views/sweep.py").run()
+    page = page_at("sweep", dataset=build_dataset(workspace).id).run()
     assert "There is no prepared set yet" in shown(page)
 
 

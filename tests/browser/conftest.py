@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.ports import free_port
+from tests.waiting import PATIENCE_SECONDS, wait_until
 from wbc_core.curation import review
 from wbc_core.curation.scan import scan
 from wbc_core.datasets.store import DatasetWriter
@@ -32,6 +32,7 @@ BROWSER_OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 HOSTILE = "<img src=x onerror=window.owned=1>"
 
 
@@ -68,15 +69,12 @@ def serve(home: Path, log: Path, port: int | None = None) -> Iterator[Lab]:
     with log.open("wb") as output:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         try:
-            until = time.monotonic() + 60
-            while not _answers(url):
-                if server.poll() is not None or time.monotonic() > until:
-                    raise RuntimeError(f"The server did not start:\n{log.read_text()}")
-                time.sleep(0.1)
+            wait_until(lambda: _answers(url) or server.poll() is not None, "the server's answer")
+            assert server.poll() is None, log.read_text()
             yield Lab(Workspace(home), url, server.pid)
         finally:
             server.terminate()
-            server.wait(timeout=20)
+            server.wait(timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -137,7 +135,7 @@ def open_page(browser: Browser, lab: Lab) -> Iterator[Open]:
         context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(90_000)
+        page.set_default_timeout(PATIENCE_SECONDS * 1000)
         page.goto(lab.url + path)
         page.locator(".stMainBlockContainer h1").wait_for()
         return page
@@ -145,11 +143,3 @@ def open_page(browser: Browser, lab: Lab) -> Iterator[Open]:
     yield open_path
     for context in contexts:
         context.close()
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout: float = 60) -> None:
-    """Wait for something that another process does."""
-    until = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < until, f"waited in vain: {what}"
-        time.sleep(0.05)

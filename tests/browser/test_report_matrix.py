@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Lab, serve, wait_until
+from tests.browser.conftest import Lab, serve
 from tests.results_lab import NAMES, add_report, add_run, build_dataset, build_split
+from tests.waiting import wait_until
 from wbc_core.datasets.store import list_datasets
 from wbc_core.workspace import Workspace
 
@@ -32,10 +33,10 @@ def test_a_click_opens_the_images_of_a_cell(browser: Browser, results: Lab, widt
     settled = page.locator("[data-testid=stApp][data-test-script-state=notRunning]")
     matrix = page.locator(".stPlotlyChart").first
     area = matrix.locator(".nsewdrag").first
-    expect(area).to_be_attached(timeout=60_000)
-    expect(page.get_by_text("taken for").first).to_be_visible(timeout=90_000)
+    expect(area).to_be_attached()
+    expect(page.get_by_text("taken for").first).to_be_visible()
     for true, predicted in ((1, 1), (2, 2)):
-        expect(settled).to_be_attached(timeout=90_000)
+        expect(settled).to_be_attached()
         matrix.scroll_into_view_if_needed()
         box = area.bounding_box()
         assert box is not None
@@ -43,10 +44,10 @@ def test_a_click_opens_the_images_of_a_cell(browser: Browser, results: Lab, widt
         across, down = (predicted + 0.6) / len(NAMES), (true + 0.4) / len(NAMES)
         page.mouse.move(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
         page.mouse.click(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
-        expect(page.get_by_text(f"{NAMES[true].capitalize()} recognised")).to_be_visible(timeout=90_000)
+        expect(page.get_by_text(f"{NAMES[true].capitalize()} recognised")).to_be_visible()
         expect(page).to_have_url(re.compile(f"cell={true}-{predicted}"))
     page.reload()
-    expect(page.get_by_text("Platelet recognised")).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("Platelet recognised")).to_be_visible()
     page.close()
 
 
@@ -54,7 +55,7 @@ def test_keys_and_buttons_decide_on_the_images_of_a_cell(browser: Browser, resul
     (dataset,) = list_datasets(results.workspace)
     page = browser.new_page(viewport={"width": 390, "height": 844})
     page.goto(f"{results.url}/report?run={RUN}&cell=0-1")
-    page.locator(".gallery.actions .tile").first.wait_for(timeout=90_000)
+    page.locator(".gallery.actions .tile").first.wait_for()
     expect(page.get_by_text("Nothing was decided since this run's clean set")).to_be_visible()
     tiles = page.locator(".tile").evaluate_all("tiles => tiles.map(tile => Number(tile.dataset.row))")
     first, second, third, *_ = tiles
@@ -70,7 +71,7 @@ def test_keys_and_buttons_decide_on_the_images_of_a_cell(browser: Browser, resul
     decisions = results.decisions(dataset)
     assert decisions[third].label == 1
     assert decisions[first].reason == (f"{RUN}: basophil taken for lymphocyte, the label is right")
-    expect(page.get_by_text("3 images decided since this run's clean set")).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("3 images decided since this run's clean set")).to_be_visible()
     page.locator(".bar [data-do=undo]").click()
     wait_until(lambda: third not in stands(), "the undo in the log")
     page.locator(".bar [data-do=relabel]").click()
@@ -79,13 +80,13 @@ def test_keys_and_buttons_decide_on_the_images_of_a_cell(browser: Browser, resul
     choices.nth(2).click()
     wait_until(lambda: len(results.decisions(dataset)) == 3, "the relabelling by the button")
     page.reload()
-    page.locator(f".tile[data-row='{second}'][data-mark=drop]").wait_for(timeout=90_000)
+    page.locator(f".tile[data-row='{second}'][data-mark=drop]").wait_for()
     page.get_by_role("button", name="Train again…").click()
-    expect(page.get_by_role("button", name="Train again with 2 changes")).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("button", name="Train again with 2 changes")).to_be_visible()
     page.get_by_text("Confusions", exact=True).click()
     page.get_by_role("link", name="See the log").click()
-    expect(page.get_by_text("Decision log")).to_be_visible(timeout=90_000)
-    expect(page.locator("[data-testid=stDataFrame]").last).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("Decision log")).to_be_visible()
+    expect(page.locator("[data-testid=stDataFrame]").last).to_be_visible()
     page.close()
 
 
@@ -93,13 +94,13 @@ def test_the_camera_on_a_chart_saves_what_was_chosen(browser: Browser, results: 
     page = browser.new_page(viewport={"width": 1440, "height": 900}, accept_downloads=True)
     page.goto(f"{results.url}/report?run={RUN}")
     chart = page.locator(".stPlotlyChart").first
-    expect(chart.locator(".main-svg").first).to_be_attached(timeout=60_000)
+    expect(chart.locator(".main-svg").first).to_be_attached()
     for name, begins in (("SVG", b"<svg"), ("PNG", b"\x89PNG")):
         page.get_by_role("radio", name=name, exact=True).click()
         chart.hover()
 
         def saved(suffix: str = f".{name.lower()}", begins: bytes = begins) -> bool:
-            with page.expect_download(timeout=30_000) as download:
+            with page.expect_download() as download:
                 chart.locator(".modebar-btn").first.click()
             fits = download.value.path().read_bytes().startswith(begins)
             return fits and download.value.suggested_filename.endswith(suffix)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, FloatRect, Page
 
-from tests.browser.conftest import Lab, Open, serve, wait_until
+from tests.browser.conftest import Lab, Open, serve
+from tests.waiting import wait_until
 from wbc_core.curation import review
 from wbc_core.curation.scan import load_findings
 from wbc_core.curation.standing import nothing_decided
@@ -219,7 +220,7 @@ def test_decisions_outlive_a_killed_server_and_none_is_written_twice(
         assert mark(page, shown[2]) == "keep"
         with serve(lab.workspace.home, log, int(first.url.rpartition(":")[2])):
             expected = {**written, shown[2]: "keep"}
-            wait_until(lambda: actions(lab, demo) == expected, "the decision made meanwhile", timeout=40)
+            wait_until(lambda: actions(lab, demo) == expected, "the decision made meanwhile")
     assert len(review.decision_log(lab.workspace, demo.id)) == before + 5
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.browser.conftest import Lab, Open, wait_until
+from tests.browser.conftest import Lab, Open
 from tests.browser.test_review_grid import actions, on_outbox, review_path, rows, saved
 from tests.browser.test_review_page import name
+from tests.waiting import wait_until
 from wbc_core.records import Dataset
 
 

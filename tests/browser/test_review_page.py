@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page
 
-from tests.browser.conftest import Lab, Open, wait_until
+from tests.browser.conftest import Lab, Open
 from tests.browser.test_review_grid import (
     PHONE,
     actions,
@@ -15,6 +15,7 @@ from tests.browser.test_review_grid import (
     rows,
     saved,
 )
+from tests.waiting import wait_until
 from wbc_core.curation import agreement, review
 from wbc_core.curation.scan import load_findings
 from wbc_core.records import Dataset

@@ -2,7 +2,6 @@
 
 import os
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -78,14 +77,6 @@ def nap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
 def diary(tmp_path: Path) -> Callable[[], list[list[str]]]:
     """The lines that naps have written so far, as words."""
     return lambda: [line.split() for line in (tmp_path / "diary").read_text().splitlines()]
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait for something that other processes bring about."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def is_running(process_id: int) -> bool:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.jobs.conftest import is_running, wait_until
+from tests.core.jobs.conftest import is_running
 from tests.core.jobs.test_worker import state, working
+from tests.waiting import wait_until
 from wbc_core import database
 from wbc_core.jobs import queue, worker
 from wbc_core.jobs.executors import Lane, LocalExecutor
@@ -128,7 +129,7 @@ def test_a_locked_database_saves_no_stubborn_job_from_its_worker(
         stopping.stop.set()
         wait_until(lambda: not any(is_running(int(line[2])) for line in diary()))
         thread.join()
-        assert time.monotonic() - began < 8  # of the minute that others wait for a lock
+        assert time.monotonic() - began < 30  # of the minute that others wait for a lock
 
 
 def test_a_clock_that_jumps_ends_no_job_and_starts_none_twice(

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.core.jobs.conftest import wait_until
 from tests.core.jobs.test_worker import working
+from tests.waiting import wait_until
 from wbc_core.errors import WbcError
 from wbc_core.jobs import meters, queue
 from wbc_core.jobs.devices import device_environment, list_gpus, parse_devices, visible_gpus

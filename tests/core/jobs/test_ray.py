@@ -13,9 +13,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.core.jobs.conftest import NAP, is_running, wait_until
+from tests.core.jobs.conftest import NAP, is_running
 from tests.core.training.conftest import MEASURED, prepared_home, training_workspace
 from tests.ray_nodes import RayHead, RayNode, ray_head, start_node
+from tests.waiting import wait_until
 from wbc_core.errors import WbcError
 from wbc_core.evaluation.reports import load_report
 from wbc_core.jobs import queue, ray_executor
@@ -125,14 +126,14 @@ def test_a_cluster_runs_cancels_and_gives_back(
 ) -> None:
     cancelled, stopped = (queue.submit(workspace, "nap", nap(600)).id for _ in range(2))
     with working(workspace, cluster.head.address):
-        wait_until(lambda: len(diary()) == 2, 120)
+        wait_until(lambda: len(diary()) == 2)
         running = {job: int(process) for _, job, process in diary()}
         assert cluster.node_of(running[cancelled]) is not cluster.node_of(running[stopped])
         queue.cancel(workspace, cancelled)
-        wait_until(lambda: queue.get_job(workspace, cancelled).state == "cancelled", 10)
+        wait_until(lambda: queue.get_job(workspace, cancelled).state == "cancelled")
         assert not is_running(running[cancelled])
         short = queue.submit(workspace, "nap", nap(0.6)).id
-        wait_until(lambda: queue.get_job(workspace, short).state == "succeeded", 120)
+        wait_until(lambda: queue.get_job(workspace, short).state == "succeeded")
     done = queue.get_job(workspace, short)
     assert (done.result, done.attempts, done.epoch, done.device) == (
         {"slept": 0.6},
@@ -190,7 +191,7 @@ def test_a_training_travels_to_nodes_that_do_not_see_the_workspace(
     ).to_json()
     with working(workspace, cluster.head.address):
         whole, run = (queue.submit(workspace, "train", spec).id for _ in range(2))
-        wait_until(lambda: len(history(workspace, run)) >= 2, 240)
+        wait_until(lambda: len(history(workspace, run)) >= 2)
         trainer = _trainer(run)
         lost = cluster.node_of(trainer)
         lost.kill()
@@ -198,7 +199,7 @@ def test_a_training_travels_to_nodes_that_do_not_see_the_workspace(
         before = history(workspace, run)
         cluster.begin_node()
         for job in (whole, run):
-            wait_until(lambda job=job: queue.get_job(workspace, job).state == "succeeded", 240)
+            wait_until(lambda job=job: queue.get_job(workspace, job).state == "succeeded")
     after = history(workspace, run)
     pd.testing.assert_frame_equal(after[: len(before)], before)
     assert 2 <= len(before) < len(after) == 12
@@ -226,7 +227,7 @@ def test_a_node_without_room_is_passed_by(
     runs = [queue.submit(workspace, "train", spec).id for _ in alive]
     with working(workspace, cluster.head.address):
         for run in runs:
-            wait_until(lambda run=run: queue.get_job(workspace, run).state == "succeeded", 240)
+            wait_until(lambda run=run: queue.get_job(workspace, run).state == "succeeded")
     logs = [queue.read_log(workspace, run) for run in runs]
     passed_by = [log for log in logs if "has no room for what the training needs" in log]
     assert len(passed_by) == 1
@@ -245,17 +246,17 @@ def test_the_jobs_of_a_lost_node_go_on_elsewhere(
             node.wait()
     with working(workspace, cluster.head.address):
         run = queue.submit(workspace, "train", spec.to_json()).id
-        wait_until(lambda: len(history(workspace, run)) >= 2, 120)
+        wait_until(lambda: len(history(workspace, run)) >= 2)
         trainer = _trainer(run)
         lost = cluster.node_of(trainer)
         job = queue.submit(workspace, "nap", nap(4)).id
         # What a node's death leaves behind as an orphan must end by itself; what dies with it is gone.
-        wait_until(lambda: len(diary()) == 1, 120)
+        wait_until(lambda: len(diary()) == 1)
         lost.kill()
         os.killpg(trainer, signal.SIGKILL)
         before = history(workspace, run)
-        wait_until(lambda: queue.get_job(workspace, run).state == "succeeded", 120)
-        wait_until(lambda: queue.get_job(workspace, job).state == "succeeded", 120)
+        wait_until(lambda: queue.get_job(workspace, run).state == "succeeded")
+        wait_until(lambda: queue.get_job(workspace, job).state == "succeeded")
     after = history(workspace, run)
     pd.testing.assert_frame_equal(after[: len(before)], before)
     assert 2 <= len(before) < len(after)
@@ -270,7 +271,7 @@ def test_a_head_that_dies_loses_no_job(
     with on_ray(workspace, cluster.head.address) as executor:
         worker = Worker(workspace, executor)
         killer = threading.Thread(
-            target=lambda: (wait_until(lambda: len(diary()) == 1, 120), cluster.head.node.kill())
+            target=lambda: (wait_until(lambda: len(diary()) == 1), cluster.head.node.kill())
         )
         killer.start()
         with pytest.raises(WbcError, match=r"does not answer any more. Its jobs are in the queue again"):

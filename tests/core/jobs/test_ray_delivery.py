@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.core.jobs.apart import Training, node, prepared_home, training
-from tests.core.jobs.conftest import wait_until
+from tests.waiting import wait_until
 from wbc_core.jobs import delivery, queue, ray_apart, ray_delivery
 from wbc_core.jobs.process import finish_surely
 from wbc_core.jobs.ray_files import NodeLost

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.core.jobs.conftest import wait_until
+from tests.waiting import wait_until
 from wbc_core.jobs import queue, ray_executor
 from wbc_core.jobs.executors import desk_kinds
 from wbc_core.jobs.ray_executor import RayExecutor

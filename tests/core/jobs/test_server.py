@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.core.jobs.conftest import is_running, wait_until
+from tests.core.jobs.conftest import is_running
 from tests.ports import free_port
+from tests.waiting import PATIENCE_SECONDS, wait_until
 from wbc_core.errors import WbcError
 from wbc_core.jobs import queue, server
 from wbc_core.jobs.server import run_lab, submit_demo_if_empty
@@ -54,14 +55,14 @@ def test_the_lab_serves_works_and_ends_with_ctrl_c(
     port = free_port()
     lab = start_lab(workspace, port, tmp_path, "--devices", "cpu,cpu")
     try:
-        wait_until(lambda: answers(port) and queue.get_job(workspace, job).state == "succeeded", 60)
+        wait_until(lambda: answers(port) and queue.get_job(workspace, job).state == "succeeded")
         assert queue.live_workers(workspace) == ["cpu,cpu"]
         child(lab, "worker").kill()
         again = queue.submit(workspace, "nap", nap(60)).id
-        wait_until(lambda: queue.get_job(workspace, again).state == "running" and len(diary()) == 3, 60)
+        wait_until(lambda: queue.get_job(workspace, again).state == "running" and len(diary()) == 3)
         child(lab, "streamlit").kill()
         wait_until(lambda: not answers(port))
-        wait_until(lambda: answers(port), 60)
+        wait_until(lambda: answers(port))
         assert is_running(int(diary()[-1][2]))  # what ran goes on while the server is away
         assert queue.get_job(workspace, again).state == "running"
         everyone = psutil.Process(lab.pid).children(recursive=True)
@@ -69,7 +70,7 @@ def test_the_lab_serves_works_and_ends_with_ctrl_c(
         assert lab.wait(60) == 0
     finally:
         lab.kill()
-    assert psutil.wait_procs(everyone, timeout=10)[1] == []
+    assert psutil.wait_procs(everyone, timeout=PATIENCE_SECONDS)[1] == []
     assert not answers(port)
     waiting = queue.get_job(workspace, again)
     assert (waiting.state, waiting.attempts) == ("queued", 0)
@@ -83,11 +84,11 @@ def test_nothing_outlives_a_closed_terminal_or_a_killed_lab(
     job = queue.submit(workspace, "nap", nap(60)).id
     port = free_port()
     lab = start_lab(workspace, port, tmp_path)
-    wait_until(lambda: answers(port) and queue.get_job(workspace, job).state == "running", 60)
+    wait_until(lambda: answers(port) and queue.get_job(workspace, job).state == "running")
     everyone = psutil.Process(lab.pid).children(recursive=True)
     lab.send_signal(end)
     lab.wait(60)
-    assert psutil.wait_procs(everyone, timeout=20)[1] == []
+    assert psutil.wait_procs(everyone, timeout=PATIENCE_SECONDS)[1] == []
     waiting = queue.get_job(workspace, job)
     assert (waiting.state, waiting.attempts) == ("queued", 0)
 

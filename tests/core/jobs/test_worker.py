@@ -13,7 +13,8 @@ import psutil
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from tests.core.jobs.conftest import is_running, wait_until
+from tests.core.jobs.conftest import is_running
+from tests.waiting import PATIENCE_SECONDS, wait_until
 from wbc_core.jobs import queue
 from wbc_core.jobs import worker as worker_module
 from wbc_core.jobs.executors import LocalExecutor
@@ -56,7 +57,7 @@ def test_cancel_ends_the_process_within_seconds(workspace: Workspace, nap: Nap, 
     with working(workspace):
         wait_until(lambda: len(diary()) == 1)
         queue.cancel(workspace, job)
-        wait_until(lambda: state(workspace, job) == "cancelled", 10)
+        wait_until(lambda: state(workspace, job) == "cancelled")
     assert not is_running(int(diary()[0][2]))
     assert len(diary()) == 1
 
@@ -72,9 +73,9 @@ def test_cancel_ends_children_that_ignore_it_too(
         wait_until(lambda: queue.get_job(workspace, job).progress > 0)
         everyone = psutil.Process(int(diary()[0][2])).children(recursive=True)
         queue.cancel(workspace, job)
-        wait_until(lambda: state(workspace, job) == "cancelled", 10)
+        wait_until(lambda: state(workspace, job) == "cancelled")
         assert len(everyone) == 2
-        assert psutil.wait_procs(everyone, timeout=5)[1] == []
+        assert psutil.wait_procs(everyone, timeout=PATIENCE_SECONDS)[1] == []
 
 
 def test_a_process_that_dies_is_tried_again_and_fails_in_the_end(
@@ -127,7 +128,7 @@ def test_a_killed_worker_leaves_no_process_and_another_takes_over(
 def test_two_workers_run_each_job_exactly_once(workspace: Workspace, nap: Nap, diary: Diary) -> None:
     jobs = {queue.submit(workspace, "nap", nap(0.0)).id for _ in range(4)}
     with working(workspace), working(workspace):
-        wait_until(lambda: not queue.active_jobs(workspace), 60)
+        wait_until(lambda: not queue.active_jobs(workspace))
     assert sorted(line[1] for line in diary() if line[0] == "start") == sorted(jobs)
 
 
@@ -207,7 +208,7 @@ def test_two_workers_on_postgresql_run_each_of_200_jobs_exactly_once(
     workers = [subprocess.Popen(command) for _ in range(2)]
     try:
         jobs = sorted(queue.submit(postgres, "nap", nap(0)).id for _ in range(200))
-        wait_until(lambda: not queue.active_jobs(postgres) or any(w.poll() for w in workers), 120)
+        wait_until(lambda: not queue.active_jobs(postgres) or any(w.poll() for w in workers))
     finally:
         for worker in workers:
             worker.terminate()

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.core.jobs.conftest import wait_until
 from tests.core.tracking.conftest import MlflowServer
 from tests.results_lab import RUN, add_report, add_run, build_dataset, build_split
+from tests.waiting import wait_until
 from wbc_core.cli import track
 from wbc_core.command_line import WorkFailed
 from wbc_core.datasets.store import open_images
@@ -81,11 +81,11 @@ def trained(prepared_home: tuple[Path, str], server: MlflowServer) -> tuple[Work
     def kill_the_server(fraction: float, message: str) -> None:
         # Said at the end of the first epoch, and only there; a fast machine says nothing early in the second.
         if message.startswith("epoch 1/") and "val accuracy" in message:
-            wait_until(lambda: load_state(workspace, TRAINED, server.uri).epochs == 1 or bool(lines), 300)
+            wait_until(lambda: load_state(workspace, TRAINED, server.uri).epochs == 1 or bool(lines))
             assert not lines, lines
             server.kill()
         if message.startswith("epoch 4/"):
-            wait_until(lambda: bool(lines), 120)
+            wait_until(lambda: bool(lines))
 
     spec = RunSpec(prepared_home[1], "cnn", epochs=EPOCHS, batch_size=16)
     with pytest.MonkeyPatch.context() as patch:
@@ -254,7 +254,7 @@ def test_a_worker_sends_what_jobs_left(
     monkeypatch.setattr(background, "MISSED_EVERY_SECONDS", 0.05)
     mirror = mirror_what_was_missed(finished)
     assert mirror is not None
-    wait_until(lambda: not describe_unsent(finished, uri), 120)
+    wait_until(lambda: not describe_unsent(finished, uri))
     mirror.end(within=120)
     assert not mirror.is_alive()
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
@@ -288,8 +288,8 @@ def test_a_server_that_refuses_costs_one_line(
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ann:secret@127.0.0.1:{refusing.server_port}")
         mirror_began = threading.active_count()
         with mirrored(finished, RUN):
-            wait_until(lambda: len(said) > 0, 120)
-        wait_until(lambda: threading.active_count() == mirror_began, 120)
+            wait_until(lambda: len(said) > 0)
+        wait_until(lambda: threading.active_count() == mirror_began)
         refusing.shutdown()
         thread.join()
     (line,) = said
@@ -308,7 +308,7 @@ def test_a_server_that_never_answers_holds_nothing_up(
             connection, _ = silent.accept()  # the mirror waits for an answer now
         assert any(thread.name == "mlflow-mirror" for thread in threading.enumerate())
         connection.close()
-    wait_until(lambda: not any(thread.name == "mlflow-mirror" for thread in threading.enumerate()), 120)
+    wait_until(lambda: not any(thread.name == "mlflow-mirror" for thread in threading.enumerate()))
 
 
 def test_without_mlflow_one_line_names_the_extra(
@@ -317,7 +317,7 @@ def test_without_mlflow_one_line_names_the_extra(
     monkeypatch.setitem(sys.modules, "mlflow", None)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with mirrored(finished, RUN):
-        wait_until(lambda: len(said) > 0, 120)
+        wait_until(lambda: len(said) > 0)
     (line,) = said
     assert "pip install 'wbc-lab[tracking]'" in line
     with pytest.raises(WbcError, match="not installed"):

@@ -11,9 +11,9 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.core.jobs.conftest import wait_until
 from tests.core.jobs.test_worker import state, working
 from tests.core.training.conftest import MEASURED, RUN, SIZE, short_spec
+from tests.waiting import wait_until
 from wbc_core.backbones.registry import BACKBONES
 from wbc_core.errors import Cancelled, WbcError
 from wbc_core.jobs import clones, launching, order, process, queue
@@ -51,7 +51,7 @@ def test_neither_a_kill_nor_a_full_disk_costs_a_finished_epoch(
     workspace, prepared = training_workspace
     job = queue.submit(workspace, "train", short_spec(prepared).to_json()).id
     with working(workspace):
-        wait_until(lambda: saved_epochs(workspace, job) > 0, 120)
+        wait_until(lambda: saved_epochs(workspace, job) > 0)
         order.pause_queue(workspace)
         next(child for child in psutil.Process().children() if job in child.cmdline()).send_signal(
             signal.SIGKILL
