@@ -104,6 +104,7 @@ jobs = Table(
     Column("created", String(40), nullable=False),
     Column("started", String(40)),
     Column("finished", String(40)),
+    Column("earlier_seconds", Float, nullable=False, server_default="0"),
     Column("place", Float),
     Column("paused", Boolean, nullable=False, server_default=false()),
     Column("usage", JSON),

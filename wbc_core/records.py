@@ -312,7 +312,9 @@ class Job(Record):
         cancel_requested: Whether someone asked it to stop.
         error: Why it failed, in words.
         result: What the task returned.
-        created, started, finished: When, ISO 8601 in UTC.
+        created, finished: When, ISO 8601 in UTC.
+        started: When its present or last attempt began, ISO 8601 in UTC.
+        earlier_seconds: How long its attempts before that one ran.
         paused: Whether it is passed over while it waits.
         usage: What its processes use or last used; see `wbc_core.jobs.meters.Meters`.
         priority: One of `PRIORITIES`; while it waits, those of a higher one are taken before it.
@@ -337,3 +339,4 @@ class Job(Record):
     paused: bool = False
     usage: Json | None = None
     priority: str = "normal"
+    earlier_seconds: float = 0.0

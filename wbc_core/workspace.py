@@ -24,6 +24,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def seconds_between(start: str, end: str) -> float:
+    """Seconds from one time of `now` to another; 0 where the clock was set back meanwhile."""
+    return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+
+
 class Workspace:
     """The folder that holds a lab: records as files, decisions and jobs in its database.
 

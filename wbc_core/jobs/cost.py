@@ -1,17 +1,16 @@
 """What a job has cost, beside what was foreseen when it was launched."""
 
-from datetime import datetime
-
 from wbc_core.records import Job
-from wbc_core.workspace import Workspace, now
+from wbc_core.workspace import Workspace, now, seconds_between
 
 
 def elapsed(job: Job) -> float | None:
-    """Seconds since the job started, until it finished; None while it waits, be it for the second time."""
+    """Seconds that the job has run, without what it waited between attempts; None while it waits."""
     if job.started is None or job.state == "queued":
         return None
-    passed = datetime.fromisoformat(job.finished or now()) - datetime.fromisoformat(job.started)
-    return max(0.0, passed.total_seconds())  # a clock that was set back must not show
+    # What was cancelled or given up may have waited for that, after its last attempt.
+    end = {"running": None, "succeeded": job.finished}.get(job.state, job.heartbeat_at)
+    return job.earlier_seconds + seconds_between(job.started, end or now())
 
 
 def cost(workspace: Workspace, job: Job) -> dict[str, tuple[float, float | None]]:

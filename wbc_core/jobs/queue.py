@@ -16,7 +16,7 @@ from wbc_core.database import jobs, pauses, transaction, workers
 from wbc_core.errors import WbcError
 from wbc_core.jobs.tasks import TASKS
 from wbc_core.records import PRIORITIES, TERMINAL_STATES, Job, Json
-from wbc_core.workspace import Workspace, now
+from wbc_core.workspace import Workspace, now, seconds_between
 
 MAXIMUM_ATTEMPTS = 3
 """So often may the process of a job die before it has finished another epoch."""
@@ -217,15 +217,16 @@ def claim_next(
     Returns:
         The job and the claim that lets its holder write to it, or None when nothing waits.
     """
-    waiting = select(jobs.c.id).where(*_CLAIMABLE, jobs.c.kind.in_(kinds))
+    known = (jobs.c.id, jobs.c.started, jobs.c.heartbeat_at, jobs.c.earlier_seconds)
+    waiting = select(*known).where(*_CLAIMABLE, jobs.c.kind.in_(kinds))
     if only is not None:
         waiting = waiting.where(jobs.c.id == only)
     if but:
         waiting = waiting.where(jobs.c.id.not_in(but))
     claim = secrets.token_hex(16)
     with transaction(workspace) as connection:
-        candidates = connection.execute(waiting.order_by(*CLAIM_ORDER).limit(20)).scalars().all()
-    for job_id in candidates:
+        candidates = connection.execute(waiting.order_by(*CLAIM_ORDER).limit(20)).all()
+    for job_id, started, last_beat, earlier in candidates:
         with transaction(workspace) as connection:
             taken = connection.execute(
                 update(jobs)
@@ -237,7 +238,8 @@ def claim_next(
                     attempts=jobs.c.attempts + 1,
                     beats=jobs.c.beats + 1,
                     heartbeat_at=now(),
-                    started=func.coalesce(jobs.c.started, now()),
+                    started=now(),
+                    earlier_seconds=earlier + (seconds_between(started, last_beat) if started else 0),
                     message="Starting",
                 )
             )

@@ -1,11 +1,12 @@
 """The states of a job, and that no transition happens twice."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from wbc_core.errors import WbcError
-from wbc_core.jobs import launching, order, queue
+from wbc_core.jobs import cost, launching, order, queue
 from wbc_core.workspace import Workspace
 
 Nap = Callable[..., dict[str, object]]
@@ -73,6 +74,48 @@ def test_an_attempt_that_finished_an_epoch_is_forgiven(workspace: Workspace, nap
     assert held is not None
     queue.settle(workspace, job.id, held[1], "Its worker died")
     assert queue.get_job(workspace, job.id).state == "failed"
+
+
+def test_what_a_job_waited_between_attempts_is_not_what_it_took(
+    workspace: Workspace, nap: Nap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def passes(**time: float) -> None:
+        nonlocal clock
+        clock += timedelta(**time)
+
+    for module in (queue, cost):
+        monkeypatch.setattr(module, "now", lambda: clock.isoformat(timespec="seconds"))
+    job = queue.submit(workspace, "nap", nap())
+
+    def attempt() -> str:
+        passes(hours=8)
+        held = queue.claim_next(workspace, ["nap"], "cpu")
+        assert held is not None
+        passes(minutes=5)
+        queue.beat(workspace, job.id, held[1])
+        return held[1]
+
+    def took() -> float | None:
+        return cost.elapsed(queue.get_job(workspace, job.id))
+
+    claim = attempt()
+    assert took() == 300
+    passes(hours=8)
+    queue.settle(workspace, job.id, claim, "Its worker died")
+    assert took() is None
+    claim = attempt()
+    assert took() == 600
+    passes(minutes=1)
+    queue.finish(workspace, job.id, claim, "succeeded")
+    passes(hours=8)
+    assert took() == 660
+    job = queue.submit(workspace, "nap", nap())
+    queue.settle(workspace, job.id, attempt(), "Its worker died")
+    passes(hours=8)
+    queue.cancel(workspace, job.id)
+    assert took() == 300
 
 
 def test_a_stopped_worker_does_not_cost_an_attempt(workspace: Workspace, nap: Nap) -> None:
