@@ -4,7 +4,6 @@ import gc
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 from tests.ports import free_port
+from tests.waiting import wait_until
 from wbc_core.workspace import Workspace
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -87,10 +87,8 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = subprocess.Popen(serve, user=user, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         ready = [programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-q"]
-        for _ in range(3000):
-            if subprocess.run(ready, check=False).returncode == 0:
-                break
-            time.sleep(0.1)
+        wait_until(lambda: server.poll() is not None or subprocess.run(ready, check=False).returncode == 0)
+        assert server.poll() is None, "PostgreSQL ended"
         yield f"postgresql+psycopg://lab@127.0.0.1:{port}"
     finally:
         server.terminate()

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.ports import free_port
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,7 +33,7 @@ class RayNode:
     def wait(self) -> None:
         """Wait until it has joined its cluster."""
         attempts = 1
-        for _ in range(900):
+        for _ in range(int(PATIENCE_SECONDS / 0.2)):
             said = self.log.read_text()
             if "Ray runtime started" in said:
                 return

@@ -24,10 +24,12 @@ def badge(job: Job) -> str:
 
 def remaining(job: Job) -> float | None:
     """Seconds still to go at the pace so far; None while there is no pace yet."""
-    # What an earlier attempt did is not in its progress.
-    spent = (elapsed(job) or 0) - job.earlier_seconds
+    spent = elapsed(job)
     # A training says itself how long it still takes, from its present speed.
-    if job.state != "running" or spent <= 0 or job.progress < 0.02 or job.message.endswith(" left"):
+    if job.state != "running" or not spent or job.progress < 0.02 or job.message.endswith(" left"):
+        return None
+    # Of a second attempt nobody knows how much of the progress it made.
+    if job.earlier_seconds:
         return None
     return spent * (1 - job.progress) / job.progress
 

@@ -1,9 +1,12 @@
 """The Jobs page: empty state, a running training with its curves, cancel and resume."""
 
+from datetime import UTC, datetime, timedelta
+
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.components.job_facts import remaining
 from app.formatting import plain
 from tests.app.opening import page_at
 from tests.results_lab import prepared_id
@@ -291,3 +294,16 @@ def test_the_most_epochs_are_not_exceeded(
     assert [asked.value for asked in page.number_input if asked.key == f"epochs-{job}"] == (
         [shown_epochs] if shown_epochs else []
     )
+
+
+def test_what_is_left_is_foretold_of_a_first_attempt_alone(workspace: Workspace) -> None:
+    job = queue.submit(workspace, "scan", {"dataset": "ds-0123456789ab"})
+    held = queue.claim_next(workspace, ["scan"], "cpu")
+    assert held is not None
+    minute = (datetime.now(UTC) - timedelta(minutes=1)).isoformat(timespec="seconds")
+    queue.write_held(workspace, job.id, held[1], progress=0.5, started=minute)
+    assert remaining(queue.get_job(workspace, job.id)) == pytest.approx(60, abs=5)
+    queue.settle(workspace, job.id, held[1], "Its worker died")
+    assert remaining(queue.get_job(workspace, job.id)) is None
+    assert queue.claim_next(workspace, ["scan"], "cpu") is not None
+    assert remaining(queue.get_job(workspace, job.id)) is None

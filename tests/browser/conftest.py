@@ -6,7 +6,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,6 +88,14 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@contextmanager
+def window(browser: Browser, **options: object) -> Iterator[Page]:
+    """An empty page in a window of its own."""
+    with browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options}) as context:
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
+        yield context.new_page()
+
+
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab with the demo data set, scanned, and one whose class names are hostile."""
@@ -129,17 +137,12 @@ Open = Callable[..., Page]
 @pytest.fixture
 def open_page(browser: Browser, lab: Lab) -> Iterator[Open]:
     """A function that opens a path of the lab in a window of its own."""
-    contexts = []
+    with ExitStack() as windows:
 
-    def open_path(path: str, **options: object) -> Page:
-        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_SECONDS * 1000)
-        page.goto(lab.url + path)
-        page.locator(".stMainBlockContainer h1").wait_for()
-        return page
+        def open_path(path: str, **options: object) -> Page:
+            page = windows.enter_context(window(browser, **options))
+            page.goto(lab.url + path)
+            page.locator(".stMainBlockContainer h1").wait_for()
+            return page
 
-    yield open_path
-    for context in contexts:
-        context.close()
+        yield open_path

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, FloatRect, Page
 
-from tests.browser.conftest import Lab, Open, serve
+from tests.browser.conftest import Lab, Open, serve, window
 from tests.waiting import wait_until
 from wbc_core.curation import review
 from wbc_core.curation.scan import load_findings
@@ -201,8 +201,7 @@ def test_decisions_outlive_a_killed_server_and_none_is_written_twice(
 ) -> None:
     path, log = review_path(demo), tmp_path / "server.log"
     before = len(review.decision_log(lab.workspace, demo.id))
-    with browser.new_context() as context:
-        page = context.new_page()
+    with window(browser) as page:
         with serve(lab.workspace.home, log) as first:
             page.goto(first.url + path)
             shown = rows(page)

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from app.pages import PAGES
-from tests.browser.conftest import Lab, Open, serve
+from tests.browser.conftest import Lab, Open, serve, window
 from wbc_core.jobs import queue
 from wbc_core.records import Dataset
 from wbc_core.training.runs import HISTORY_COLUMNS
@@ -46,8 +46,7 @@ def test_names_from_files_are_shown_as_text(hostile: Dataset, open_page: Open) -
 
 
 def test_an_empty_lab_offers_the_demo(browser: Browser, tmp_path: Path) -> None:
-    with serve(tmp_path / "workspace", tmp_path / "server.log") as lab, browser.new_context() as context:
-        page = context.new_page()
+    with serve(tmp_path / "workspace", tmp_path / "server.log") as lab, window(browser) as page:
         page.goto(lab.url)
         page.get_by_role("button", name="Build the demo").click()
         page.get_by_text("Building the demo").wait_for()

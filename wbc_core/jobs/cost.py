@@ -8,8 +8,8 @@ def elapsed(job: Job) -> float | None:
     """Seconds that the job has run, without what it waited between attempts; None while it waits."""
     if job.started is None or job.state == "queued":
         return None
-    # What was cancelled or given up may have waited for that, after its last attempt.
-    end = {"running": None, "succeeded": job.finished}.get(job.state, job.heartbeat_at)
+    # What was cancelled may have waited for its next attempt until then.
+    end = job.heartbeat_at if job.state == "cancelled" else job.finished
     return job.earlier_seconds + seconds_between(job.started, end or now())
 
 

@@ -217,7 +217,7 @@ def claim_next(
     Returns:
         The job and the claim that lets its holder write to it, or None when nothing waits.
     """
-    known = (jobs.c.id, jobs.c.started, jobs.c.heartbeat_at, jobs.c.earlier_seconds)
+    known = (jobs.c.id, jobs.c.beats, jobs.c.started, jobs.c.heartbeat_at, jobs.c.earlier_seconds)
     waiting = select(*known).where(*_CLAIMABLE, jobs.c.kind.in_(kinds))
     if only is not None:
         waiting = waiting.where(jobs.c.id == only)
@@ -226,11 +226,11 @@ def claim_next(
     claim = secrets.token_hex(16)
     with transaction(workspace) as connection:
         candidates = connection.execute(waiting.order_by(*CLAIM_ORDER).limit(20)).all()
-    for job_id, started, last_beat, earlier in candidates:
+    for job_id, beats, started, last_beat, earlier in candidates:
         with transaction(workspace) as connection:
             taken = connection.execute(
                 update(jobs)
-                .where(jobs.c.id == job_id, *_CLAIMABLE)
+                .where(jobs.c.id == job_id, jobs.c.beats == beats, *_CLAIMABLE)
                 .values(
                     state="running",
                     claim=claim,
@@ -279,11 +279,13 @@ def finish(
     *,
     result: Json | None = None,
     error: str | None = None,
+    finished: str | None = None,
 ) -> bool:
-    """End a job that one holds, once and for all."""
+    """End a job that one holds, once and for all; now, unless it finished before."""
     if state not in TERMINAL_STATES:
         raise ValueError(f"{state!r} is no terminal state")
-    values: Json = {"state": state, "result": result, "error": error, "finished": now(), "claim": None}
+    values: Json = {"state": state, "result": result, "error": error, "claim": None}
+    values["finished"] = finished or now()
     if state == "succeeded":
         values |= {"progress": 1.0, "message": "Done"}
     else:
@@ -313,7 +315,7 @@ def settle(workspace: Workspace, job_id: str, claim: str, reason: str, *, counts
     """
     job = get_job(workspace, job_id)
     if job.cancel_requested:
-        finish(workspace, job_id, claim, "cancelled")
+        finish(workspace, job_id, claim, "cancelled", finished=job.heartbeat_at)
     elif not counts:
         release(workspace, job_id, claim, f"Waiting: {reason}", attempts=jobs.c.attempts - 1)
     elif _got_further(workspace, job_id):
@@ -324,7 +326,8 @@ def settle(workspace: Workspace, job_id: str, claim: str, reason: str, *, counts
     else:
         killed = "Often the machine was out of memory: choose a smaller batch."
         advice = killed if "signal 9" in reason else "The log may say more."
-        finish(workspace, job_id, claim, "failed", error=f"{reason} {job.attempts} times. {advice}")
+        error = f"{reason} {job.attempts} times. {advice}"
+        finish(workspace, job_id, claim, "failed", error=error, finished=job.heartbeat_at)
 
 
 def _got_further(workspace: Workspace, job_id: str) -> bool:

@@ -22,7 +22,7 @@ NAP = textwrap.dedent(
         with diary.open("a") as file:
             file.write(f"start {job_id} {os.getpid()}\\n")
         if spec.get("children"):  # a child and its child, that take no hint
-            subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 300 & wait"])
+            subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 3000 & wait"])
         if spec.get("stubborn"):
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if spec.get("fill"):

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
+from wbc_core import database
 from wbc_core.errors import WbcError
 from wbc_core.jobs import cost, launching, order, queue
 from wbc_core.workspace import Workspace
@@ -116,6 +118,22 @@ def test_what_a_job_waited_between_attempts_is_not_what_it_took(
     passes(hours=8)
     queue.cancel(workspace, job.id)
     assert took() == 300
+    job = queue.submit(workspace, "nap", nap())
+    for _ in range(queue.MAXIMUM_ATTEMPTS):
+        claim = attempt()
+        passes(hours=8)
+        queue.settle(workspace, job.id, claim, "Its worker died")
+    assert took() == 900
+
+
+def test_a_database_from_before_attempts_were_summed_up_still_opens(any_workspace: Workspace) -> None:
+    job = queue.submit(any_workspace, "train", {})
+    with database.engine_of(any_workspace).begin() as connection:
+        connection.execute(text("ALTER TABLE jobs DROP COLUMN earlier_seconds"))
+    database._engine.cache_clear()
+    held = queue.claim_next(any_workspace, ["train"], "cpu")
+    assert held is not None
+    assert (held[0].id, held[0].earlier_seconds) == (job.id, 0)
 
 
 def test_a_stopped_worker_does_not_cost_an_attempt(workspace: Workspace, nap: Nap) -> None:

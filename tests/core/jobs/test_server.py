@@ -58,7 +58,7 @@ def test_the_lab_serves_works_and_ends_with_ctrl_c(
         wait_until(lambda: answers(port) and queue.get_job(workspace, job).state == "succeeded")
         assert queue.live_workers(workspace) == ["cpu,cpu"]
         child(lab, "worker").kill()
-        again = queue.submit(workspace, "nap", nap(60)).id
+        again = queue.submit(workspace, "nap", nap(600)).id
         wait_until(lambda: queue.get_job(workspace, again).state == "running" and len(diary()) == 3)
         child(lab, "streamlit").kill()
         wait_until(lambda: not answers(port))
@@ -67,7 +67,7 @@ def test_the_lab_serves_works_and_ends_with_ctrl_c(
         assert queue.get_job(workspace, again).state == "running"
         everyone = psutil.Process(lab.pid).children(recursive=True)
         lab.send_signal(signal.SIGINT)
-        assert lab.wait(60) == 0
+        assert lab.wait(PATIENCE_SECONDS) == 0
     finally:
         lab.kill()
     assert psutil.wait_procs(everyone, timeout=PATIENCE_SECONDS)[1] == []
@@ -81,13 +81,13 @@ def test_the_lab_serves_works_and_ends_with_ctrl_c(
 def test_nothing_outlives_a_closed_terminal_or_a_killed_lab(
     workspace: Workspace, nap: Nap, tmp_path: Path, end: signal.Signals
 ) -> None:
-    job = queue.submit(workspace, "nap", nap(60)).id
+    job = queue.submit(workspace, "nap", nap(600)).id
     port = free_port()
     lab = start_lab(workspace, port, tmp_path)
     wait_until(lambda: answers(port) and queue.get_job(workspace, job).state == "running")
     everyone = psutil.Process(lab.pid).children(recursive=True)
     lab.send_signal(end)
-    lab.wait(60)
+    lab.wait(PATIENCE_SECONDS)
     assert psutil.wait_procs(everyone, timeout=PATIENCE_SECONDS)[1] == []
     waiting = queue.get_job(workspace, job)
     assert (waiting.state, waiting.attempts) == ("queued", 0)

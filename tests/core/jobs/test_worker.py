@@ -53,7 +53,7 @@ def test_jobs_run_in_order_with_progress_and_log(workspace: Workspace, nap: Nap,
 
 
 def test_cancel_ends_the_process_within_seconds(workspace: Workspace, nap: Nap, diary: Diary) -> None:
-    job = queue.submit(workspace, "nap", nap(60)).id
+    job = queue.submit(workspace, "nap", nap(600)).id
     with working(workspace):
         wait_until(lambda: len(diary()) == 1)
         queue.cancel(workspace, job)
@@ -68,7 +68,7 @@ def test_cancel_ends_children_that_ignore_it_too(
 ) -> None:
     assert worker_module.BEAT_SECONDS + worker_module.TERM_GRACE_SECONDS < 10
     monkeypatch.setattr(worker_module, "TERM_GRACE_SECONDS", 0.5)
-    job = queue.submit(workspace, "nap", nap(60, children=True, stubborn=stubborn)).id
+    job = queue.submit(workspace, "nap", nap(600, children=True, stubborn=stubborn)).id
     with working(workspace):
         wait_until(lambda: queue.get_job(workspace, job).progress > 0)
         everyone = psutil.Process(int(diary()[0][2])).children(recursive=True)
@@ -212,7 +212,7 @@ def test_two_workers_on_postgresql_run_each_of_200_jobs_exactly_once(
     finally:
         for worker in workers:
             worker.terminate()
-        statuses = [worker.wait(20) for worker in workers]
+        statuses = [worker.wait(PATIENCE_SECONDS) for worker in workers]
     assert statuses == [0, 0]
     assert {job.state for job in queue.list_jobs(postgres)} == {"succeeded"}
     assert sorted(line[1] for line in diary() if line[0] == "start") == jobs

@@ -16,7 +16,7 @@ import pytest
 
 from tests.core.tracking.conftest import MlflowServer
 from tests.results_lab import RUN, add_report, add_run, build_dataset, build_split
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 from wbc_core.cli import track
 from wbc_core.command_line import WorkFailed
 from wbc_core.datasets.store import open_images
@@ -255,7 +255,7 @@ def test_a_worker_sends_what_jobs_left(
     mirror = mirror_what_was_missed(finished)
     assert mirror is not None
     wait_until(lambda: not describe_unsent(finished, uri))
-    mirror.end(within=120)
+    mirror.end(within=PATIENCE_SECONDS)
     assert not mirror.is_alive()
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert mirror_what_was_missed(finished) is None
