@@ -10,7 +10,7 @@ from wbc_core.backbones.registry import BACKBONES
 from wbc_core.progress import Progress, silent
 from wbc_core.training.data import TrainingData
 from wbc_core.training.device import computing
-from wbc_core.training.estimate import Cost, Rates, foreseen_cost
+from wbc_core.training.estimate import Cost, Rates, foreseen_cost, mapped_memory
 from wbc_core.training.network import build_network, compile_network, data_of_run, open_for
 from wbc_core.training.phases import phases
 from wbc_core.training.spec import RunSpec
@@ -54,7 +54,8 @@ def dry_run(workspace: Workspace, spec: RunSpec, progress: Progress = silent) ->
         progress: Told what is being measured.
 
     Returns:
-        Its cost, measured. The memory is that of this process, which should have done nothing else before.
+        Its cost, measured. The memory is that of this process, which should have done nothing else before,
+        and of the images that a whole run looks at.
 
     Raises:
         WbcError: Whatever would stop the run at its start.
@@ -64,13 +65,15 @@ def dry_run(workspace: Workspace, spec: RunSpec, progress: Progress = silent) ->
     progress(0.1, "loading keras")
     with computing(spec) as device:
         rates = _measured_rates(spec, data, workspace, progress)
+    images, held_out = len(data.train.rows), len(data.validation.rows)
     cost = foreseen_cost(
         spec,
-        len(data.train.rows),
-        len(data.validation.rows),
+        images,
+        held_out,
         online=data.train.online is not None,
         rates=rates,
         start=time.perf_counter() - began,
     )
     progress(1.0, "measured")
-    return replace(cost, memory_mb=peak_megabytes(), measured=True, device_name=device["name"])
+    memory = peak_megabytes() + mapped_memory(images, held_out, data.dataset.image_shape[0])
+    return replace(cost, memory_mb=memory, measured=True, device_name=device["name"])

@@ -14,6 +14,8 @@ _LIBRARIES_MB = 1050.0
 _ACTIVATION_SHARE = 1.1
 """Memory of a step by that of all its activations: their gradients and buffers, less what is reused."""
 _LOOKING = 0.1
+_HELD_OUT_READS = 3.5
+"""How often a held-out image is in memory: once prepared; once as stored, with what is read around it."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class Cost(Record):
     Attributes:
         seconds: From launch to the end, if it does not stop early.
         epoch_seconds: Of an epoch in its last phase.
-        memory_mb: Largest resident memory of its process, in MB.
+        memory_mb: Largest resident memory of its process, in MB, with the images that it has looked at; these
+            the system takes back where it is short.
         disk_mb: What stays of it on disk, in MB: newest checkpoint and best weights.
         measured: Whether real steps were timed; otherwise it is foreseen for two CPU cores.
         device_name: What they were timed on; empty where it is foreseen.
@@ -111,13 +114,18 @@ def foreseen_cost(
     return Cost(
         seconds=seconds,
         epoch_seconds=epoch,
-        memory_mb=_memory(spec, slots, image_size),
+        memory_mb=_memory(spec, slots, image_size) + mapped_memory(images, validation_images, image_size),
         disk_mb=disk_mb,
     )
 
 
+def mapped_memory(images: int, validation_images: int, image_size: int) -> float:
+    """Megabytes of the files of images that a whole run has looked at."""
+    return 3 * image_size**2 * (images + _HELD_OUT_READS * validation_images) / 1e6
+
+
 def _memory(spec: RunSpec, slots: int, image_size: int) -> float:
-    """Megabytes of a process that trains on a CPU, its libraries included.
+    """Megabytes of a process that trains on a CPU, its libraries included and its images not.
 
     Dry runs of four networks of the lab with 32 to 128 images a step lie within an eighth of it.
     """

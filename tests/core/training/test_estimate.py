@@ -65,6 +65,23 @@ def test_the_memory_foreseen_is_near_what_dry_runs_took(
     assert memory(backbone, batch_size=batch_size) == pytest.approx(measured, rel=0.125)
 
 
+@pytest.mark.parametrize(
+    ("backbone", "settings", "measured"),
+    [
+        ("cnn", {}, 1749),
+        ("mobilenet_v3_small", {}, 1997),
+        ("efficientnet_lite0", {"weights": "imagenet"}, 2289),
+        ("mobilenet_v3_small", {"freeze": "all"}, 1498),
+        ("efficientnet_lite0", {"freeze": "all", "weights": "imagenet"}, 1776),
+    ],
+)
+def test_the_memory_foreseen_is_near_what_whole_runs_took(
+    backbone: str, settings: dict[str, str], measured: float
+) -> None:
+    spec = spec_of(backbone, batch_size=32, **settings)
+    assert foreseen_cost(spec, 8366, 3586, online=False).memory_mb == pytest.approx(measured, rel=0.15)
+
+
 def test_memory_grows_with_pixels_and_falls_with_a_backbone_that_only_looks() -> None:
     assert memory("densenet121", input_size=192) > 2 * memory("densenet121")
     frozen = memory("efficientnet_lite0", freeze="all", batch_size=32)
