@@ -12,11 +12,7 @@ from wbc_core.workspace import Workspace
 
 
 def open_review(**parameters: str) -> AppTest:
-    page = page_at(**parameters).run()
-    page.switch_page("views/review.py")
-    for name, value in parameters.items():
-        page.query_params[name] = value
-    return page.run()
+    return page_at("review", **parameters).run()
 
 
 def flagged(dataset: Dataset, check: str) -> list[Finding]:

@@ -8,8 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.components import augment_guard
-from tests.app.opening import page_at
-from tests.waiting import PATIENCE_SECONDS
+from tests.app.opening import page_at, page_drawn_by
 from wbc_core.augment.prepare import prepare
 from wbc_core.augment.recipe import PRESETS, check_recipe, list_recipes, load_recipe, save_recipe
 from wbc_core.datasets.store import DatasetWriter
@@ -162,7 +161,7 @@ def _choose_in_one_field() -> None:
 
 
 def test_a_field_that_still_stands_takes_another_choice_but_not_the_same_one() -> None:
-    page = AppTest.from_function(_choose_in_one_field, default_timeout=PATIENCE_SECONDS)
+    page = page_drawn_by(_choose_in_one_field)
     page.session_state["recipe_cards"] = {"online": []}
     assert page.run().text[0].value == "rotation mix_up"
 

@@ -9,9 +9,8 @@ from app.components import chain_bar, charts, charts_results
 from app.components.gallery import Press, write_presses
 from app.formatting import percent, plain, seconds, thousands
 from app.pages import PAGES
-from tests.app.opening import page_at
+from tests.app.opening import page_at, page_drawn_by
 from tests.results_lab import add_run, build_dataset, build_split
-from tests.waiting import PATIENCE_SECONDS
 from wbc_core.curation.checks import CHECKS
 from wbc_core.curation.review import decide
 from wbc_core.database import engine_of
@@ -72,7 +71,7 @@ def _draw_a_choice() -> None:
 
 
 def test_what_a_run_told_that_came_to_no_end_is_told_again() -> None:
-    page = AppTest.from_function(_draw_a_choice, default_timeout=PATIENCE_SECONDS).run()
+    page = page_drawn_by(_draw_a_choice).run()
     assert page.segmented_control(key="view").proto.set_value
     assert not page.run().segmented_control(key="view").proto.set_value
 

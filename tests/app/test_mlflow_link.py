@@ -1,9 +1,8 @@
 """The link to a run's page in MLflow is there when the run is."""
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from tests.waiting import PATIENCE_SECONDS
+from tests.app.opening import page_drawn_by
 from wbc_core.tracking.state import MirrorState, save_state
 from wbc_core.training.runs import Run
 from wbc_core.workspace import Workspace
@@ -20,7 +19,7 @@ def test_a_page_links_to_a_mirrored_run(
 ) -> None:
     monkeypatch.setenv("WBC_HOME", str(workspace.home))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    page = AppTest.from_function(_draw_link, args=(run.id,), default_timeout=PATIENCE_SECONDS).run()
+    page = page_drawn_by(_draw_link, run.id).run()
     assert not page.exception
     assert not page.get("link_button")
     save_state(workspace, run.id, MirrorState("http://127.0.0.1:9", experiment="1", run="abc"))

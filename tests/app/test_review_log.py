@@ -2,12 +2,11 @@
 
 import pytest
 from sqlalchemy import delete, insert
-from streamlit.testing.v1 import AppTest
 
 from app import cache, state
 from app.components import review_actions
+from tests.app.opening import page_drawn_by
 from tests.app.review_page import press
-from tests.waiting import PATIENCE_SECONDS
 from wbc_core.curation import agreement, review
 from wbc_core.curation.clean import clean_set
 from wbc_core.database import decisions, transaction
@@ -39,7 +38,7 @@ def test_the_log_shows_a_step_of_many_images_as_one_line(demo_dataset: Dataset) 
     workspace = Workspace.default()
     review.decide(workspace, demo_dataset.id, dict.fromkeys((3, 4, 5), ("drop", None)), who="Anna")
     review.decide(workspace, demo_dataset.id, {9: ("keep", None)}, who="Anna")
-    page = AppTest.from_function(_draw_log, args=(demo_dataset.id,), default_timeout=PATIENCE_SECONDS).run()
+    page = page_drawn_by(_draw_log, demo_dataset.id).run()
     assert not page.exception
     table = page.dataframe[0].value
     assert table[["Images", "Action"]].to_numpy().tolist() == [["row 9", "keep"], ["3 images", "drop"]]
@@ -68,10 +67,7 @@ def test_a_press_is_one_step_in_the_log_and_undo_takes_back_only_ones_own(demo_d
 
 def test_two_people_without_names_take_back_only_their_own(demo_dataset: Dataset) -> None:
     workspace, actions = Workspace.default(), []
-    visits = [
-        AppTest.from_function(_press, args=(demo_dataset.id,), default_timeout=PATIENCE_SECONDS)
-        for _ in range(2)
-    ]
+    visits = [page_drawn_by(_press, demo_dataset.id) for _ in range(2)]
     for row, visit in enumerate(visits):
         visit.query_params["row"] = str(row)
         visit.run()

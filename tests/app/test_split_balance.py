@@ -142,9 +142,7 @@ def test_a_link_opens_its_plan(split: Split, page: AppTest) -> None:
     assert page.selectbox(key="balance").value == "random_under"
     page.selectbox(key="balance").set_value("adasyn").run()
     assert page.query_params["balance"] == "adasyn"
-    again = page_at("split_balance")
-    again.query_params["balance"] = "nonsense"
-    again.run()
+    again = page_at("split_balance", balance="nonsense").run()
     assert not again.exception
     assert again.selectbox(key="balance").value == "smote"
 
@@ -359,8 +357,7 @@ def test_a_study_says_its_cost_is_queued_once_and_found_again(
         {"epochs": "2"},
     )
     assert "Preparing a set under every plan" in shown(page)
-    again = page_at("split_balance")
-    again.run()
+    again = page_at("split_balance").run()
     assert "Preparing a set under every plan" in shown(again)
 
 

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.ports import free_port
-from tests.waiting import PATIENCE_SECONDS, wait_until
+from tests.waiting import PATIENCE_SECONDS, answers, wait_until
 from wbc_core.curation import review
 from wbc_core.curation.scan import scan
 from wbc_core.datasets.store import DatasetWriter
@@ -49,14 +48,6 @@ class Lab:
         return review.effective_decisions(self.workspace, dataset.id)
 
 
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1) as answer:  # noqa: S310
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
 @contextmanager
 def serve(home: Path, log: Path, port: int | None = None) -> Iterator[Lab]:
     """Start the server from the root of the repository, as the README says, and end it."""
@@ -69,7 +60,9 @@ def serve(home: Path, log: Path, port: int | None = None) -> Iterator[Lab]:
     with log.open("wb") as output:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         try:
-            wait_until(lambda: _answers(url) or server.poll() is not None, "the server's answer")
+            wait_until(
+                lambda: answers(f"{url}/_stcore/health") or server.poll() is not None, "the server's answer"
+            )
             assert server.poll() is None, log.read_text()
             yield Lab(Workspace(home), url, server.pid)
         finally:

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
@@ -12,7 +11,7 @@ from wbc_core.jobs.clones import launched_spec
 from wbc_core.records import Job, Json
 from wbc_core.training.settings import SETTINGS
 from wbc_core.training.spec import RunSpec
-from wbc_core.workspace import Workspace, now
+from wbc_core.workspace import Workspace, now, seconds_between
 
 _WIDTH = 100
 """Characters of a line."""
@@ -147,9 +146,9 @@ def _accuracy(job: Job) -> str:
 
 
 def _age(job: Job) -> str:
-    passed = datetime.fromisoformat(now()) - datetime.fromisoformat(job.created)
-    size, unit = next((entry for entry in _UNITS if passed.total_seconds() >= entry[0]), _UNITS[-1])
-    return f"{max(0, int(passed.total_seconds() // size))} {unit}"
+    passed = seconds_between(job.created, now())
+    size, unit = next((entry for entry in _UNITS if passed >= entry[0]), _UNITS[-1])
+    return f"{int(passed // size)} {unit}"
 
 
 def _written(value: Any) -> str:

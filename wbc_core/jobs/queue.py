@@ -284,8 +284,13 @@ def finish(
     """End a job that one holds, once and for all; now, unless it finished before."""
     if state not in TERMINAL_STATES:
         raise ValueError(f"{state!r} is no terminal state")
-    values: Json = {"state": state, "result": result, "error": error, "claim": None}
-    values["finished"] = finished or now()
+    values: Json = {
+        "state": state,
+        "result": result,
+        "error": error,
+        "claim": None,
+        "finished": finished or now(),
+    }
     if state == "succeeded":
         values |= {"progress": 1.0, "message": "Done"}
     else:

@@ -4,7 +4,6 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 from tests.core.jobs.conftest import is_running
 from tests.ports import free_port
-from tests.waiting import PATIENCE_SECONDS, wait_until
+from tests.waiting import PATIENCE_SECONDS, answers, wait_until
 from wbc_core.errors import WbcError
 from wbc_core.jobs import queue, server
 from wbc_core.jobs.server import run_lab, submit_demo_if_empty
@@ -40,12 +39,8 @@ def child(lab: subprocess.Popen[bytes], word: str) -> psutil.Process:
     return next(found for found in psutil.Process(lab.pid).children() if word in found.cmdline())
 
 
-def answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as reply:
-            return reply.status == 200
-    except OSError:
-        return False
+def is_open(port: int) -> bool:
+    return answers(f"http://127.0.0.1:{port}/_stcore/health")
 
 
 def test_the_lab_serves_works_and_ends_with_ctrl_c(
@@ -55,14 +50,14 @@ def test_the_lab_serves_works_and_ends_with_ctrl_c(
     port = free_port()
     lab = start_lab(workspace, port, tmp_path, "--devices", "cpu,cpu")
     try:
-        wait_until(lambda: answers(port) and queue.get_job(workspace, job).state == "succeeded")
+        wait_until(lambda: is_open(port) and queue.get_job(workspace, job).state == "succeeded")
         assert queue.live_workers(workspace) == ["cpu,cpu"]
         child(lab, "worker").kill()
         again = queue.submit(workspace, "nap", nap(600)).id
         wait_until(lambda: queue.get_job(workspace, again).state == "running" and len(diary()) == 3)
         child(lab, "streamlit").kill()
-        wait_until(lambda: not answers(port))
-        wait_until(lambda: answers(port))
+        wait_until(lambda: not is_open(port))
+        wait_until(lambda: is_open(port))
         assert is_running(int(diary()[-1][2]))  # what ran goes on while the server is away
         assert queue.get_job(workspace, again).state == "running"
         everyone = psutil.Process(lab.pid).children(recursive=True)
@@ -71,7 +66,7 @@ def test_the_lab_serves_works_and_ends_with_ctrl_c(
     finally:
         lab.kill()
     assert psutil.wait_procs(everyone, timeout=PATIENCE_SECONDS)[1] == []
-    assert not answers(port)
+    assert not is_open(port)
     waiting = queue.get_job(workspace, again)
     assert (waiting.state, waiting.attempts) == ("queued", 0)
     assert "Traceback" not in (tmp_path / "output").read_text()
@@ -84,7 +79,7 @@ def test_nothing_outlives_a_closed_terminal_or_a_killed_lab(
     job = queue.submit(workspace, "nap", nap(600)).id
     port = free_port()
     lab = start_lab(workspace, port, tmp_path)
-    wait_until(lambda: answers(port) and queue.get_job(workspace, job).state == "running")
+    wait_until(lambda: is_open(port) and queue.get_job(workspace, job).state == "running")
     everyone = psutil.Process(lab.pid).children(recursive=True)
     lab.send_signal(end)
     lab.wait(PATIENCE_SECONDS)

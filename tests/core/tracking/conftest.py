@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from tests.core.training.conftest import prepared_home  # noqa: F401
 from tests.ports import free_port
+from tests.waiting import answers
 
 
 class MlflowServer:
@@ -41,12 +41,10 @@ class MlflowServer:
                 self._command, stdout=log, stderr=log, env=environment, start_new_session=True
             )
         for _ in range(1800):
-            try:
-                urllib.request.urlopen(f"{self.uri}/health", timeout=5).close()  # noqa: S310
+            if answers(f"{self.uri}/health"):
                 return
-            except OSError:
-                assert self._process.poll() is None, self._log.read_text()
-                time.sleep(0.1)
+            assert self._process.poll() is None, self._log.read_text()
+            time.sleep(0.1)
         raise AssertionError(self._log.read_text())
 
     @property
